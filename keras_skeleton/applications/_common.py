@@ -1,0 +1,143 @@
+"""What all applications share: checks, defaults, names of classes."""
+
+import keras
+import numpy as np
+
+from keras_skeleton import skeletons
+
+
+def check_arguments(input_shape, skeleton, classes, pooling):
+    """Checks the arguments that every application takes.
+
+    Returns:
+        The input shape as a tuple of ints and the `Skeleton`.
+    """
+    skeleton = skeletons.get(skeleton)
+    if (
+        not isinstance(input_shape, list | tuple)
+        or len(input_shape) != 4
+        or any(size is None or int(size) < 1 for size in input_shape)
+    ):
+        raise ValueError(
+            "`input_shape` must be four positive numbers (persons, frames, "
+            "joints, coordinates), for example (2, 120, 25, 3). Received "
+            f"input_shape={input_shape}."
+        )
+    input_shape = tuple(int(size) for size in input_shape)
+    joints = input_shape[2]
+    if joints != skeleton.num_joints:
+        swapped = skeleton.num_joints in input_shape
+        raise ValueError(
+            f"input_shape={input_shape} has {joints} joints on its third "
+            f"axis, but the skeleton {skeleton.name!r} has "
+            f"{skeleton.num_joints}. "
+            + (
+                "The axes seem to be in another order: "
+                "expected (persons, frames, joints, coordinates)."
+                if swapped
+                else "Pass the matching `skeleton=`; registered are "
+                f"{', '.join(skeletons.names())}."
+            )
+        )
+    if classes is not None and (
+        not isinstance(classes, int | np.integer) or classes < 1
+    ):
+        raise ValueError(
+            "`classes` must be None (for the encoder) or a positive whole "
+            f"number (for a classifier). Received classes={classes!r}."
+        )
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(
+            "`pooling` must be None, 'avg' or 'max'. Received "
+            f"pooling={pooling!r}."
+        )
+    if classes is not None and pooling is not None:
+        raise ValueError(
+            "`pooling` belongs to the encoder; a classifier pools in its "
+            f"head. Received classes={classes} and pooling={pooling!r}: leave "
+            "one of them out."
+        )
+    return input_shape, skeleton
+
+
+def decode_predictions(predictions, class_names, top=5):
+    """Turns rows of class scores into named classes.
+
+    Args:
+        predictions: Array `(N, classes)` of logits or probabilities.
+        class_names: Names of the classes, in label order.
+        top: How many classes to return for each row.
+
+    Returns:
+        For each row a list of `(class name, score)`, best first.
+
+    Example:
+
+    >>> decode_predictions([[0.1, 2.0]], ["sit down", "stand up"], top=1)
+    [[('stand up', 2.0)]]
+    """
+    scores = np.asarray(predictions, dtype="float32")
+    if scores.ndim != 2 or scores.shape[1] != len(class_names):
+        raise ValueError(
+            "`predictions` must have one row per clip and one column per "
+            f"class name. Received predictions of shape {scores.shape} and "
+            f"{len(class_names)} class names: pass the names of the data set "
+            "that the model was trained on."
+        )
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return [
+        [(class_names[i], float(row[i])) for i in order]
+        for row, order in zip(scores, best, strict=True)
+    ]
+
+
+def settle(system, given, published, weights, encoder, head_settings):
+    """Settles architecture arguments: given, then inherited, then published.
+
+    Args:
+        system: Name of the system in the registry of weights.
+        given: The arguments that the caller named.
+        published: The published configuration with all arguments.
+        weights: The `weights` argument; may bring a configuration along.
+        encoder: An encoder that brings its configuration along, or `None`.
+        head_settings: Arguments that may differ from those of `encoder`.
+
+    Returns:
+        A dict with a value for each key of `published`.
+    """
+    inherited = {}
+    if encoder is not None:
+        if weights is not None:
+            raise ValueError(
+                "Pass either `encoder` or `weights`, not both: an encoder "
+                "comes with its weights."
+            )
+        inherited = encoder.get_config()
+        clash = [
+            key
+            for key, value in given.items()
+            if key not in head_settings and value != inherited[key]
+        ]
+        if clash:
+            raise ValueError(
+                "A given `encoder` fixes the architecture. Received also "
+                f"{', '.join(f'{key}={given[key]!r}' for key in clash)}: "
+                "leave them out, or build a new encoder with them."
+            )
+    elif weights is not None:
+        from keras_skeleton.weights import configuration
+
+        inherited = configuration(system, weights)
+    return {
+        key: given.get(key, inherited.get(key, default))
+        for key, default in published.items()
+    }
+
+
+def pool(features, kind, dtype=None):
+    """Pools a feature map `(N, M, T', V', D)` to `(N, D)`."""
+    layer = {
+        "avg": keras.layers.GlobalAveragePooling3D,
+        "max": keras.layers.GlobalMaxPooling3D,
+    }[kind]
+    return layer(name="pooled", dtype=dtype)(features)

@@ -1,0 +1,5 @@
+"""Stateless losses."""
+
+from keras_skeleton.losses.classification import SmoothedCrossentropy
+
+__all__ = ["SmoothedCrossentropy"]

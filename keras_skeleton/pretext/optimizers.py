@@ -1,0 +1,158 @@
+"""The optimizer and schedule of the published transformer recipes."""
+
+import keras
+
+from keras_skeleton.layers import TransformerBlock
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class LayerwiseAdamW(keras.optimizers.Adam):
+    """AdamW with a learning rate per layer and no decay of 1-D variables.
+
+    For a variable with the layer's scale `s`, at learning rate `r`:
+    `variable *= 1 - r * s * weight_decay`, then an Adam step with the rate
+    `r * s`. Biases and the scales and offsets of normalizations (all
+    one-dimensional) are not decayed. Equal to PyTorch's AdamW with the
+    parameter groups of the published code.
+
+    Args:
+        learning_rate: A number or a schedule.
+        weight_decay: Decoupled weight decay.
+        scales: Dict from layer name to the factor on the learning rate of its
+            variables; 1 for layers it does not name. `layerwise_scales` makes
+            it. A variable belongs to the layer that its `path` names.
+        beta_1: Decay of the first moment. Published: 0.9.
+        beta_2: Decay of the second moment. Published: 0.95 in pre-training,
+            0.999 in fine-tuning.
+        epsilon: Added to the denominator.
+        **kwargs: As in `keras.optimizers.Adam`.
+
+    Example:
+
+    ```python
+    optimizer = LayerwiseAdamW(
+        warmup_cosine(3e-4, 1e-5, warmup_steps=500, total_steps=10_000),
+        weight_decay=0.05,
+        scales=layerwise_scales(model, decay=0.8),
+    )
+    model.compile(optimizer, loss=...)
+    ```
+
+    Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization,
+    arXiv 1711.05101.
+    """
+
+    def __init__(
+        self,
+        learning_rate=1e-3,
+        weight_decay=0.05,
+        scales=None,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        name="layerwise_adamw",
+        **kwargs,
+    ):
+        # The base class would decay every variable at the unscaled rate.
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            name=name,
+            **kwargs,
+        )
+        self.decoupled_weight_decay = weight_decay
+        self.scales = dict(scales or {})
+
+    def build(self, variables):
+        super().build(variables)
+        # By index: TensorFlow passes `update_step` bare variables that have
+        # no path.
+        self._settings = [self.settings_of(variable) for variable in variables]
+
+    def settings_of(self, variable):
+        """The factor on the learning rate, and the weight decay."""
+        scale = 1.0
+        for layer in variable.path.split("/"):
+            scale = self.scales.get(layer, scale)
+        decay = self.decoupled_weight_decay if len(variable.shape) > 1 else 0.0
+        return scale, decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        scale, decay = self._settings[self._get_variable_index(variable)]
+        learning_rate = learning_rate * scale
+        if decay:
+            rate = keras.ops.cast(learning_rate, variable.dtype)
+            self.assign_sub(variable, variable * (rate * decay))
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        config = super().get_config()
+        config["weight_decay"] = self.decoupled_weight_decay
+        config["scales"] = self.scales
+        return config
+
+
+def layerwise_scales(model, decay):
+    """Learning-rate factors that fall from the head to the first layer.
+
+    With `n` transformer blocks, the layers before the first block get
+    `decay ** (n + 1)`, block `k` (from 0) gets `decay ** (n - k)`, and all
+    that follows gets 1.
+
+    Args:
+        model: A transformer of this package, encoder or classifier.
+        decay: Factor from one layer to the one before; published: 0.8.
+
+    Returns:
+        Dict from layer name to factor, for `LayerwiseAdamW`.
+    """
+    blocks = [
+        layer for layer in model.layers if isinstance(layer, TransformerBlock)
+    ]
+    if not blocks:
+        raise ValueError(
+            "Layer-wise decay needs a model with TransformerBlock layers. "
+            f"Received {model.name!r} with layers "
+            f"{[layer.name for layer in model.layers]}."
+        )
+    scales = {}
+    for layer in model.layers:
+        if layer is blocks[0]:
+            break
+        if layer.weights:
+            scales[layer.name] = decay ** (len(blocks) + 1)
+    for k, block in enumerate(blocks):
+        scales[block.name] = decay ** (len(blocks) - k)
+    return scales
+
+
+def warmup_cosine(peak, minimum=0.0, *, warmup_steps=0, total_steps):
+    """Linear warm-up from 0 to `peak`, then a cosine down to `minimum`.
+
+    Args:
+        peak: Highest learning rate.
+        minimum: Learning rate at `total_steps` and after.
+        warmup_steps: Optimizer steps of the warm-up.
+        total_steps: Optimizer steps in all, warm-up included.
+
+    Returns:
+        A `keras.optimizers.schedules.CosineDecay`.
+    """
+    if not 0 <= warmup_steps < total_steps:
+        raise ValueError(
+            "`total_steps` must exceed `warmup_steps`. Received "
+            f"warmup_steps={warmup_steps} and total_steps={total_steps}."
+        )
+    if warmup_steps == 0:
+        return keras.optimizers.schedules.CosineDecay(
+            peak, total_steps, alpha=minimum / peak
+        )
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        total_steps - warmup_steps,
+        alpha=minimum / peak,
+        warmup_target=peak,
+        warmup_steps=warmup_steps,
+    )

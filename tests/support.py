@@ -1,0 +1,101 @@
+"""Helpers that several test modules share."""
+
+import json
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_skeleton import skeletons
+from keras_skeleton.pretext import PretextModel
+
+
+def read_fixture(path):
+    """A fixture file as its configuration and a dict of its arrays."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    return json.loads(str(arrays.pop("config"))), arrays
+
+
+def part(arrays, prefix):
+    """The arrays under one prefix, by the rest of their names."""
+    return {
+        name[len(prefix) :]: array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def assert_close(actual, expected, what, tolerance=1e-5):
+    """Compares to a tolerance relative to the scale of the expected values."""
+    actual = ops.convert_to_numpy(actual)
+    assert actual.shape == expected.shape, what
+    scale = max(float(np.abs(expected).max(initial=0)), 1e-30)
+    error = float(np.abs(actual - expected).max(initial=0)) / scale
+    assert error <= tolerance, f"{what}: relative error {error:.2e}"
+
+
+def chain_skeleton(num_joints):
+    """A registered layout with that many joints, or a chain of them."""
+    for name in ("ntu", "kinect20", "coco17"):
+        if skeletons.get(name).num_joints == num_joints:
+            return skeletons.get(name)
+    return skeletons.Skeleton(
+        name=f"chain_{num_joints}",
+        joints=tuple(f"joint {i}" for i in range(num_joints)),
+        edges=tuple((i, i - 1) for i in range(1, num_joints)),
+        center=0,
+    )
+
+
+class GradientRecorder(keras.optimizers.Optimizer):
+    """Leaves the variables alone and keeps the gradients."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.gradients = [
+            self.add_variable_from_reference(variable, name="gradient")
+            for variable in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        slot = self.gradients[self._get_variable_index(variable)]
+        self.assign(slot, ops.cast(gradient, slot.dtype))
+
+
+class _Objective(PretextModel):
+    def __init__(self, model, function):
+        super().__init__()
+        self.model = model
+        self.function = function
+        self.built = True
+
+    def call(self, inputs):
+        return self.model(inputs)
+
+    def objective(self, inputs, training):
+        return self.function(self.model, inputs), {}, ()
+
+
+def gradients(model, function, inputs):
+    """Loss and gradients by variable path, through the real training step.
+
+    Args:
+        model: Any built model.
+        function: Function of the model and the inputs that gives the loss.
+        inputs: Array or dict of arrays.
+    """
+    optimizer = GradientRecorder(learning_rate=1.0)
+    objective = _Objective(model, function)
+    objective.compile(optimizer)
+    batch = len(keras.tree.flatten(inputs)[0])
+    history = objective.fit(
+        inputs, batch_size=batch, epochs=1, verbose=0, shuffle=False
+    )
+    found = {
+        variable.path: ops.convert_to_numpy(slot.value)
+        for variable, slot in zip(
+            model.trainable_variables, optimizer.gradients, strict=True
+        )
+    }
+    return history.history["loss"][0], found
