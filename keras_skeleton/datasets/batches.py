@@ -1,0 +1,237 @@
+"""Batches of clips: the same for `keras.utils.PyDataset` and `tf.data`."""
+
+import keras
+import numpy as np
+
+
+class EpochPlan:
+    """What is in each batch of each epoch, and how it is prepared.
+
+    The order of the clips and the random draws of the transforms are a pure
+    function of the seed and the epoch.
+
+    Args:
+        sequences: The `Sequences`.
+        transforms: See `Sequences.to_keras`, also for the other arguments.
+    """
+
+    def __init__(
+        self,
+        sequences,
+        transforms=(),
+        batch_size=32,
+        shuffle=False,
+        seed=0,
+        labels=True,
+        drop_remainder=False,
+    ):
+        self.sequences = sequences
+        self.transforms = _check_transforms(transforms)
+        self.batch_size = _check_count("batch_size", batch_size, 1)
+        self.shuffle = bool(shuffle)
+        self.seed = _check_count("seed", seed, 0)
+        self.labels = bool(labels)
+        self.drop_remainder = bool(drop_remainder)
+        if not len(sequences):
+            raise ValueError("There are no clips to make batches of.")
+        if self.labels and np.any(sequences.labels < 0):
+            raise ValueError(
+                "Some clips have no label. Pass labels=False for batches of "
+                "clips alone."
+            )
+        self.num_draws = sum(each.num_draws for each in self.transforms)
+        self.longest = int(sequences.lengths.max())
+        if drop_remainder and len(sequences) < self.batch_size:
+            raise ValueError(
+                f"{len(sequences)} clips fill no batch of {self.batch_size}, "
+                "and drop_remainder=True leaves out incomplete ones."
+            )
+        persons, joints, coordinates = sequences.frame_shape
+        self.has_fixed_length = True
+        shape = self._output_shape((None, persons, None, joints, coordinates))
+        if shape[2] is None:
+            self.has_fixed_length = False
+            shape = self._output_shape(
+                (None, persons, self.longest, joints, coordinates)
+            )
+        self.batch_shape = shape
+
+    def _output_shape(self, shape):
+        for transform in self.transforms:
+            shape = tuple(transform.compute_output_shape(shape))
+        return shape
+
+    @property
+    def num_batches(self):
+        full, rest = divmod(len(self.sequences), self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
+    def epoch_plan(self, epoch):
+        """Returns the clips of an epoch in order, and the draws of each.
+
+        Returns:
+            int64 array `(num_clips,)` and float32 array
+            `(num_clips, num_draws)` of numbers in [0, 1).
+        """
+        generator = np.random.default_rng([self.seed, int(epoch)])
+        num_clips = len(self.sequences)
+        order = generator.permutation(num_clips)
+        draws = generator.random((num_clips, self.num_draws), "float32")
+        if not self.shuffle:
+            order = np.arange(num_clips)
+        return order.astype("int64"), draws[order]
+
+    def read(self, indices):
+        """Returns raw clips, padded, and their int32 labels."""
+        length = self.longest
+        if self.has_fixed_length:
+            length = int(self.sequences.lengths[indices].max())
+        clips = self.sequences.padded(indices, length)
+        return clips, self.sequences.labels[indices].astype("int32")
+
+    def transform(self, clips, draws, functions):
+        """Applies each function with its transform's columns of the draws."""
+        start = 0
+        for each, function in zip(self.transforms, functions, strict=True):
+            stop = start + each.num_draws
+            own = draws[:, start:stop] if each.num_draws else None
+            clips = function(clips, draws=own)
+            start = stop
+        return clips
+
+
+def _check_count(name, value, minimum):
+    if not isinstance(value, int | np.integer) or value < minimum:
+        raise ValueError(
+            f"`{name}` must be a whole number from {minimum} up. "
+            f"Received: {value!r}"
+        )
+    return int(value)
+
+
+def _check_transforms(transforms):
+    if not isinstance(transforms, list | tuple):
+        transforms = [transforms]
+    for transform in transforms:
+        if not hasattr(transform, "on_numpy"):
+            raise ValueError(
+                "`transforms` must be a list of transforms from "
+                "`keras_skeleton.layers.augmentation` (or other "
+                f"`SkeletonTransform` layers). Received: {transform!r}"
+            )
+    return list(transforms)
+
+
+class SequenceBatches(keras.utils.PyDataset):
+    """The batches of an `EpochPlan`, for `fit` on any backend.
+
+    Made by `Sequences.to_keras`. Iterating over it once is one epoch.
+
+    Args:
+        plan: An `EpochPlan`.
+        workers: Threads that prepare batches.
+    """
+
+    def __init__(self, plan, workers=1):
+        super().__init__(workers=workers)
+        self.plan = plan
+        self.epoch = 0
+        self._current = None
+        self._functions = [each.on_numpy() for each in plan.transforms]
+
+    def set_epoch(self, epoch):
+        """Makes `epoch` the number of the coming epoch."""
+        self.epoch = int(epoch)
+
+    def on_epoch_end(self):
+        self.epoch += 1
+
+    def __len__(self):
+        return self.plan.num_batches
+
+    def __getitem__(self, index):
+        return self._batch(self.epoch, index)
+
+    def __iter__(self):
+        epoch = self.epoch
+        self.epoch += 1
+        for index in range(len(self)):
+            yield self._batch(epoch, index)
+
+    def _batch(self, epoch, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches, not {index}.")
+        current = self._current
+        if current is None or current[0] != epoch:
+            # Assigned in one piece, as several threads may come here.
+            current = self._current = (epoch, *self.plan.epoch_plan(epoch))
+        _, order, draws = current
+        size = self.plan.batch_size
+        rows = slice(index * size, (index + 1) * size)
+        clips, labels = self.plan.read(order[rows])
+        clips = self.plan.transform(clips, draws[rows], self._functions)
+        return (clips, labels) if self.plan.labels else clips
+
+
+class _EpochCounter:
+    def __init__(self):
+        self.epoch = 0
+
+    def assign(self, epoch):
+        self.epoch = int(epoch)
+
+    def advance(self):
+        self.epoch += 1
+        return self.epoch - 1
+
+
+def build_dataset(plan, workers=None):
+    """Returns the batches of an `EpochPlan` as a `tf.data.Dataset`."""
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(
+            "`to_dataset` makes a `tf.data.Dataset` and needs TensorFlow: "
+            "pip install tensorflow. Without it, `to_keras` gives the same "
+            "batches."
+        ) from error
+
+    counter = _EpochCounter()
+    persons, joints, coordinates = plan.sequences.frame_shape
+    length = None if plan.has_fixed_length else plan.longest
+    raw_shape = (None, persons, length, joints, coordinates)
+
+    def start(_):
+        order, draws = tf.numpy_function(
+            lambda: plan.epoch_plan(counter.advance()),
+            [],
+            [tf.int64, tf.float32],
+        )
+        order = tf.ensure_shape(order, (len(plan.sequences),))
+        draws = tf.ensure_shape(draws, (len(plan.sequences), plan.num_draws))
+        rows = tf.data.Dataset.from_tensor_slices((order, draws))
+        return rows.batch(plan.batch_size, plan.drop_remainder)
+
+    def prepare(indices, draws):
+        clips, labels = tf.numpy_function(
+            plan.read, [indices], [tf.float32, tf.int32]
+        )
+        clips = tf.ensure_shape(clips, raw_shape)
+        clips = plan.transform(clips, draws, plan.transforms)
+        batch = plan.batch_size if plan.drop_remainder else None
+        clips = tf.ensure_shape(clips, (batch, *plan.batch_shape[1:]))
+        labels = tf.ensure_shape(labels, (batch,))
+        return (clips, labels) if plan.labels else clips
+
+    dataset = tf.data.Dataset.range(1).flat_map(start)
+    dataset = dataset.apply(
+        tf.data.experimental.assert_cardinality(plan.num_batches)
+    )
+    dataset = dataset.map(
+        prepare,
+        num_parallel_calls=tf.data.AUTOTUNE if workers is None else workers,
+        deterministic=True,
+    )
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset.set_epoch = counter.assign
+    return dataset

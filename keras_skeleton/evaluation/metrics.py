@@ -1,0 +1,132 @@
+"""Measures of classification, in NumPy. Accuracies are in percent."""
+
+import numpy as np
+
+
+def top_k_accuracy(scores, labels, k=1):
+    """Percentage of clips whose class is among the `k` highest scores.
+
+    Of equal scores the class with the lower number counts as higher, as for
+    `argmax`: a model that scores all classes alike is right about class 0
+    only.
+
+    Args:
+        scores: Array `(N, classes)` of logits or probabilities.
+        labels: N whole numbers, counted from 0.
+        k: Positive whole number, at most the number of classes.
+
+    Returns:
+        A float, 0 to 100.
+
+    Raises:
+        ValueError: If shapes do not fit, a score is NaN, or a label is none
+            of the classes.
+
+    Example:
+
+    >>> top_k_accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    50.0
+    """
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or not scores.size:
+        raise ValueError(
+            "`scores` must have one row per clip and one column per class. "
+            f"Received shape {scores.shape}."
+        )
+    nan = np.isnan(scores).any(axis=1)
+    if nan.any():
+        raise ValueError(
+            f"The scores of {nan.sum()} of {len(scores)} clips are NaN, the "
+            f"first those of clip {int(np.argmax(nan))}. Check the weights "
+            "of the model and the clips."
+        )
+    labels = check_labels(labels, scores.shape[1], "labels", len(scores))
+    if not isinstance(k, int | np.integer) or not 1 <= k <= scores.shape[1]:
+        raise ValueError(
+            f"`k` must be a whole number from 1 to the {scores.shape[1]} "
+            f"classes. Received k={k!r}."
+        )
+    own = scores[np.arange(len(scores)), labels][:, None]
+    is_before = np.arange(scores.shape[1]) < labels[:, None]
+    rank = np.sum((scores > own) | ((scores == own) & is_before), axis=1)
+    return 100.0 * float(np.mean(rank < k))
+
+
+def confusion_matrix(labels, predicted, num_classes):
+    """Counts how often each class is taken for each other.
+
+    Args:
+        labels: N whole numbers, the true classes, counted from 0.
+        predicted: N whole numbers, the predicted classes.
+        num_classes: Number of classes K.
+
+    Returns:
+        int64 array `(K, K)`: true class in rows, predicted in columns.
+
+    Raises:
+        ValueError: If lengths differ or a number is none of the classes.
+
+    Example:
+
+    >>> confusion_matrix([0, 1, 1], [0, 1, 0], num_classes=2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    labels = check_labels(labels, num_classes, "labels")
+    predicted = check_labels(predicted, num_classes, "predicted", len(labels))
+    pairs = labels * num_classes + predicted
+    counts = np.bincount(pairs, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def per_class_accuracy(matrix):
+    """Percentage of the clips of each class that were recognised.
+
+    Args:
+        matrix: Array `(K, K)` of `confusion_matrix`.
+
+    Returns:
+        Array `(K,)`, 0 to 100; NaN for classes without clips.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(
+            "`matrix` must be square, as `confusion_matrix` returns it. "
+            f"Received shape {matrix.shape}."
+        )
+    clips = matrix.sum(axis=1)
+    share = np.diagonal(matrix) / np.maximum(clips, 1)
+    return np.where(clips > 0, 100.0 * share, np.nan)
+
+
+def mean_class_accuracy(matrix):
+    """Mean of `per_class_accuracy` over the classes that have clips."""
+    accuracy = per_class_accuracy(matrix)
+    if np.isnan(accuracy).all():
+        raise ValueError("There are no clips to compute an accuracy of.")
+    return float(np.nanmean(accuracy))
+
+
+def check_labels(labels, num_classes, name="labels", length=None):
+    """Returns class numbers as int64 `(N,)`, or raises a `ValueError`."""
+    received = np.asarray(labels)
+    if received.ndim != 1 or received.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`{name}` must be one whole number for each clip (not one-hot "
+            f"rows). Received shape {received.shape} and dtype "
+            f"{received.dtype}."
+        )
+    if length is not None and len(received) != length:
+        raise ValueError(
+            f"There are {length} clips, but {len(received)} entries of "
+            f"`{name}`."
+        )
+    in_range = (received >= 0) & (received < num_classes)
+    outside = ~(in_range & (np.floor(received) == received))
+    if outside.any():
+        raise ValueError(
+            f"`{name}` must be whole numbers from 0 to {num_classes - 1}, as "
+            f"there are {num_classes} classes. Received "
+            f"{received[outside][0]} for clip {int(np.argmax(outside))}."
+        )
+    return received.astype("int64")

@@ -1,0 +1,88 @@
+"""The gradient of a class score, one small function per backend."""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def gradient(model, weights, values):
+    """The gradient of `sum(weights * model(values))` at the input.
+
+    Args:
+        model: Functional model with one input and one output.
+        weights: Array of the shape of the output.
+        values: The input, an array.
+
+    Returns:
+        NumPy array of the shape of `values`.
+    """
+    functions = {
+        "tensorflow": _gradient_tensorflow,
+        "torch": _gradient_torch,
+        "jax": _gradient_jax,
+    }
+    backend = keras.backend.backend()
+    if backend not in functions:
+        raise RuntimeError(
+            f"Gradients need one of the backends {', '.join(functions)}. "
+            f"The current backend is {backend!r}."
+        )
+    weights = ops.convert_to_tensor(weights, dtype="float32")
+    values = ops.convert_to_tensor(values, dtype="float32")
+    result = functions[backend](model, weights, values)
+    return np.array(ops.convert_to_numpy(result), dtype="float32")
+
+
+def without_gradient():
+    """A context in which torch keeps no graph; nothing on other backends."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
+def _score(outputs, weights):
+    return ops.sum(ops.cast(outputs, "float32") * weights)
+
+
+def _gradient_tensorflow(model, weights, values):
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        total = _score(model(values, training=False), weights)
+    return tape.gradient(
+        total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+
+
+def _gradient_torch(model, weights, values):
+    import torch
+
+    with torch.enable_grad():
+        values = values.detach().clone().requires_grad_(True)
+        total = _score(model(values, training=False), weights)
+        return torch.autograd.grad(total, values)[0]
+
+
+def _gradient_jax(model, weights, values):
+    import jax
+
+    # Compiled once per model: single operations are compiled one by one.
+    # Weights are arguments, so that later changes of them are seen.
+    function = getattr(model, "_explain_gradient", None)
+    if function is None:
+
+        def score(values, weights, trainable, others):
+            outputs, _ = model.stateless_call(
+                trainable, others, values, training=False
+            )
+            return _score(outputs, weights)
+
+        function = model._explain_gradient = jax.jit(jax.grad(score))
+    trainable = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+    return function(values, weights, trainable, others)

@@ -1,0 +1,311 @@
+"""Gradient saliency and Grad-CAM on all backends."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_skeleton.explain import _gradient
+from keras_skeleton.explain import _graph
+
+
+def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
+    """How strongly a class score reacts to moving each joint.
+
+    The gradient of the class logit with respect to the input coordinates,
+    reduced over the coordinates of a joint. The unit is logits per unit of
+    the coordinates (per metre for data in metres). A model that ends in
+    softmax is explained by its logits, with a warning.
+
+    Args:
+        model: A Functional classifier with one input.
+        clips: Array `(N, M, T, V, C)`.
+        class_index: The class to explain: one integer, or one per clip. The
+            predicted class by default.
+        reduction: `"norm"`, the length of the gradient of a joint, which does
+            not depend on the choice of axes; or `"max"`, the largest absolute
+            coordinate, as tf-keras-vis does.
+        batch_size: Clips computed at a time.
+
+    Returns:
+        Array `(N, M, T, V)`, float32, not normalised; zero for absent
+        persons (all coordinates zero). `to_shares` makes shares of it.
+
+    Example:
+
+    ```python
+    shares = to_shares(saliency(model, clips))
+    draw_heat_map(shares[0], "ntu")
+    ```
+
+    Reference:
+        Simonyan et al., Deep Inside Convolutional Networks
+        (arXiv 1312.6034).
+    """
+    clips = _graph.check_clips(model, clips)
+    scorer = _scorer(model)
+    classes = _classes(scorer, clips, class_index)
+    parts = []
+    for start in range(0, len(clips), batch_size):
+        rows = slice(start, start + batch_size)
+        chosen = _choose(scorer, classes[rows])
+        parts.append(_gradient.gradient(scorer, chosen, clips[rows]))
+    return _reduce(np.concatenate(parts), clips, reduction)
+
+
+def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
+    """Class activation map of a feature layer, weighted by its gradient.
+
+    `relu(sum over D of mean gradient[d] * features[..., d])`, the mean taken
+    over persons, time and joints. A head that treats every joint differently
+    is seen through that mean; where this matters, prefer `saliency`.
+
+    Args:
+        model: A Functional classifier with one input.
+        clips: Array `(N, M, T, V, C)`.
+        class_index: The class to explain: one integer, or one per clip. The
+            predicted class by default.
+        layer: Name of a layer with output `(N, M, T', V', D)` through which
+            all paths to the class scores go.
+        batch_size: Clips computed at a time.
+
+    Returns:
+        Array `(N, M, T', V')`, float32, not normalised; zero for absent
+        persons. `upsample` brings it to frames and joints.
+
+    Reference:
+        Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391).
+    """
+    clips = _graph.check_clips(model, clips)
+    feature_tensor = _feature_tensor(model, layer)
+    front = _graph.cached(
+        model,
+        ("front", layer),
+        lambda: keras.Model(model.inputs[0], feature_tensor),
+    )
+    classes = _classes(_scorer(model), clips, class_index)
+    head = _graph.cached(
+        model, ("head", layer), lambda: _cut_head(model, feature_tensor, layer)
+    )
+    maps = []
+    for start in range(0, len(clips), batch_size):
+        rows = slice(start, start + batch_size)
+        features = _graph.run(front, clips[rows], batch_size)
+        chosen = _choose(head, classes[rows])
+        gradient = _gradient.gradient(head, chosen, features)
+        weights = gradient.mean(axis=(1, 2, 3), keepdims=True)
+        maps.append(np.maximum((weights * features).sum(axis=-1), 0))
+    return np.concatenate(maps) * _present(clips)
+
+
+def tf_keras_vis_saliency(
+    model, clips, class_index=None, *, reduction="norm", **options
+):
+    """Saliency or SmoothGrad as tf-keras-vis computes it.
+
+    Only on the TensorFlow backend; `saliency` works on all of them and gives
+    the same values.
+
+    Args:
+        model: A Functional classifier with one input.
+        clips: Array `(N, M, T, V, C)`.
+        class_index: As in `saliency`.
+        reduction: As in `saliency`.
+        **options: Passed on to `tf_keras_vis.saliency.Saliency`, for example
+            `smooth_samples=20, smooth_noise=0.1` for SmoothGrad.
+
+    Returns:
+        Array `(N, M, T, V)` as `saliency` returns it.
+
+    Raises:
+        RuntimeError: On another backend than TensorFlow.
+        ImportError: If tf-keras-vis is not installed.
+    """
+    vis = _import_tf_keras_vis("saliency")
+    clips = _graph.check_clips(model, clips)
+    scorer = _scorer(model)
+    classes = _classes(scorer, clips, class_index)
+    gradients = vis.Saliency(_with_input_list(scorer), clone=False)(
+        _categories(classes),
+        clips,
+        keepdims=True,
+        normalize_map=False,
+        **options,
+    )
+    return _reduce(np.asarray(gradients), clips, reduction)
+
+
+def tf_keras_vis_grad_cam(
+    model, clips, class_index=None, layer="features", **options
+):
+    """Grad-CAM as tf-keras-vis computes it.
+
+    Only on the TensorFlow backend; `grad_cam` works on all of them and gives
+    the same values. The map stays on the grid of tokens (`expand_cam=False`):
+    the zoom of tf-keras-vis cannot tell persons and coordinates apart from
+    image axes.
+
+    Args:
+        model: A Functional classifier with one input.
+        clips: Array `(N, M, T, V, C)`.
+        class_index: As in `grad_cam`.
+        layer: As in `grad_cam`.
+        **options: Passed on to `tf_keras_vis.gradcam.Gradcam`.
+
+    Returns:
+        Array `(N, M, T', V')` as `grad_cam` returns it.
+
+    Raises:
+        RuntimeError: On another backend than TensorFlow.
+        ImportError: If tf-keras-vis is not installed.
+    """
+    vis = _import_tf_keras_vis("gradcam")
+    clips = _graph.check_clips(model, clips)
+    _feature_tensor(model, layer)
+    scorer = _scorer(model)
+    classes = _classes(scorer, clips, class_index)
+    maps = vis.Gradcam(_with_input_list(scorer), clone=False)(
+        _categories(classes),
+        clips,
+        penultimate_layer=layer,
+        seek_penultimate_conv_layer=False,
+        expand_cam=False,
+        normalize_cam=False,
+        **options,
+    )
+    return np.asarray(maps) * _present(clips)
+
+
+def class_probabilities(model, clips, batch_size=8):
+    """Class probabilities `(N, classes)` of a classifier, whether it ends in
+    logits or in softmax."""
+    clips = _graph.check_clips(model, clips)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SoftmaxWarning)
+        scores = _graph.run(_scorer(model), clips, batch_size)
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+class SoftmaxWarning(UserWarning):
+    """A model that ends in softmax is explained by its logits."""
+
+
+def _scorer(model):
+    """The model up to its logits."""
+
+    def build():
+        scores, had_softmax = _graph.logits(model)
+        return keras.Model(model.inputs[0], scores), had_softmax
+
+    scorer, had_softmax = _graph.cached(model, "scorer", build)
+    if had_softmax:
+        warnings.warn(
+            f"The model {model.name!r} ends in softmax; its logits are "
+            "explained instead, since a saturated softmax has no gradient.",
+            SoftmaxWarning,
+            stacklevel=3,
+        )
+    return scorer
+
+
+def _cut_head(model, feature_tensor, layer):
+    scores, _ = _graph.logits(model)
+    try:
+        return keras.Model(feature_tensor, scores)
+    except ValueError as error:
+        raise ValueError(
+            f"The class scores do not depend on the layer {layer!r} alone, "
+            "so the model cannot be cut there. Choose a layer that all paths "
+            "to the predictions go through."
+        ) from error
+
+
+def _feature_tensor(model, layer):
+    tensor = _graph.layer_output(model, layer)
+    if len(tensor.shape) != 5:
+        raise ValueError(
+            f"The layer {layer!r} must give (N, M, T', V', D). Its output "
+            f"shape is {tensor.shape}."
+        )
+    return tensor
+
+
+def _classes(scorer, clips, class_index):
+    num_classes = scorer.outputs[0].shape[-1]
+    if class_index is None:
+        return _graph.run(scorer, clips).argmax(axis=1)
+    classes = np.asarray(class_index)
+    if classes.dtype.kind not in "iu" or classes.shape not in (
+        (),
+        (len(clips),),
+    ):
+        raise ValueError(
+            "`class_index` must be an integer or one integer per clip "
+            f"({len(clips)}). Received: {class_index!r}"
+        )
+    classes = np.broadcast_to(classes, (len(clips),))
+    if (classes < 0).any() or (classes >= num_classes).any():
+        raise ValueError(
+            f"`class_index` must lie in 0..{num_classes - 1}. Received: "
+            f"{class_index!r}"
+        )
+    return classes
+
+
+def _choose(scorer, classes):
+    """One-hot rows: the weights of the explained scores."""
+    return np.eye(scorer.outputs[0].shape[-1], dtype="float32")[classes]
+
+
+def _reduce(gradients, clips, reduction):
+    if reduction == "norm":
+        values = np.sqrt(np.square(gradients).sum(axis=-1))
+    elif reduction == "max":
+        values = np.abs(gradients).max(axis=-1)
+    else:
+        raise ValueError(
+            f'`reduction` must be "norm" or "max". Received: {reduction!r}'
+        )
+    return values * _present(clips)
+
+
+def _present(clips):
+    return _graph.present_persons(clips)[..., None, None]
+
+
+def _import_tf_keras_vis(module):
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "tf-keras-vis works on the TensorFlow backend only. The current "
+            f"backend is {keras.backend.backend()!r}. Use `saliency` and "
+            "`grad_cam`, which work on every backend and give the same "
+            "values."
+        )
+    try:
+        # It still imports from a name space that scipy has deprecated.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            if module == "saliency":
+                import tf_keras_vis.saliency as vis
+            else:
+                import tf_keras_vis.gradcam as vis
+    except ImportError as error:
+        raise ImportError(
+            "This function needs tf-keras-vis: "
+            "pip install keras-skeleton[saliency]"
+        ) from error
+    return vis
+
+
+def _with_input_list(scorer):
+    # tf-keras-vis always passes a list.
+    return _graph.cached(
+        scorer, "list", lambda: keras.Model(scorer.inputs, scorer.outputs[0])
+    )
+
+
+def _categories(classes):
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    return CategoricalScore([int(index) for index in classes])

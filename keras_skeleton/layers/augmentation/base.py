@@ -1,0 +1,141 @@
+"""What all transforms of clips share."""
+
+import keras
+import numpy as np
+
+from keras_skeleton._compat import DataLayer
+from keras_skeleton._compat import is_in_jax_tracing_scope
+
+
+class _NumpyBackend:
+    """The part of a Keras backend that transforms use, on NumPy arrays."""
+
+    name = "numpy"
+    numpy = np
+
+    @staticmethod
+    def convert_to_tensor(x, dtype=None):
+        return np.asarray(x, dtype)
+
+    @staticmethod
+    def cast(x, dtype):
+        return np.asarray(x).astype(dtype)
+
+    @staticmethod
+    def shape(x):
+        return np.shape(x)
+
+
+class SkeletonTransform(DataLayer):
+    """Base class of layers that transform batches of clips.
+
+    One implementation serves everywhere: called on tensors, inside a model,
+    inside `tf.data` on any backend, or on NumPy arrays by `on_numpy`. All
+    randomness of a transform is a matrix of uniform numbers, so that a
+    caller who passes it decides what happens, and the same numbers give the
+    same clips everywhere.
+
+    A subclass sets `num_draws` where it is random, and implements
+    `transform(clips, draws)` with operations of `self.backend.numpy`, and
+    `deterministic(clips)` where a random transform does something without
+    draws. If shapes change, it implements `compute_output_shape` too.
+
+    Args:
+        seed: Seed of the layer's own draws.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Numbers in [0, 1), `(N, num_draws)`. With them a random
+            transform always acts.
+        training: Whether a random transform acts when there are no `draws`,
+            with numbers of its own.
+    """
+
+    num_draws = 0
+
+    def __init__(self, seed=None, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+        # Draws stay in double precision until frame numbers are computed.
+        self._convert_input_args = False
+
+    def call(self, clips, draws=None, training=None):
+        clips = self.backend.convert_to_tensor(clips, dtype="float32")
+        if len(clips.shape) != 5:
+            raise ValueError(
+                f"{type(self).__name__} takes batches of clips with the axes "
+                "(samples, persons, frames, joints, coordinates). Received "
+                f"shape {tuple(clips.shape)}; a single clip needs a leading "
+                "axis: clip[None]."
+            )
+        self.check(tuple(clips.shape))
+        if not self.num_draws:
+            return self.transform(clips, None)
+        if draws is None:
+            if not training:
+                return self.deterministic(clips)
+            draws = self.backend.random.uniform(
+                (self.backend.shape(clips)[0], self.num_draws),
+                seed=self._get_seed_generator(self.backend.name),
+            )
+        elif tuple(np.shape(draws))[-1:] != (self.num_draws,):
+            raise ValueError(
+                f"{type(self).__name__} needs {self.num_draws} draws for "
+                "each clip, an array (samples, draws). Received shape "
+                f"{tuple(np.shape(draws))}."
+            )
+        return self.transform(clips, draws)
+
+    def on_numpy(self):
+        """Returns a function of NumPy arrays that does the same.
+
+        It neither compiles for each shape nor occupies an accelerator, and
+        may be called from several threads.
+
+        Returns:
+            A function `transform(clips, draws=None)`; a random transform
+            without draws does what it does outside training.
+        """
+        twin = type(self).from_config(self.get_config())
+        twin.backend = _NumpyBackend()
+        return lambda clips, draws=None: twin.call(clips, draws)
+
+    def check(self, shape):
+        """Raises a `ValueError` where clips of a shape are not possible."""
+
+    def transform(self, clips, draws):
+        """Returns the transformed clips; `draws` is `None` if it has none."""
+        raise NotImplementedError
+
+    def deterministic(self, clips):
+        """What a random transform does outside training."""
+        return clips
+
+    def draws_as_tensor(self, draws):
+        return self.backend.convert_to_tensor(draws, dtype="float32")
+
+    def whole_part(self, function, *tensors):
+        """Returns the whole part of `function(*tensors)` as int32.
+
+        The tensors are in double precision: frame numbers must come out as
+        in published code, which computes them with Python's numbers. JAX has
+        single precision only, so there NumPy computes them, except inside
+        compiled functions, where values are unknown.
+        """
+        backend = self.backend
+        if backend.name != "jax":
+            doubles = (backend.convert_to_tensor(x, "float64") for x in tensors)
+        elif any(is_in_jax_tracing_scope(x) for x in tensors):
+            doubles = tensors
+        else:
+            doubles = (np.asarray(x, "float64") for x in tensors)
+            return backend.convert_to_tensor(function(*doubles).astype("int32"))
+        return backend.cast(function(*doubles), "int32")
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}

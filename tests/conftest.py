@@ -1,0 +1,32 @@
+"""Fixtures that all tests share."""
+
+import importlib.util
+import os
+import pathlib
+
+import pytest
+
+# In the other order, the two libraries clash in one process.
+if importlib.util.find_spec("torch") and importlib.util.find_spec("tensorflow"):
+    import torch  # noqa: F401
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+def _folder(root, name, what):
+    if not (root / name).is_dir():
+        pytest.skip(f"{what} {name!r} is not available")
+    return root / name
+
+
+@pytest.fixture(scope="session")
+def fixtures_dir():
+    """A function from a system's name to the folder of its fixtures."""
+    root = os.environ.get("KERAS_SKELETON_FIXTURES", SHARED / "fixtures")
+    return lambda name: _folder(pathlib.Path(root), name, "the fixtures of")
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """A function from a data set's name to its folder."""
+    return lambda name: _folder(SHARED / "data", name, "the data set")

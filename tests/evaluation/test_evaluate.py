@@ -1,0 +1,262 @@
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from keras_skeleton import evaluation
+from keras_skeleton.applications import MAMP
+from keras_skeleton.datasets import Sequences
+from keras_skeleton.layers.augmentation import Center
+from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.weights import registry
+from keras_skeleton.weights import save_weights
+
+CLASSES = 6
+
+
+@pytest.fixture
+def transforms():
+    return [Center(joint=1), CropResize(8, interval=(0.95,))]
+
+
+@pytest.fixture
+def sequences():
+    """30 clips; two of the ten for testing are copies of training clips."""
+    random = np.random.default_rng(2)
+    clips = [
+        random.normal(size=(int(length), 20, 3))
+        for length in random.integers(5, 15, 30)
+    ]
+    clips[20], clips[25] = clips[3], clips[4]
+    labels = random.integers(0, CLASSES, 30)
+    labels[[20, 25]] = labels[[3, 4]]
+    return Sequences.from_arrays(
+        clips,
+        labels,
+        skeleton="nw_ucla",
+        class_names=[f"class {index}" for index in range(CLASSES)],
+        splits={"xview": {"train": range(20), "test": range(20, 30)}},
+    )
+
+
+@pytest.fixture
+def model(tiny):
+    keras.utils.set_random_seed(1)
+    return MAMP(classes=CLASSES, head="linear", **tiny)
+
+
+@pytest.fixture
+def data_path(sequences, tmp_path):
+    sequences.save(tmp_path / "data.h5")
+    return tmp_path / "data.h5"
+
+
+@pytest.fixture
+def weights_path(model, transforms, tmp_path):
+    described = evaluation.serialize_transforms(transforms)
+    return save_weights(
+        model,
+        tmp_path / "mine.safetensors",
+        data_set="nw_ucla",
+        protocol="xview",
+        transforms=json.dumps(described),
+    )
+
+
+def expected_scores(model, sequences, transforms):
+    _, test = sequences.split("xview")
+    clips = test.padded(range(len(test)))
+    for transform in transforms:
+        clips = keras.ops.convert_to_numpy(transform(clips))
+    return model.predict_on_batch(clips), test.labels
+
+
+def test_evaluate_model(model, sequences, transforms):
+    scores, labels = expected_scores(model, sequences, transforms)
+    _, test = sequences.split("xview")
+    result = evaluation.evaluate_model(model, test.to_keras(transforms, 4))
+    best = scores.argmax(axis=1)
+    assert result["top1"] == pytest.approx(100 * np.mean(best == labels))
+    assert result["top5"] == pytest.approx(
+        100
+        * reference.top_k_accuracy_score(
+            labels, scores, k=5, labels=range(CLASSES)
+        )
+    )
+    np.testing.assert_array_equal(
+        result["confusion"],
+        reference.confusion_matrix(labels, best, labels=range(CLASSES)),
+    )
+    present = [value for value in result["per_class"] if value is not None]
+    assert result["mean_class"] == pytest.approx(np.mean(present))
+    assert result["num_clips"] == 10
+    assert result["classes"] == CLASSES
+
+
+def test_few_classes_have_no_top5(tiny, clips):
+    result = evaluation.evaluate_model(MAMP(classes=2, **tiny), clips)
+    assert result["top5"] is None
+
+
+def test_evaluate_weights(
+    model, weights_path, data_path, sequences, transforms, tmp_path
+):
+    result = evaluation.evaluate_weights(
+        "mamp",
+        weights_path,
+        data_path,
+        batch_size=4,
+        json_path=tmp_path / "new" / "result.json",
+        predictions_path=tmp_path / "predictions.csv",
+    )
+    scores, labels = expected_scores(model, sequences, transforms)
+    right = scores.argmax(axis=1) == labels
+    assert result["top1"] == pytest.approx(100 * right.mean())
+    kept = np.setdiff1d(range(10), [0, 5])
+    assert result["num_clips_without_duplicates"] == 8
+    assert result["top1_without_duplicates"] == pytest.approx(
+        100 * right[kept].mean()
+    )
+    assert result["backend"] == keras.backend.backend()
+    assert result["seconds"] > 0
+    file = tmp_path / "new" / "result.json"
+    assert json.loads(file.read_text("utf-8")) == result
+    with open(tmp_path / "predictions.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["label"]) for row in rows] == labels.tolist()
+    assert [int(row["predicted"]) for row in rows] == scores.argmax(1).tolist()
+    assert [row["is_copy_of_training_clip"] for row in rows].count("1") == 2
+    assert rows[0]["class"] == f"class {labels[0]}"
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_confusion_picture(weights_path, data_path, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "confusion.png"
+    evaluation.evaluate_weights(
+        "mamp", weights_path, data_path, confusion_path=path
+    )
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_arguments_win_over_the_file(weights_path, data_path):
+    other = [CropResize(8, interval=(0.5,))]
+    arguments = ("mamp", weights_path, data_path)
+    recorded = evaluation.evaluate_weights(*arguments)
+    changed = evaluation.evaluate_weights(*arguments, transforms=other)
+    assert recorded["num_clips"] == changed["num_clips"]
+    with pytest.raises(ValueError, match="'xsub'.*'xview'"):
+        evaluation.evaluate_weights(*arguments, protocol="xsub")
+
+
+def test_failure_leaves_the_old_file(weights_path, data_path, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="Unknown data set 'ucla'"):
+        evaluation.evaluate_weights(
+            "mamp", weights_path, data_path, data_set="ucla", json_path=path
+        )
+    assert path.read_text() == "old"
+
+
+def test_registered_card(
+    model, data_path, transforms, sequences, tmp_path, monkeypatch
+):
+    folder = tmp_path / "packaged"
+    save_weights(model, folder / "mamp_small.safetensors")
+    card = {
+        "classes": CLASSES,
+        "data_set": "nw_ucla",
+        "protocol": "xview",
+        "transforms": evaluation.serialize_transforms(transforms),
+    }
+    (folder / "mamp_small.json").write_text(json.dumps(card))
+    monkeypatch.setattr(registry, "PACKAGED_FOLDER", folder)
+    result = evaluation.evaluate_weights("mamp", "small", data_path)
+    scores, labels = expected_scores(model, sequences, transforms)
+    assert result["weights"] == "small"
+    assert result["top1"] == pytest.approx(
+        100 * np.mean(scores.argmax(axis=1) == labels)
+    )
+
+
+def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(model, path)
+    with pytest.raises(ValueError, match="`data_set` is missing"):
+        evaluation.evaluate_weights("mamp", path, data_path)
+    save_weights(MAMP(**tiny), path)
+    with pytest.raises(ValueError, match="without a classification head"):
+        evaluation.evaluate_weights("mamp", path, data_path)
+    np.savez(tmp_path / "some.npz", x=np.zeros(2))
+    with pytest.raises(ValueError, match="no file of `save_weights`"):
+        evaluation.evaluate_weights("mamp", tmp_path / "some.npz", data_path)
+
+
+def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
+    arguments = {"system": "mamp", "weights": weights_path}
+    with pytest.raises(FileNotFoundError, match="nowhere.h5"):
+        evaluation.evaluate_weights(
+            data_path=tmp_path / "nowhere.h5", **arguments
+        )
+    with pytest.raises(ValueError, match=r"\(1, 8, 20, 3\).*\(1, 16, 20, 3\)"):
+        evaluation.evaluate_weights(
+            data_path=data_path, transforms=[CropResize(16)], **arguments
+        )
+    path = save_weights(MAMP(classes=2, **tiny), tmp_path / "two.safetensors")
+    with pytest.raises(ValueError, match="6 classes, but the weights know 2"):
+        evaluation.evaluate_weights(
+            "mamp",
+            path,
+            data_path,
+            data_set="nw_ucla",
+            protocol="xview",
+            transforms=[CropResize(8)],
+        )
+    with pytest.raises(ValueError, match="datasets.ntu"):
+        (tmp_path / "raw").mkdir()
+        evaluation.evaluate_weights(
+            data_path=tmp_path / "raw", data_set="ntu", **arguments
+        )
+
+
+def test_transforms_as_json(transforms):
+    described = evaluation.serialize_transforms(
+        [*transforms, Center(skeleton="nw_ucla")]
+    )
+    again = evaluation.deserialize_transforms(json.loads(json.dumps(described)))
+    clips = np.random.default_rng(0).normal(size=(2, 1, 12, 20, 3))
+    for old, new in zip(transforms, again, strict=False):
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(old(clips)),
+            keras.ops.convert_to_numpy(new(clips)),
+        )
+    assert again[2].joint == Center(skeleton="nw_ucla").joint
+    assert evaluation.serialize_transforms(again) == described
+
+
+@pytest.mark.parametrize(
+    "described, message",
+    [
+        ({"class": "Lambda", "config": {}}, "Unknown transform 'Lambda'"),
+        ({"class": "SkeletonTransform"}, "Unknown transform"),
+        ({"class": "CropResize", "module": "os"}, "the keys 'class'"),
+        ({"class": "CropResize", "config": {"frames": 3}}, "cannot be built"),
+        ("CropResize", "Received 'CropResize'"),
+    ],
+)
+def test_bad_transforms(described, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.deserialize_transforms([described])
+
+
+def test_outputs_that_are_no_scores(encoder, model, clips):
+    with pytest.raises(ValueError, match="build it with `classes=`"):
+        evaluation.evaluate_model(encoder, clips)
+    with pytest.raises(ValueError, match="must have labels"):
+        evaluation.evaluate_model(model, clips[0])
+    with pytest.raises(ValueError, match="Received 6"):
+        evaluation.evaluate_model(model, (clips[0], clips[1] * 6))

@@ -1,0 +1,72 @@
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_skeleton import layers
+from keras_skeleton import skeletons
+
+NUM_CLASSES = 3
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def _clips(skeleton, num_samples=2, num_persons=2, num_frames=8, seed=1):
+    joints = skeletons.get(skeleton).num_joints
+    random = np.random.default_rng(seed)
+    shape = (num_samples, num_persons, num_frames, joints, 3)
+    return random.normal(size=shape).astype("float32")
+
+
+@pytest.fixture
+def make_clips():
+    return _clips
+
+
+@functools.cache  # compiled functions stay with a model
+def _transformer(skeleton="kinect20", activation=None, persons=2, frames=8):
+    """A tiny classifier of the package's form with all weights random."""
+    joints = skeletons.get(skeleton).num_joints
+    inputs = keras.Input((persons, frames, joints, 3), name="skeletons")
+    x = layers.FoldPersons(name="fold_persons")(inputs)
+    x = layers.JointEmbedding(8, 4, 1, name="joint_embedding")(x)
+    x = layers.PositionEmbedding(
+        frames // 4, joints, name="position_embedding"
+    )(x)
+    for index in range(2):
+        x = layers.TransformerBlock(2, 2, name=f"block_{index}")(x)
+    x = layers.TokenGrid(persons, frames // 4, joints, name="features")(x)
+    x = ops.mean(x, axis=(1, 2))
+    x = ops.reshape(x, (-1, joints * 8))
+    outputs = keras.layers.Dense(
+        NUM_CLASSES, activation=activation, name="predictions"
+    )(x)
+    model = keras.Model(inputs, outputs)
+    random = np.random.default_rng(2)
+    for variable in model.trainable_variables:
+        variable.assign(random.normal(0, 0.4, variable.shape))
+    model.skeleton = skeletons.get(skeleton)
+    return model
+
+
+@pytest.fixture
+def make_transformer():
+    return _transformer
+
+
+@pytest.fixture
+def convolutional():
+    """A classifier without attention."""
+    inputs = keras.Input((1, 8, 20, 3))
+    x = keras.layers.Conv3D(
+        6, (1, 3, 1), (1, 2, 1), padding="same", activation="tanh"
+    )(inputs)
+    x = keras.layers.Conv3D(4, (1, 1, 3), padding="same", name="features")(x)
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    outputs = keras.layers.Dense(NUM_CLASSES, name="predictions")(x)
+    return keras.Model(inputs, outputs)

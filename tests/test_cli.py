@@ -1,0 +1,129 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_skeleton import cli
+from keras_skeleton import weights
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.weights import mamp
+
+TINY = {
+    "input_shape": (1, 8, 20, 3),
+    "skeleton": "nw_ucla",
+    "hidden_dim": 8,
+    "num_layers": 2,
+    "num_heads": 2,
+    "head_dim": 6,
+}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of its own, and registered weights `tiny`."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras_home"))
+    entry = dataclasses.replace(
+        weights.get("mamp", "ntu60"),
+        name="tiny",
+        configuration=TINY,
+        pretext={"decoder_dim": 4, "decoder_layers": 1},
+    )
+    monkeypatch.setattr(mamp, "PRETRAINED", (entry,))
+    return tmp_path / "keras_home" / "models" / "keras_skeleton"
+
+
+def official_file(model, path, **changes):
+    """A file with the official tensors of a model's shapes."""
+    random = np.random.default_rng(0)
+    shapes = {v.path: tuple(v.shape) for v in model.weights}
+    tensors = {}
+    for variable, name in weights.official_names(model).items():
+        shape = shapes[variable]
+        if name == "joints_embed.proj.weight":
+            shape = (shape[1], 3, 4, 1)
+        elif variable.endswith("kernel"):
+            shape = shape[::-1]
+        tensors[name] = random.uniform(0.5, 1, shape).astype("float32")
+    np.savez(path, **{**tensors, **changes})
+    return tensors
+
+
+def test_convert_makes_the_name_work(cache, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match="convert mamp tiny FILE"):
+        MAMP("tiny")
+    pretext = MAMPPretext(decoder_dim=4, decoder_layers=1, **TINY)
+    file = tmp_path / "official.npz"
+    tensors = official_file(pretext, file)
+    assert cli.main(["convert", "mamp", "tiny", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert f"{len(tensors)} tensors converted" in out
+    assert [p.name for p in cache.iterdir()] == ["mamp_tiny.safetensors"]
+    encoder = MAMP("tiny")
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(encoder.get_layer("norm").gamma.value),
+        tensors["norm.weight"],
+    )
+    assert MAMP("tiny", classes=3).output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("head", ["finetune", "linear"])
+def test_convert_a_file_with_a_head(cache, tmp_path, head):
+    file = tmp_path / "official.npz"
+    tensors = official_file(MAMP(classes=7, head=head, **TINY), file)
+    assert cli.main(["convert", "mamp", "tiny", str(file)]) == 0
+    model = MAMP("tiny", classes=7, head=head)
+    bias = "head.fc2.bias" if head == "finetune" else "head.fc.1.bias"
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(model.get_layer("predictions").bias.value),
+        tensors[bias],
+    )
+
+
+def test_convert_a_file_that_does_not_fit(cache, tmp_path, capsys):
+    file = tmp_path / "official.npz"
+    official_file(MAMP(**TINY), file, extra=np.zeros((2, 3)))
+    assert cli.main(["convert", "mamp", "tiny", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("keras-skeleton: error: ")
+    assert error.count("\n") == 1
+    assert "extra (2, 3)" in error
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["mump", "tiny", "x.pth"], "no system 'mump'"),
+        (["mamp", "ntu61", "x.pth"], "Registered are"),
+        (["mamp", "tiny", "nowhere.pth"], "nowhere.pth"),
+    ],
+)
+def test_errors_are_one_line(cache, capsys, words, message):
+    assert cli.main(["convert", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_missing_command(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main([])
+    assert error.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_module_runs():
+    root = os.path.dirname(os.path.dirname(cli.__file__))
+    result = subprocess.run(
+        [sys.executable, "-m", "keras_skeleton", "convert", "--help"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "SYSTEM NAME FILE" in result.stdout

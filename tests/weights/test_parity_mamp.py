@@ -1,0 +1,125 @@
+"""Published names and shapes, and resized embeddings, of maoyunyao/MAMP."""
+
+import json
+import re
+
+import keras
+import numpy as np
+from support import chain_skeleton
+
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.weights import load_official
+from keras_skeleton.weights import official_names
+from keras_skeleton.weights import resize_temporal_embedding
+
+
+def build(config, tensors):
+    """The model of an official configuration."""
+    joints = config["num_joints"]
+    arguments = {
+        "input_shape": (2, config["num_frames"], joints, config["dim_in"]),
+        "skeleton": chain_skeleton(joints),
+        "hidden_dim": config["dim_feat"],
+        "num_layers": config["depth"],
+        "num_heads": config["num_heads"],
+        "mlp_ratio": config["mlp_ratio"],
+        "segment_length": config["t_patch_size"],
+        "joints_per_patch": config["patch_size"],
+        "use_qkv_bias": config["qkv_bias"],
+        "drop_path_rate": config["drop_path_rate"],
+    }
+    if "decoder_depth" in config:
+        return MAMPPretext(
+            decoder_dim=config["decoder_dim_feat"],
+            decoder_layers=config["decoder_depth"],
+            mask_ratio=config["mask_ratio"],
+            masking_temperature=config.get("motion_aware_tau", 0),
+            motion_stride=config.get("motion_stride", 1),
+            target="motion" if "motion_stride" in config else "joints",
+            **arguments,
+        )
+    if "head.fc1.bias" in tensors:
+        arguments["head_dim"] = tensors["head.fc1.bias"][0]
+    head = {"finetune": "finetune", "linprobe": "linear"}[config["protocol"]]
+    return MAMP(classes=config["num_classes"], head=head, **arguments)
+
+
+def architecture(shapes):
+    return tuple(sorted((name, tuple(shape)) for name, shape in shapes.items()))
+
+
+def test_manifests(fixtures_dir):
+    paths = sorted(fixtures_dir("mamp").glob("mamp_*.manifest.json"))
+    assert paths
+    seen = {}
+    for path in paths:
+        manifest = json.loads(path.read_text())
+        shapes = manifest["tensors"]
+        key = architecture(shapes)
+        if key in seen:
+            # The same tensors were checked under another name.
+            assert manifest["num_params"] == seen[key], path.name
+            continue
+        seen[key] = manifest["num_params"]
+        check(path.name, manifest["config"], shapes, manifest["num_params"])
+        keras.backend.clear_session()
+
+
+def check(label, config, shapes, num_params):
+    model = build(config, shapes)
+    count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
+    assert count == num_params, label
+    random = np.random.default_rng(0)
+    tensors = {
+        name: random.random(shape, dtype="float32")
+        for name, shape in shapes.items()
+    }
+    load_official(model, tensors)
+    names = official_names(model)
+    counters = {n for n in shapes if n.endswith("num_batches_tracked")}
+    assert set(names.values()) == set(shapes) - counters, label
+    for variable in model.weights:
+        tensor = tensors[names[variable.path]]
+        loaded = keras.ops.convert_to_numpy(variable.value)
+        assert loaded.size == tensor.size, label
+        assert_same_values(loaded, tensor)
+
+
+def assert_same_values(loaded, tensor):
+    """Compares where the official layout differs by at most its axes."""
+    if tensor.ndim == 2:
+        np.testing.assert_array_equal(loaded, tensor.T)
+    elif loaded.ndim == 2:
+        dim, coordinates, frames, joints = tensor.shape
+        kernel = loaded.reshape(frames, joints, coordinates, dim)
+        for frame in range(frames):
+            for joint in range(joints):
+                np.testing.assert_array_equal(
+                    kernel[frame, joint], tensor[:, :, frame, joint].T
+                )
+    else:
+        np.testing.assert_array_equal(loaded, tensor)
+
+
+def test_resized_temporal_embedding(fixtures_dir):
+    paths = sorted(fixtures_dir("mamp").glob("mamp_droppath_tempembed*.npz"))
+    assert paths
+    for path in paths:
+        arrays = np.load(path)
+        cases = [n for n in arrays if n.startswith("out/temp_embed_")]
+        assert cases, path.name
+        for case in cases:
+            old, new = map(int, re.findall(r"\d+", case))
+            given = arrays[case.replace("out/", "in/")]
+            assert given.shape[1] == old
+            resized = resize_temporal_embedding(given, new)
+            expected = arrays[case]
+            assert resized.shape == expected.shape
+            np.testing.assert_allclose(
+                resized,
+                expected,
+                rtol=0,
+                atol=1e-5 * np.abs(expected).max(),
+                err_msg=f"{path.name} {case}",
+            )

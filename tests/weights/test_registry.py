@@ -1,0 +1,319 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from keras_skeleton import weights
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.weights import download
+from keras_skeleton.weights import mamp
+from keras_skeleton.weights import registry
+
+
+def values(model):
+    return {v.path: keras.ops.convert_to_numpy(v.value) for v in model.weights}
+
+
+def assert_loaded(model, source, without=()):
+    source = values(source) if isinstance(source, keras.Model) else source
+    for path, array in values(model).items():
+        fresh = bool(without) and path.startswith(without)
+        assert np.array_equal(array, source[path]) != fresh, path
+
+
+HEAD = ("head_", "predictions")
+
+
+def randomize(model, seed=1):
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        variable.assign(random.uniform(0.5, 1, variable.shape))
+    return model
+
+
+def test_registered_weights_of_mamp():
+    names = weights.names("mamp")
+    assert {"ntu60", "ntu60_xview", "ntu120_xsub", "ntu120_xset"} <= set(names)
+    for name in names:
+        entry = weights.get("mamp", name)
+        assert (entry.system, entry.name) == ("mamp", name)
+        assert entry.licence
+        assert entry.scores
+        assert entry.configuration["input_shape"]
+        if entry.obtained == "by hand":
+            assert entry.page.startswith("https://")
+            assert "likely" in entry.file_name
+        # Also before the file is there.
+        assert weights.configuration("mamp", name) == entry.configuration
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(ValueError, match="ntu120_xset, ntu120_xsub, ntu60"):
+        weights.get("mamp", "ntu61")
+    with pytest.raises(ValueError, match="'ntu61'.*ntu60_xview"):
+        weights.resolve("mamp", "ntu61")
+    with pytest.raises(ValueError, match="no system 'mump'"):
+        weights.names("mump")
+    with pytest.raises(ValueError, match="weights=3"):
+        weights.resolve("mamp", 3)
+
+
+def test_weights_by_hand_say_how_to_get_them():
+    with pytest.raises(FileNotFoundError) as error:
+        MAMP(weights="ntu60")
+    for part in (
+        "ntu60_xsub.pth",
+        "https://rec.ustc.edu.cn/share/",
+        "keras-skeleton convert mamp ntu60 FILE",
+    ):
+        assert part in str(error.value)
+
+
+def test_round_trip_with_configuration(tiny, tmp_path):
+    model = randomize(MAMP(classes=5, head_dropout_rate=0.1, **tiny))
+    path = weights.save_weights(
+        model, tmp_path / "new" / "a.safetensors", source="a test"
+    )
+    assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"]
+    with safe_open(path, framework="np") as file:
+        assert file.metadata()["source"] == "a test"
+        assert file.metadata()["system"] == "mamp"
+    found = weights.configuration("mamp", path)
+    assert found["input_shape"] == tiny["input_shape"]
+    assert found["head_dropout_rate"] == 0.1
+    assert not {"classes", "name", "dtype"} & set(found)
+    same = MAMP(path, classes=5)
+    assert_loaded(same, model)
+    encoder = MAMP(str(path))
+    assert_loaded(encoder, model)
+
+
+def test_half_precision(tiny, tmp_path):
+    model = randomize(MAMP(**tiny))
+    path = tmp_path / "half.safetensors"
+    weights.save_weights(model, path, dtype="float16")
+    loaded = values(MAMP(path))
+    for name, array in values(model).items():
+        assert loaded[name].dtype == "float32"
+        np.testing.assert_array_equal(
+            loaded[name], array.astype("float16").astype("float32")
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e6])
+def test_values_that_a_file_cannot_hold(tiny, tmp_path, value):
+    model = MAMP(**tiny)
+    variable = model.weights[-1]
+    variable.assign(np.full(variable.shape, value))
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(ValueError, match="norm/beta"):
+        weights.save_weights(model, path, dtype="float16")
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_save_weights_arguments(tiny, tmp_path):
+    model = MAMP(**tiny)
+    with pytest.raises(ValueError, match="a.npz"):
+        weights.save_weights(model, tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="int8"):
+        weights.save_weights(model, tmp_path / "a.safetensors", dtype="int8")
+
+
+def test_head_is_loaded_only_if_it_is_the_wanted_one(tiny, tmp_path):
+    source = randomize(MAMP(classes=5, **tiny))
+    path = weights.save_weights(source, tmp_path / "a.safetensors")
+    assert_loaded(MAMP(path, classes=5), source)
+    assert_loaded(MAMP(path), source)
+    for other in ({"classes": 4}, {"classes": 5, "head": "linear"}):
+        model = MAMP(path, **other)
+        encoder = {k: v for k, v in values(source).items() if k[0] != "h"}
+        encoder = {k: v for k, v in encoder.items() if "predictions" not in k}
+        for name, array in encoder.items():
+            np.testing.assert_array_equal(values(model)[name], array)
+        assert model.output_shape == (None, other["classes"])
+    with pytest.raises(ValueError, match=r"head_hidden/kernel \(160, 6\)"):
+        MAMP(path, classes=5, head_dim=7)
+
+
+def test_head_stays_fresh_without_one_in_the_file(tiny, tmp_path):
+    source = randomize(MAMPPretext(decoder_dim=4, decoder_layers=1, **tiny))
+    path = weights.save_weights(source, tmp_path / "a.safetensors")
+    model = randomize(MAMP(classes=5, **tiny), seed=2)
+    before = values(model)
+    weights.load_weights(model, path)
+    head = {k: v for k, v in before.items() if k.startswith(HEAD)}
+    assert len(head) == 8
+    assert_loaded(model, {**values(source), **head})
+    # The decoder goes with the pretext model.
+    pretext = MAMPPretext(decoder_dim=4, decoder_layers=1, **tiny)
+    weights.load_weights(pretext, path)
+    assert_loaded(pretext, source)
+
+
+def test_files_that_do_not_fit_change_nothing(tiny, tmp_path):
+    source = randomize(MAMP(**tiny))
+    path = weights.save_weights(source, tmp_path / "a.safetensors")
+    for change, message in (
+        ({"num_layers": 1}, r"Left over: block_1/"),
+        ({"num_layers": 3}, r"Missing: block_2/"),
+        (
+            {"hidden_dim": 10},
+            r"shape: joint_embedding/kernel \(12, 8\) for \(12, 10\)",
+        ),
+        ({"segment_length": 2}, r"joint_embedding/kernel"),
+        (
+            {"input_shape": (1, 8, 25, 3), "skeleton": "ntu"},
+            "position_embedding/joint",
+        ),
+    ):
+        model = MAMP(**{**tiny, **change})
+        before = values(model)
+        with pytest.raises(ValueError, match=message):
+            weights.load_weights(model, path)
+        assert_loaded(model, before)
+
+
+def test_other_number_of_frames(tiny, tmp_path):
+    source = randomize(MAMP(**tiny))
+    path = weights.save_weights(source, tmp_path / "a.safetensors")
+    model = MAMP(path, input_shape=(1, 16, 20, 3))
+    name = "position_embedding/temporal"
+    resized = weights.resize_temporal_embedding(values(source)[name], 4)
+    assert_loaded(model, {**values(source), name: resized})
+
+
+def test_weights_of_another_system(tiny, tmp_path):
+    path = tmp_path / "other.safetensors"
+    metadata = {"format": "keras_skeleton", "system": "stars"}
+    save_file({"a": np.zeros(1)}, path, metadata)
+    for action in (
+        lambda: weights.configuration("mamp", path),
+        lambda: weights.load_weights(MAMP(**tiny), path),
+    ):
+        with pytest.raises(ValueError, match="'stars', not of 'mamp'"):
+            action()
+
+
+def test_corrupt_file(tiny, tmp_path):
+    path = tmp_path / "a.safetensors"
+    weights.save_weights(MAMP(**tiny), path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="a.safetensors is corrupt"):
+        weights.load_weights(MAMP(**tiny), path)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_official_tensors_by_path(tiny, official, tmp_path, suffix):
+    path = tmp_path / f"official{suffix}"
+    save = np.savez if suffix == ".npz" else lambda p, **t: save_file(t, p)
+    tensors = official(kind="finetune")
+    save(path, **tensors)
+    assert weights.configuration("mamp", path) == {}
+    model = MAMP(path, classes=5, **tiny)
+    loaded = values(model)
+    for name, tensor in (
+        ("predictions/bias", "head.fc2.bias"),
+        ("norm/beta", "norm.bias"),
+    ):
+        np.testing.assert_array_equal(loaded[name], tensors[tensor])
+    # Other classes, or no head in the file: the head stays fresh.
+    MAMP(path, classes=4, **tiny)
+    save(path, **official())
+    MAMP(path, classes=5, **tiny)
+
+
+def test_arrays_by_variable_path(tiny, tmp_path):
+    source = randomize(MAMP(**tiny))
+    path = tmp_path / "ours.npz"
+    np.savez(path, **values(source))
+    assert_loaded(MAMP(path, **tiny), source)
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+def test_files_of_keras(tiny, tmp_path, suffix):
+    source = randomize(MAMP(classes=5, **tiny))
+    path = tmp_path / f"model{suffix}"
+    save = source.save if suffix == ".keras" else source.save_weights
+    save(path)
+    assert_loaded(MAMP(path, classes=5, **tiny), source)
+    model = MAMP(classes=4, **tiny)
+    before = values(model)
+    with pytest.raises(ValueError, match="nothing was changed"):
+        weights.load_weights(model, path)
+    assert_loaded(model, before)
+    path.write_bytes(b"not a file of keras")
+    with pytest.raises(ValueError, match=f"model{suffix}"):
+        weights.load_weights(model, path)
+
+
+def test_packaged_weights(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "PACKAGED_FOLDER", tmp_path)
+    source = randomize(MAMP(classes=3, **tiny))
+    path = tmp_path / "mamp_small.safetensors"
+    weights.save_weights(source, path, dtype="float16")
+    card = {
+        "classes": 3,
+        "class_names": ["sit", "stand", "walk"],
+        "licence": "research only",
+        "scores": {"fine-tuned, top-1": 50.0},
+        "sha256": download.file_sha256(path),
+    }
+    card_path = tmp_path / "mamp_small.json"
+    card_path.write_text(json.dumps(card))
+    assert "small" in weights.names("mamp")
+    entry = weights.get("mamp", "small")
+    assert entry.class_names == ("sit", "stand", "walk")
+    assert entry.configuration["input_shape"] == tiny["input_shape"]
+    model = MAMP("small", classes=3)
+    for name, array in values(source).items():
+        np.testing.assert_allclose(values(model)[name], array, atol=1e-3)
+    assert MAMP("small").output_shape == (None, 1, 2, 20, 8)
+    card_path.write_text(json.dumps({**card, "sha256": 64 * "0"}))
+    with pytest.raises(ValueError, match="mamp_small.safetensors is corrupt"):
+        MAMP("small")
+    card_path.write_text(
+        json.dumps({**card, "configuration": entry.configuration})
+    )
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="mamp_small.safetensors"):
+        MAMP("small")
+
+
+def test_weights_with_an_address(tiny, monkeypatch, tmp_path):
+    path = weights.save_weights(MAMP(**tiny), tmp_path / "a.safetensors")
+    requests = []
+
+    def fetch(address, sha256=None, file_name=None):
+        requests.append((address, sha256))
+        return path
+
+    monkeypatch.setattr(download, "fetch", fetch)
+    entry = dataclasses.replace(
+        weights.get("mamp", "ntu60"),
+        obtained="url",
+        url="https://example.org/a.safetensors",
+        sha256=64 * "a",
+        configuration=tiny,
+    )
+    monkeypatch.setattr(mamp, "PRETRAINED", (entry,))
+    MAMP("ntu60")
+    assert set(requests) == {(entry.url, entry.sha256)}
+    requests.clear()
+    MAMP("hf://user/repository/a.safetensors")
+    assert set(requests) == {("hf://user/repository/a.safetensors", None)}
+
+
+def test_name_before_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ntu60").write_bytes(b"x")
+    with pytest.raises(FileNotFoundError, match="by hand"):
+        weights.resolve("mamp", "ntu60")
+    path, entry = weights.resolve("mamp", "./ntu60")
+    assert (path.read_bytes(), entry) == (b"x", None)
