@@ -36,7 +36,7 @@ BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def main():
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(
             "Python 3.11 or newer is needed, this is {}.{}. Install a newer "
             "one and call it by name, for example: python3.11 start.py".format(

@@ -28,6 +28,8 @@ def _parser():
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_convert(commands)
+    _add_evaluate(commands)
+    _add_demo(commands)
     return parser
 
 
@@ -70,3 +72,107 @@ def convert(options):
         official_sha256=download.file_sha256(options.file),
     )
     print(f"{len(tensors)} tensors converted and installed as {path}")
+
+
+def _add_evaluate(commands):
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure weights on the test part of their data set",
+        description=(
+            "Evaluates trained weights with the data set, protocol and "
+            "transforms that their card or file names. Accuracies are in "
+            "percent."
+        ),
+    )
+    parser.add_argument("system", metavar="SYSTEM", help="for example mamp")
+    parser.add_argument(
+        "weights", metavar="WEIGHTS", help="registered name or file"
+    )
+    parser.add_argument("data", metavar="DATA_PATH", help="the data set")
+    parser.add_argument("--json", metavar="FILE", help="where to write all")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument(
+        "--predictions", metavar="FILE", help="table of predictions, CSV"
+    )
+    parser.add_argument(
+        "--confusion", metavar="FILE", help="picture of confusions, PNG"
+    )
+    parser.set_defaults(run=evaluate)
+
+
+def evaluate(options):
+    """Evaluates weights and prints the accuracies."""
+    from keras_skeleton.evaluation import evaluate_weights
+
+    result = evaluate_weights(
+        options.system,
+        options.weights,
+        options.data,
+        batch_size=options.batch_size,
+        json_path=options.json,
+        predictions_path=options.predictions,
+        confusion_path=options.confusion,
+    )
+    print(
+        f"{options.system} {options.weights} on {result['data_set']} "
+        f"{result['protocol']}, {result['num_clips']} test clips: "
+        f"top-1 {result['top1']:.2f} %"
+    )
+    if result["top5"] is not None:
+        print(f"top-5 {result['top5']:.2f} %")
+    kept = result["num_clips_without_duplicates"]
+    if 0 < kept < result["num_clips"]:
+        print(
+            f"top-1 {result['top1_without_duplicates']:.2f} % over the "
+            f"{kept} clips that are no copies of training clips"
+        )
+
+
+def _add_demo(commands):
+    parser = commands.add_parser(
+        "demo",
+        help="pre-train, fine-tune with few labels, explain; some minutes",
+        description=(
+            "Pre-trains a small MAMP without labels, fine-tunes it with few "
+            "labels, compares it with training from scratch, and draws what "
+            "it looks at."
+        ),
+    )
+    parser.add_argument(
+        "path",
+        nargs="?",
+        metavar="PATH",
+        help=(
+            "all_sqe.zip of NW-UCLA or its folder; without it, clips are "
+            "generated"
+        ),
+    )
+    parser.add_argument(
+        "--output",
+        default="demo_output",
+        metavar="FOLDER",
+        help="where to write the results (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="train next to nothing, only to see that everything runs",
+    )
+    parser.set_defaults(run=run_demo)
+
+
+def run_demo(options):
+    """Runs the demo, see `keras_skeleton.demo`."""
+    import logging
+
+    from keras_skeleton import demo
+
+    # TensorFlow takes several models in one process for a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    demo.run(
+        options.path,
+        options.output,
+        options.seed,
+        demo.SHORT if options.short else None,
+    )

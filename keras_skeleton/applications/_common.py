@@ -141,3 +141,25 @@ def pool(features, kind, dtype=None):
         "max": keras.layers.GlobalMaxPooling3D,
     }[kind]
     return layer(name="pooled", dtype=dtype)(features)
+
+
+class ClipCheck:
+    """Mixin of models that take clips: says what is wrong with a shape.
+
+    The model has the attribute `clip_shape`, `(M, T, V, C)`.
+    """
+
+    def __call__(self, inputs, *args, **kwargs):
+        for clips in keras.tree.flatten(inputs):
+            shape = tuple(clips.shape)
+            if shape[1:] != self.clip_shape:
+                raise ValueError(
+                    f"The model {self.name!r} takes clips of shape (samples, "
+                    "persons, frames, joints, coordinates) with "
+                    f"{self.clip_shape} after the first axis. Received shape "
+                    f"{shape}. Check the order of the axes, and bring clips "
+                    "to the number of frames with `CropResize`; another "
+                    "layout needs a model with another `input_shape` and "
+                    "`skeleton`."
+                )
+        return super().__call__(inputs, *args, **kwargs)

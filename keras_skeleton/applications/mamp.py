@@ -32,7 +32,7 @@ _HEAD_SETTINGS = ("drop_path_rate", "head", "head_dim", "head_dropout_rate")
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMP(keras.Model):
+class MAMP(_common.ClipCheck, keras.Model):
     """Skeleton transformer of MAMP: encoder, or classifier with a head.
 
     Every joint of every segment of `segment_length` frames is one token. The
@@ -205,6 +205,7 @@ class MAMP(keras.Model):
         self.dtype_policy = keras.dtype_policies.get(dtype)
 
         self.skeleton = skeleton
+        self.clip_shape = input_shape
         self._config = {
             **settings,
             "classes": classes,
@@ -332,7 +333,7 @@ def _head_graph(features, settings, activation, dtype):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMPPretext(PretextModel):
+class MAMPPretext(_common.ClipCheck, PretextModel):
     """Masked motion prediction: trains a MAMP encoder without labels.
 
     Most tokens are hidden from the encoder, preferably those that move
@@ -427,6 +428,7 @@ class MAMPPretext(PretextModel):
                 f"frames of a clip. Received motion_stride={motion_stride}."
             )
         self.encoder = encoder
+        self.clip_shape = settings["input_shape"]
         self.mask_ratio = mask_ratio
         self.masking_temperature = masking_temperature
         self.target = target

@@ -140,14 +140,13 @@ def evaluate_weights(
         "keras_skeleton": _version(),
         "seconds": round(seconds, 3),
     }
+    if json_path is not None:
+        text = json.dumps(result, indent=2, allow_nan=False) + "\n"
+        _write(json_path, lambda part: part.write_text(text, "utf-8"))
     if predictions_path is not None:
         _write_predictions(predictions_path, test, scores, copies)
     if confusion_path is not None:
         _write_confusion(confusion_path, result)
-    if json_path is not None:
-        # JSON knows no NaN, and there is none.
-        text = json.dumps(result, indent=2, allow_nan=False) + "\n"
-        _write(json_path, lambda part: part.write_text(text, "utf-8"))
     return result
 
 

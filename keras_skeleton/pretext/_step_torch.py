@@ -23,3 +23,12 @@ class PretextStep:
         with torch.no_grad():
             loss, report, _ = self.objective(inputs, training=False)
             return self._record(loss, report, inputs)
+
+
+def get_random_state():
+    """State of PyTorch's global generator, which Keras' dropout draws from."""
+    return torch.get_rng_state().numpy()
+
+
+def set_random_state(state):
+    torch.set_rng_state(torch.from_numpy(state))

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import zipfile
 
 import keras
@@ -15,7 +16,9 @@ class ResumeTraining(keras.callbacks.Callback):
 
     The state is every variable of the model and the optimizer: weights,
     statistics, momentum encoders, queues, moments, schedules and, unlike in
-    `keras.callbacks.BackupAndRestore`, the state of all random generators.
+    `keras.callbacks.BackupAndRestore`, the state of all random generators,
+    the global ones of Python, NumPy and PyTorch included: `fit` shuffles and
+    drops out with these.
     It is written beside the old file and renamed, so a kill at any moment,
     also during the writing, leaves a whole state behind. An epoch that was
     cut off starts again from its beginning; the weights at the end are those
@@ -80,11 +83,19 @@ class ResumeTraining(keras.callbacks.Callback):
             "epoch": epoch,
             "backend": keras.backend.backend(),
             "shapes": [list(variable.shape) for variable in variables],
+            "random": random.getstate(),
         }
         arrays = {
             str(i): ops.convert_to_numpy(variable.value)
             for i, variable in enumerate(variables)
         }
+        kind, keys, *numbers = np.random.get_state()
+        head["numpy_random"] = [kind, None, *numbers]
+        arrays["numpy_random"] = keys
+        if keras.backend.backend() == "torch":
+            from keras_skeleton.pretext._step_torch import get_random_state
+
+            arrays["torch_random"] = get_random_state()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(self.path.name + ".part")
         with open(unfinished, "wb") as file:
@@ -99,6 +110,9 @@ class ResumeTraining(keras.callbacks.Callback):
             with np.load(self.path, allow_pickle=False) as file:
                 head = json.loads(str(file["head"]))
                 arrays = [file[str(i)] for i in range(len(head["shapes"]))]
+                numpy_random = head["numpy_random"]
+                numpy_random[1] = file["numpy_random"]
+                torch_random = file.get("torch_random")
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{self.path} is not a whole saved training state ({error}). "
@@ -120,4 +134,11 @@ class ResumeTraining(keras.callbacks.Callback):
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
+        version, numbers, gauss = head["random"]
+        random.setstate((version, tuple(numbers), gauss))
+        np.random.set_state(tuple(numpy_random))
+        if torch_random is not None:
+            from keras_skeleton.pretext._step_torch import set_random_state
+
+            set_random_state(torch_random)
         return head["epoch"]

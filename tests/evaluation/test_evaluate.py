@@ -1,11 +1,14 @@
 import csv
 import json
+import shutil
+import types
 
 import keras
 import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from keras_skeleton import cli
 from keras_skeleton import evaluation
 from keras_skeleton.applications import MAMP
 from keras_skeleton.datasets import Sequences
@@ -162,25 +165,48 @@ def test_failure_leaves_the_old_file(weights_path, data_path, tmp_path):
     assert path.read_text() == "old"
 
 
-def test_registered_card(
-    model, data_path, transforms, sequences, tmp_path, monkeypatch
-):
+@pytest.fixture
+def registered(weights_path, tmp_path, monkeypatch):
+    """Packaged weights of the name `small`."""
     folder = tmp_path / "packaged"
-    save_weights(model, folder / "mamp_small.safetensors")
-    card = {
-        "classes": CLASSES,
-        "data_set": "nw_ucla",
-        "protocol": "xview",
-        "transforms": evaluation.serialize_transforms(transforms),
-    }
+    folder.mkdir()
+    shutil.copy(weights_path, folder / "mamp_small.safetensors")
+    card = {"classes": CLASSES, "scores": {"top-1": 1.0}}
     (folder / "mamp_small.json").write_text(json.dumps(card))
     monkeypatch.setattr(registry, "PACKAGED_FOLDER", folder)
-    result = evaluation.evaluate_weights("mamp", "small", data_path)
+    return "small"
+
+
+def test_registered_name(model, registered, data_path, sequences, transforms):
+    result = evaluation.evaluate_weights("mamp", registered, data_path)
     scores, labels = expected_scores(model, sequences, transforms)
     assert result["weights"] == "small"
     assert result["top1"] == pytest.approx(
         100 * np.mean(scores.argmax(axis=1) == labels)
     )
+
+
+def test_card_wins_over_the_file(registered, data_path, monkeypatch):
+    path, entry = registry.resolve("mamp", registered)
+    card = types.SimpleNamespace(**{**vars(entry), "protocol": "xset"})
+    monkeypatch.setattr(registry, "resolve", lambda *_: (path, card))
+    with pytest.raises(ValueError, match="Unknown protocol 'xset'"):
+        evaluation.evaluate_weights("mamp", registered, data_path)
+
+
+def test_command(registered, data_path, tmp_path, capsys):
+    words = ["evaluate", "mamp", registered, str(data_path)]
+    file = tmp_path / "result.json"
+    table = tmp_path / "table.csv"
+    options = ["--json", str(file), "--predictions", str(table)]
+    assert cli.main([*words, *options, "--batch-size", "4"]) == 0
+    result = json.loads(file.read_text("utf-8"))
+    out = capsys.readouterr().out
+    assert f"top-1 {result['top1']:.2f} %" in out
+    assert "8 clips that are no copies" in out
+    assert len(table.read_text("utf-8").splitlines()) == 11
+    assert cli.main([*words[:3], str(tmp_path / "nowhere.zip")]) == 2
+    assert "nowhere.zip" in capsys.readouterr().err
 
 
 def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):

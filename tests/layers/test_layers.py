@@ -60,8 +60,9 @@ def test_config_shape_and_model(make, shape):
     inputs = keras.Input(shape[1:])
     model = keras.Model(inputs, make()(inputs))
     assert model.output_shape[1:] == tuple(outputs.shape[1:])
-    model.compile("sgd", "mse")
-    model.fit(x, np.zeros(outputs.shape, "float32"), verbose=0)
+    if len(outputs) == len(x):
+        model.compile("sgd", "mse")
+        model.fit(x, np.zeros(outputs.shape, "float32"), verbose=0)
 
 
 def test_patchify_order():

@@ -29,7 +29,7 @@ state, result, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
 keras.utils.set_random_seed(5)
 random = np.random.default_rng(0)
 clips = [random.normal(size=(20 + i % 5, 20, 3)) for i in range(12)]
-sequences = Sequences.from_arrays(clips, np.arange(12) % 3, "nw_ucla")
+sequences = Sequences.from_arrays(clips, np.arange(12) % 3, skeleton="nw_ucla")
 batches = sequences.to_keras(
     [CropResize(8, (0.5, 1.0), min_frames=8), RandomRotation(0.3)],
     batch_size=4, shuffle=True, seed=2, labels=False,

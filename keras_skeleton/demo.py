@@ -1,0 +1,344 @@
+"""The demo: pre-training without labels, fine-tuning with few, pictures.
+
+It uses nothing but the public interface, so it also shows how the parts of
+the package work together.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+from keras_skeleton import datasets
+from keras_skeleton import evaluation
+from keras_skeleton import explain
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.layers.augmentation import Center
+from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.pretext import LayerwiseAdamW
+from keras_skeleton.pretext import layerwise_scales
+from keras_skeleton.pretext import warmup_cosine
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How large the demo is; the defaults take minutes on two cores."""
+
+    num_clips: int = 1500
+    num_frames: int = 32
+    hidden_dim: int = 64
+    num_layers: int = 3
+    num_heads: int = 4
+    head_dim: int = 128
+    decoder_layers: int = 1
+    batch_size: int = 32
+    pretraining_epochs: int = 60
+    labels_per_class: int = 3
+    labelled_batch_size: int = 15
+    finetuning_epochs: int = 60
+
+
+SHORT = Sizes(
+    num_clips=90,
+    num_frames=16,
+    hidden_dim=16,
+    num_layers=2,
+    num_heads=2,
+    head_dim=16,
+    pretraining_epochs=1,
+    labels_per_class=2,
+    finetuning_epochs=2,
+)
+
+
+def run(path=None, output="demo_output", seed=0, sizes=None):
+    """Runs the demo and writes its results into a folder.
+
+    Args:
+        path: `all_sqe.zip` of NW-UCLA or its folder, see
+            `datasets.nw_ucla.load_data`. By default the clips are generated.
+        output: Folder of the results; it is made.
+        seed: Seed of the generated clips, the choice of labelled clips and
+            all trainings.
+        sizes: A `Sizes`.
+
+    Returns:
+        Dict, the content of `results.json`; accuracies in percent.
+    """
+    sizes = sizes or Sizes()
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+
+    if path is None:
+        name, protocol = "synthetic", "xsub"
+        data = datasets.synthetic.load_data(
+            sizes.num_clips, skeleton="kinect20", seed=seed
+        )
+    else:
+        name, protocol = "nw_ucla", "xview"
+        data = datasets.nw_ucla.load_data(path)
+    train, test = data.split(protocol)
+    few = choose_per_class(train, sizes.labels_per_class, seed)
+    print(f"{name}: {data}")
+    print(
+        f"{len(train)} training clips, of which {len(few)} keep their label; "
+        f"{len(test)} test clips"
+    )
+
+    center = Center(skeleton=data.skeleton)
+    augmented = [
+        center,
+        CropResize(sizes.num_frames, interval=(0.5, 1.0), min_frames=12),
+        RandomRotation(0.3),
+    ]
+    plain = [center, CropResize(sizes.num_frames, interval=(0.95,))]
+    few_batches = few.to_keras(plain, sizes.batch_size)
+    test_batches = test.to_keras(plain, batch_size=64)
+
+    _say("1 A classifier from scratch, on the few labelled clips")
+    keras.utils.set_random_seed(seed)
+    scratch = train_classifier(
+        _encoder(data, sizes), few, augmented, sizes, seed, decay=1.0
+    )
+    from_scratch = evaluation.evaluate_model(scratch, test_batches)["top1"]
+
+    _say("2 Pre-training on all training clips, without labels")
+    keras.utils.set_random_seed(seed)
+    encoder = _encoder(data, sizes)
+    untrained_neighbor = _neighbor_accuracy(encoder, few_batches, test_batches)
+    loss = pretrain(encoder, train, augmented, sizes, seed)
+    neighbor = _neighbor_accuracy(encoder, few_batches, test_batches)
+
+    _say("3 The pre-trained classifier, on the same few labelled clips")
+    keras.utils.set_random_seed(seed)
+    model = train_classifier(encoder, few, augmented, sizes, seed, decay=0.9)
+    pretrained = evaluation.evaluate_model(model, test_batches)
+
+    _say("4 Pictures of what the classifier looks at")
+    files = draw(model, test, test_batches, output)
+
+    results = {
+        "data": name,
+        "protocol": protocol,
+        "seed": seed,
+        "backend": keras.backend.backend(),
+        "num_train_clips": len(train),
+        "num_labelled_clips": len(few),
+        "num_test_clips": len(test),
+        "accuracy_from_scratch": from_scratch,
+        "accuracy_pretrained": pretrained["top1"],
+        "nearest_neighbor_accuracy_untrained_encoder": untrained_neighbor,
+        "nearest_neighbor_accuracy_pretrained_encoder": neighbor,
+        "pretraining_loss_first_epoch": loss[0],
+        "pretraining_loss_last_epoch": loss[-1],
+        "mean_class_accuracy_pretrained": pretrained["mean_class"],
+        "sizes": dataclasses.asdict(sizes),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    copies = test.duplicates(train)
+    if len(copies):
+        # The usual test set of NW-UCLA holds copies of training clips.
+        rest = np.setdiff1d(np.arange(len(test)), copies)
+        batches = test.select(rest).to_keras(plain, batch_size=64)
+        results["num_test_clips_without_copies"] = len(rest)
+        for key, each in (("from_scratch", scratch), ("pretrained", model)):
+            result = evaluation.evaluate_model(each, batches)
+            results[f"accuracy_{key}_without_copies"] = result["top1"]
+    files.append(_write_json(output / "results.json", results))
+    _report(results, files)
+    return results
+
+
+def choose_per_class(sequences, count, seed):
+    """`count` clips of each class, drawn at random."""
+    generator = np.random.default_rng(seed)
+    chosen = [
+        generator.permutation(np.flatnonzero(sequences.labels == label))[:count]
+        for label in np.unique(sequences.labels)
+    ]
+    return sequences.select(np.concatenate(chosen))
+
+
+def pretrain(encoder, train, transforms, sizes, seed):
+    """Trains the encoder without labels; the loss of each epoch."""
+    batches = train.to_keras(
+        transforms,
+        sizes.batch_size,
+        shuffle=True,
+        seed=seed,
+        labels=False,
+        drop_remainder=True,
+    )
+    steps = sizes.pretraining_epochs * len(batches)
+    pretext = MAMPPretext(
+        encoder,
+        decoder_dim=sizes.hidden_dim,
+        decoder_layers=sizes.decoder_layers,
+    )
+    schedule = warmup_cosine(
+        2e-3, 1e-3, warmup_steps=steps // 10, total_steps=steps
+    )
+    pretext.compile(LayerwiseAdamW(schedule, beta_2=0.95))
+    history = pretext.fit(
+        batches, epochs=sizes.pretraining_epochs, shuffle=False, verbose=1
+    )
+    return history.history["loss"]
+
+
+def train_classifier(encoder, few, transforms, sizes, seed, decay):
+    """Puts a head on the encoder and trains both on labelled clips."""
+    model = MAMP(encoder=encoder, classes=len(few.class_names))
+    batches = few.to_keras(
+        transforms,
+        sizes.labelled_batch_size,
+        shuffle=True,
+        seed=seed,
+        drop_remainder=True,
+    )
+    steps = sizes.finetuning_epochs * len(batches)
+    schedule = warmup_cosine(
+        1e-3, 3e-5, warmup_steps=steps // 10, total_steps=steps
+    )
+    model.compile(
+        LayerwiseAdamW(schedule, scales=layerwise_scales(model, decay)),
+        loss=SmoothedCrossentropy(0.1),
+        metrics=["accuracy"],
+    )
+    # One bar for the whole training: its epochs take a moment each.
+    bar = _EpochBar(sizes.finetuning_epochs)
+    model.fit(
+        batches,
+        epochs=sizes.finetuning_epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[bar],
+    )
+    return model
+
+
+def draw(model, test, batches, output):
+    """Pictures of the first test clip that is classified right."""
+    names = test.class_names
+    clips, labels = batches[0]
+    predicted = model.predict_on_batch(clips).argmax(axis=1)
+    row = int(np.argmax(predicted == labels))
+    clips, title = clips[row : row + 1], f"{names[labels[row]]}"
+    if predicted[row] != labels[row]:
+        title += f" (taken for {names[predicted[row]]})"
+    tokens = explain.importance(
+        explain.attention_rollout(explain.attention_maps(model, clips)),
+        explain.feature_grid(model),
+        clips,
+    )
+    shares = explain.upsample(tokens, *clips.shape[2:4])[0]
+    strip = explain.draw_strip(clips[0], test.skeleton, shares, title=title)
+    heat_map = explain.draw_heat_map(shares, test.skeleton)
+    return [
+        _save_stacked([strip, heat_map], output / "attention.png"),
+        explain.animate(
+            clips[0],
+            test.skeleton,
+            shares,
+            output / "motion.gif",
+            title=title,
+        ),
+        explain.explain(
+            model, clips[0], names, output / "motion.html", frame_rate=15
+        ),
+    ]
+
+
+class _EpochBar(keras.callbacks.Callback):
+    """A Keras progress bar over the epochs of a training."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.bar = keras.utils.Progbar(
+            epochs, stateful_metrics=("accuracy", "loss"), unit_name="epoch"
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.update(epoch + 1, list(logs.items()), finalize=False)
+
+    def on_train_end(self, logs=None):
+        self.bar.update(self.bar.target, finalize=True)
+
+
+def _encoder(data, sizes):
+    persons, joints, coordinates = data.frame_shape
+    return MAMP(
+        input_shape=(persons, sizes.num_frames, joints, coordinates),
+        skeleton=data.skeleton,
+        hidden_dim=sizes.hidden_dim,
+        num_layers=sizes.num_layers,
+        num_heads=sizes.num_heads,
+        head_dim=sizes.head_dim,
+    )
+
+
+def _neighbor_accuracy(encoder, few, test):
+    """Accuracy of the nearest labelled clip, with nothing trained."""
+    return evaluation.knn_accuracy(
+        *evaluation.extract_features(encoder, few),
+        *evaluation.extract_features(encoder, test),
+    )
+
+
+def _save_stacked(figures, path):
+    """Saves figures one above the other as one picture."""
+    from PIL import Image
+
+    pictures = []
+    for figure in figures:
+        figure.canvas.draw()
+        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        pictures.append(Image.fromarray(pixels))
+    width = max(picture.width for picture in pictures)
+    height = sum(picture.height for picture in pictures)
+    page = Image.new("RGB", (width, height), "white")
+    top = 0
+    for picture in pictures:
+        page.paste(picture, ((width - picture.width) // 2, top))
+        top += picture.height
+    part = path.with_name(f".{path.name}.part")
+    page.save(part, format="png")
+    os.replace(part, path)
+    return path
+
+
+def _write_json(path, results):
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+def _say(title):
+    print(f"\n{title}", flush=True)
+
+
+def _report(results, files):
+    print(
+        f"\nTest accuracy with {results['num_labelled_clips']} labelled clips:"
+        f"\n  from scratch  {results['accuracy_from_scratch']:5.1f} %"
+        f"\n  pre-trained   {results['accuracy_pretrained']:5.1f} %"
+    )
+    if "num_test_clips_without_copies" in results:
+        print(
+            "Without the test clips that are copies of training clips:"
+            f"\n  from scratch  "
+            f"{results['accuracy_from_scratch_without_copies']:5.1f} %"
+            f"\n  pre-trained   "
+            f"{results['accuracy_pretrained_without_copies']:5.1f} %"
+        )
+    print(f"\nDone in {results['seconds']:.0f} s. Results:")
+    for file in files:
+        print(f"  {file}")
