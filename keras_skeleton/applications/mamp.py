@@ -79,7 +79,9 @@ class MAMP(_common.ClipCheck, keras.Model):
             `segment_length`. Weights of another `T` are accepted: their
             temporal embedding is resized.
         skeleton: A `Skeleton` or its registered name. Defaults to `"ntu"`.
-        classes: `None` for the encoder, a number for the classifier.
+        classes: `None` for the encoder, a number for the classifier. The
+            head comes from `weights` if these have one of the same kind and
+            number of classes, and is new otherwise.
         pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
             over persons, time and joints.
         encoder: A built MAMP encoder to put a head on. Layers and variables

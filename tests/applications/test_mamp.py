@@ -7,6 +7,10 @@ from support import gradients
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.applications import mamp
+from keras_skeleton.datasets import synthetic
+from keras_skeleton.layers.augmentation import Center
+from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.losses import SmoothedCrossentropy
 
 TINY = {
     "input_shape": (2, 8, 20, 3),
@@ -234,6 +238,25 @@ def test_fit_from_arrays_and_jit():
         verbose=0,
     )
     assert {"accuracy", "val_accuracy"} <= set(history.history)
+
+
+@pytest.mark.parametrize("kind", ["to_keras", "to_dataset"])
+def test_fit_from_sequences(kind):
+    if kind == "to_dataset":
+        pytest.importorskip("tensorflow")
+    data = synthetic.load_data(12, classes=2, skeleton="kinect20")
+    transforms = [Center(joint=1), CropResize(8, min_frames=8)]
+    arguments = {**TINY, "input_shape": (1, 8, 20, 3)}
+    pretext = MAMPPretext(**arguments, decoder_dim=8, decoder_layers=1)
+    pretext.compile("adam")
+    clips = getattr(data, kind)(transforms, batch_size=6, labels=False)
+    history = pretext.fit(clips, validation_data=clips, verbose=0)
+    assert {"loss", "val_loss"} <= set(history.history)
+    model = MAMP(encoder=pretext.encoder, classes=2)
+    model.compile("adam", SmoothedCrossentropy(0.1), metrics=["accuracy"])
+    batches = getattr(data, kind)(transforms, batch_size=6)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1)
+    model.fit(batches, validation_data=batches, verbose=0, callbacks=[stop])
 
 
 @pytest.mark.parametrize(

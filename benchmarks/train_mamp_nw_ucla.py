@@ -1,0 +1,238 @@
+"""Trains the MAMP weights `nw_ucla` that come with the package.
+
+    KERAS_BACKEND=tensorflow python benchmarks/train_mamp_nw_ucla.py DATA_PATH
+
+`DATA_PATH` is the NW-UCLA archive `all_sqe.zip` or its folder. The encoder is
+pre-trained without labels on the training clips (views 1 and 2), then
+fine-tuned with a head. A run that was stopped goes on when the same command
+is given again. The output folder receives the weights in float16, their card
+with the scores on the test clips (view 3), and a log of each stage.
+
+No result is chosen on the test clips: the model of the last epoch counts.
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import sys
+
+import keras
+
+from keras_skeleton import evaluation
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.datasets import nw_ucla
+from keras_skeleton.layers.augmentation import Center
+from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import RandomMirror
+from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.layers.augmentation import RandomScale
+from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.pretext import LayerwiseAdamW
+from keras_skeleton.pretext import ResumeTraining
+from keras_skeleton.pretext import layerwise_scales
+from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.weights import save_weights
+
+FRAMES = 64
+ARCHITECTURE = {
+    "input_shape": (1, FRAMES, 20, 3),
+    "skeleton": "nw_ucla",
+    "hidden_dim": 128,
+    "num_layers": 5,
+    "num_heads": 4,
+    "segment_length": 8,
+    "head_dim": 256,
+    "head_dropout_rate": 0.3,
+}
+PRETEXT = {"decoder_dim": 128, "decoder_layers": 2}
+EVALUATION = [Center(joint=1), CropResize(FRAMES, interval=(0.95,))]
+# The test camera stands elsewhere: the augmentation turns every clip as if
+# seen from up to 60 degrees to either side.
+AUGMENTATION = [
+    Center(joint=1),
+    RandomRotation((0.4, 1.05, 0.2)),
+    RandomScale((0.8, 1.2)),
+    RandomMirror("nw_ucla"),
+    CropResize(FRAMES, interval=(0.5, 1.0), min_frames=16),
+]
+BATCH_SIZE = 32
+
+
+def train(model, optimizer, batches, folder, stage, epochs, **compile_options):
+    model.compile(optimizer, **compile_options)
+    model.fit(
+        batches,
+        epochs=epochs,
+        shuffle=False,
+        verbose=2,
+        callbacks=[
+            ResumeTraining(folder / f"{stage}_state.npz", data=batches),
+            keras.callbacks.CSVLogger(folder / f"{stage}.csv", append=True),
+        ],
+    )
+
+
+def pretrain(encoder, sequences, folder, seed, epochs):
+    model = MAMPPretext(encoder, **PRETEXT)
+    batches = sequences.to_keras(
+        AUGMENTATION,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        seed=seed,
+        labels=False,
+        drop_remainder=True,
+    )
+    steps = len(batches)
+    rate = warmup_cosine(
+        1e-3,
+        5e-4,
+        warmup_steps=epochs // 20 * steps,
+        total_steps=epochs * steps,
+    )
+    optimizer = LayerwiseAdamW(rate, weight_decay=0.05, beta_2=0.95)
+    train(model, optimizer, batches, folder, "pretrain", epochs)
+
+
+def finetune(encoder, sequences, folder, seed, epochs, layer_decay):
+    model = MAMP(
+        encoder=encoder,
+        classes=len(sequences.class_names),
+        drop_path_rate=0.1,
+    )
+    batches = sequences.to_keras(
+        AUGMENTATION,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        seed=seed + 1,
+        drop_remainder=True,
+    )
+    steps = len(batches)
+    rate = warmup_cosine(
+        1e-3, 1e-5, warmup_steps=5 * steps, total_steps=epochs * steps
+    )
+    optimizer = LayerwiseAdamW(
+        rate, weight_decay=0.05, scales=layerwise_scales(model, layer_decay)
+    )
+    train(
+        model,
+        optimizer,
+        batches,
+        folder,
+        "finetune",
+        epochs,
+        loss=SmoothedCrossentropy(0.1),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def frozen_scores(encoder, train_split, test_split):
+    """Linear probe and nearest neighbours on a frozen encoder, in percent."""
+    train_data, test_data = (
+        split.to_keras(EVALUATION, batch_size=64)
+        for split in (train_split, test_split)
+    )
+    classes = len(train_split.class_names)
+    probe = evaluation.linear_probe(encoder, train_data, test_data, classes)
+    train_set = evaluation.extract_features(encoder, train_data)
+    test_set = evaluation.extract_features(encoder, test_data)
+    return {
+        "linear_probe_top1": round(probe.accuracy, 2),
+        "knn1_top1": round(evaluation.knn_accuracy(*train_set, *test_set), 2),
+    }
+
+
+def write_card(path, scores, class_names, stage, recipe):
+    """The description that the package shows for the weights."""
+    card = {
+        "source": f"keras_skeleton, {stage} on NW-UCLA (training views 1, 2)",
+        "licence": "Apache-2.0 for the weights; NW-UCLA itself is research "
+        "data without a licence text",
+        "scores": scores,
+        "classes": len(class_names) if class_names else None,
+        "class_names": class_names,
+        "preprocessing": "joint 1 of the first frame as origin, middle 95 % "
+        f"of the frames, {FRAMES} frames by linear interpolation",
+        "notes": json.dumps(recipe),
+    }
+    path.write_text(json.dumps(card, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data_path")
+    parser.add_argument("--output", default="runs/mamp_nw_ucla")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pretrain-epochs", type=int, default=120)
+    parser.add_argument("--finetune-epochs", type=int, default=120)
+    parser.add_argument("--from-scratch", action="store_true")
+    options = parser.parse_args()
+
+    folder = pathlib.Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(options.seed)
+    sequences = nw_ucla.load_data(options.data_path)
+    train_split, test_split = sequences.split("xview")
+    class_names = list(sequences.class_names)
+    recipe = {
+        "command": "python benchmarks/train_mamp_nw_ucla.py DATA_PATH "
+        + " ".join(sys.argv[2:]),
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "date": datetime.date.today().isoformat(),
+        **vars(options),
+    }
+    recipe.pop("data_path")
+    recipe.pop("output")
+    # `keras-skeleton evaluate` needs nothing but the file and the data.
+    metadata = {
+        "data_set": "nw_ucla",
+        "protocol": "xview",
+        "transforms": json.dumps(evaluation.serialize_transforms(EVALUATION)),
+    }
+
+    encoder = MAMP(**ARCHITECTURE)
+    if not options.from_scratch:
+        pretrain(
+            encoder, train_split, folder, options.seed, options.pretrain_epochs
+        )
+        file = folder / "mamp_nw_ucla_pretext.safetensors"
+        save_weights(encoder, file, dtype="float16", **metadata)
+        result = frozen_scores(encoder, train_split, test_split)
+        print(json.dumps(result), flush=True)
+        stage = "pre-trained without labels"
+        write_card(file.with_suffix(".json"), result, [], stage, recipe)
+    model = finetune(
+        encoder,
+        train_split,
+        folder,
+        options.seed,
+        options.finetune_epochs,
+        # The published recipe decays only from a pre-trained encoder.
+        layer_decay=1.0 if options.from_scratch else 0.9,
+    )
+    file = folder / "mamp_nw_ucla.safetensors"
+    save_weights(model, file, dtype="float16", **metadata)
+    found = evaluation.evaluate_weights("mamp", file, options.data_path)
+    result = {
+        key: round(found[key], 2) if "top" in key else found[key]
+        for key in (
+            "top1",
+            "num_clips",
+            "top1_without_duplicates",
+            "num_clips_without_duplicates",
+        )
+    }
+    print(json.dumps(result, indent=2))
+    stage = (
+        "from scratch"
+        if options.from_scratch
+        else ("pre-trained without labels, then fine-tuned")
+    )
+    write_card(file.with_suffix(".json"), result, class_names, stage, recipe)
+
+
+if __name__ == "__main__":
+    main()
