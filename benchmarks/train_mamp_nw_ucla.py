@@ -15,7 +15,6 @@ import argparse
 import datetime
 import json
 import pathlib
-import sys
 
 import keras
 
@@ -177,8 +176,7 @@ def main():
     train_split, test_split = sequences.split("xview")
     class_names = list(sequences.class_names)
     recipe = {
-        "command": "python benchmarks/train_mamp_nw_ucla.py DATA_PATH "
-        + " ".join(sys.argv[2:]),
+        "script": "benchmarks/train_mamp_nw_ucla.py",
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "date": datetime.date.today().isoformat(),

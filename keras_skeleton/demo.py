@@ -32,6 +32,7 @@ class Sizes:
     """How large the demo is; the defaults take minutes on two cores."""
 
     num_clips: int = 1500
+    noise: float = 0.005
     num_frames: int = 32
     hidden_dim: int = 64
     num_layers: int = 3
@@ -40,9 +41,9 @@ class Sizes:
     decoder_layers: int = 1
     batch_size: int = 32
     pretraining_epochs: int = 60
-    labels_per_class: int = 3
+    labels_per_class: int = 1
     labelled_batch_size: int = 15
-    finetuning_epochs: int = 60
+    finetuning_epochs: int = 180
 
 
 SHORT = Sizes(
@@ -80,7 +81,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
     if path is None:
         name, protocol = "synthetic", "xsub"
         data = datasets.synthetic.load_data(
-            sizes.num_clips, skeleton="kinect20", seed=seed
+            sizes.num_clips, skeleton="kinect20", noise=sizes.noise, seed=seed
         )
     else:
         name, protocol = "nw_ucla", "xview"
@@ -198,7 +199,7 @@ def train_classifier(encoder, few, transforms, sizes, seed, decay):
     model = MAMP(encoder=encoder, classes=len(few.class_names))
     batches = few.to_keras(
         transforms,
-        sizes.labelled_batch_size,
+        min(sizes.labelled_batch_size, len(few)),
         shuffle=True,
         seed=seed,
         drop_remainder=True,

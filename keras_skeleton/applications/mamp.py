@@ -240,7 +240,7 @@ class MAMP(_common.ClipCheck, keras.Model):
         return {
             **self._config,
             "name": self.name,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "dtype": self.dtype_policy.name,
         }
 
     @classmethod
@@ -549,7 +549,7 @@ class MAMPPretext(_common.ClipCheck, PretextModel):
             "decoder_dim": self.decoder_dim,
             "decoder_layers": self.decoder_layers,
             "name": self.name,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "dtype": self.dtype_policy.name,
         }
 
     @classmethod
