@@ -64,12 +64,17 @@ class MAMP(_common.ClipCheck, keras.Model):
     | `"ntu60_xview"` | NTU-60 X-view | 89.0 | 97.5 | authors |
     | `"ntu120_xsub"` | NTU-120 X-sub | 78.1 | 89.8 | authors |
     | `"ntu120_xset"` | NTU-120 X-set | 79.5 | 91.5 | authors |
-    | `"nw_ucla"` | NW-UCLA | see the card in `keras_skeleton.weights` | | us |
+    | `"nw_ucla_pretext"` | NW-UCLA, views 1, 2 | 70.7 | | us |
+    | `"nw_ucla"` | NW-UCLA, views 1, 2 | | 90.5 | us |
 
-    Top-1 accuracy in percent as the authors' repository states it for its
-    weights. These have no licence text (treat them as for research only) and
-    lie behind a share page: the error of the first call says which file to
-    fetch and which command installs it.
+    Top-1 accuracy in percent. For the authors' weights it is what their
+    repository states; they have no licence text (treat them as for research
+    only) and lie behind a share page: the error of the first call says which
+    file to fetch and which command installs it. Ours come with the package
+    and are of moderate size (1.0 million parameters in the encoder, 64
+    frames); measured on all 464 clips of view 3, of which 95 are copies of
+    training clips: without these, 88.6. `weights.get("mamp", "nw_ucla")` is
+    the card.
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or

@@ -406,7 +406,7 @@ def _draw_frames(
     for column, (frame, name) in enumerate(zip(frames, names, strict=True)):
         panel = figure.add_subplot(1, len(frames), column + 1, projection="3d")
         _draw_panel(panel, points, clip, skeleton, importance, frame, limits)
-        panel.set_title(name, fontsize=10)
+        panel.set_title(name, fontsize=10, y=-0.24)
         panels.append(panel)
     if importance is not None:
         low, high = limits

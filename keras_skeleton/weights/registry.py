@@ -113,7 +113,7 @@ def names(system):
     Example:
 
     >>> names("mamp")
-    ['ntu120_xset', 'ntu120_xsub', 'ntu60', 'ntu60_xview', 'nw_ucla']
+    ['ntu120_xset', 'ntu120_xsub', 'ntu60', ..., 'nw_ucla_pretext']
     """
     module = conversion.system_module(system)
     registered = {entry.name for entry in module.PRETRAINED}

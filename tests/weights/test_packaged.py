@@ -1,0 +1,60 @@
+"""The weights that come with the package."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_skeleton import evaluation
+from keras_skeleton import weights
+from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import mamp
+from keras_skeleton.weights import registry
+
+PACKAGED = [
+    ("mamp", name)
+    for name in weights.names("mamp")
+    if weights.get("mamp", name).obtained == "packaged"
+]
+
+
+def test_nw_ucla_is_packaged():
+    assert ("mamp", "nw_ucla") in PACKAGED
+
+
+@pytest.mark.parametrize(("system", "name"), PACKAGED)
+def test_file_is_small_and_described(system, name):
+    entry = weights.get(system, name)
+    assert entry.path().stat().st_size <= 8_000_000
+    assert entry.source and entry.licence and entry.scores and entry.notes
+    assert registry.configuration(system, name) == entry.configuration
+
+
+def test_encoder_and_classifier_load_without_a_network(monkeypatch):
+    monkeypatch.setattr(registry.download, "fetch", None)
+    encoder = MAMP(weights="nw_ucla")
+    model = MAMP(weights="nw_ucla", classes=10)
+    assert encoder.output_shape == (None, 1, 8, 20, 128)
+    for ours, theirs in zip(encoder.weights, model.weights, strict=False):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(ours.value),
+            ops.convert_to_numpy(theirs.value),
+        )
+    # Another number of classes gets a new head.
+    other = MAMP(weights="nw_ucla", classes=12)
+    assert other.output_shape == (None, 12)
+
+
+def test_scores_of_the_card_are_reached(data_dir):
+    path = data_dir("nw_ucla") / "all_sqe.zip"
+    found = evaluation.evaluate_weights("mamp", "nw_ucla", path)
+    scores = weights.get("mamp", "nw_ucla").scores
+    assert found["num_clips"] == scores["num_clips"]
+    # One clip of difference for rounding on another backend.
+    for key in ("top1", "top1_without_duplicates"):
+        assert found[key] == pytest.approx(scores[key], abs=0.3)
+
+
+def test_class_names_decode_predictions():
+    names = weights.get("mamp", "nw_ucla").class_names
+    decoded = mamp.decode_predictions(np.eye(10), "nw_ucla", top=1)
+    assert [row[0][0] for row in decoded] == list(names)
