@@ -1,6 +1,6 @@
 """How good a model or an encoder is. All accuracies are in percent."""
 
-import importlib
+from keras_skeleton._lazy import attach
 
 _HOMES = {
     "confusion_matrix": "metrics",
@@ -21,15 +21,4 @@ _HOMES = {
     "evaluate_weights": "evaluate",
 }
 
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-        return getattr(home, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)

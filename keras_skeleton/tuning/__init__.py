@@ -3,7 +3,7 @@
 Needs `pip install keras-skeleton[tune]`.
 """
 
-import importlib
+from keras_skeleton._lazy import attach
 
 _HOMES = {
     "FineTuning": "hypermodels",
@@ -13,15 +13,4 @@ _HOMES = {
     "draw": "hypermodels",
 }
 
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-        return getattr(home, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)

@@ -191,9 +191,16 @@ def test_linear_probe(fixtures_dir):
             from_logits=True
         )
 
-        def loss(model, inputs, crossentropy=crossentropy):
-            logits = model(inputs["clips"], training=True)
-            return crossentropy(inputs["labels"], logits)
+        encoder = keras.Model(model.input, model.get_layer("pooled").output)
+
+        def train_logits(model, clips, encoder=encoder):
+            """The encoder stays in inference mode, the head trains."""
+            x = encoder(clips, training=False)
+            x = model.get_layer("head_norm")(x, training=True)
+            return model.get_layer("predictions")(x)
+
+        def loss(model, inputs, logits=train_logits, loss=crossentropy):
+            return loss(inputs["labels"], logits(model, inputs["clips"]))
 
         inputs = {"clips": clips, "labels": arrays["in/labels"]}
         value, found = gradients(model, loss, inputs)
@@ -211,7 +218,7 @@ def test_linear_probe(fixtures_dir):
             f"{name}: running variance",
         )
         load_official(model, part(arrays, "state/"))
-        logits = model(clips, training=True)
+        logits = train_logits(model, clips)
         assert_close(logits, out["train_logits"], f"{name}: train logits")
 
 
@@ -264,8 +271,10 @@ def test_pretext(fixtures_dir):
             raw.make_target(folded), out["target_raw"], f"{name}: raw target"
         )
 
-        def loss(model, inputs):
-            return model.objective(inputs, training=True)[0]
+        training = config["mode"] != "eval"
+
+        def loss(model, inputs, training=training):
+            return model.objective(inputs, training=training)[0]
 
         value, found = gradients(model, loss, clips)
         assert_close(np.array(value), out["loss"], f"{name}: loss")

@@ -1,0 +1,33 @@
+"""Packages whose content is imported on first use."""
+
+import importlib
+
+
+def attach(package, submodules=(), homes=None):
+    """Makes a package load its content on first use.
+
+    Args:
+        package: `__name__` of the package.
+        submodules: Names of submodules to offer.
+        homes: Dict from the name of a public object to the submodule that
+            defines it.
+
+    Returns:
+        The functions `__getattr__` and `__dir__` and the list `__all__` of
+        the package.
+    """
+    homes = homes or {}
+    public = sorted({*submodules, *homes})
+
+    def load(name):
+        if name in homes:
+            module = importlib.import_module(f"{package}.{homes[name]}")
+            return getattr(module, name)
+        if name in submodules:
+            return importlib.import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def names():
+        return public
+
+    return load, names, public
