@@ -114,6 +114,7 @@ class SkeletonTransform(DataLayer):
         return clips
 
     def draws_as_tensor(self, draws):
+        """The given uniform numbers as a tensor of the engine at work."""
         return self.backend.convert_to_tensor(draws, dtype="float32")
 
     def whole_part(self, function, *tensors):

@@ -1,0 +1,42 @@
+"""Every public object says what it is."""
+
+import importlib
+import inspect
+
+import pytest
+
+PACKAGES = (
+    "applications",
+    "datasets",
+    "evaluation",
+    "explain",
+    "layers",
+    "layers.augmentation",
+    "losses",
+    "pretext",
+    "tuning",
+    "weights",
+)
+# What Keras asks every layer, model and loss to define.
+HOOKS = {"build", "call", "compute_output_shape", "get_config", "from_config"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_objects_are_documented(package):
+    module = importlib.import_module(f"keras_skeleton.{package}")
+    assert module.__doc__
+    missing = []
+    for name in module.__all__:
+        thing = getattr(module, name)
+        # A class's own text, not that of a Keras base class.
+        if not thing.__doc__ or (
+            inspect.isclass(thing) and not vars(thing).get("__doc__")
+        ):
+            missing.append(name)
+        for member, value in vars(thing).items():
+            public = not member.startswith("_") and member not in HOOKS
+            if public and inspect.isfunction(value):
+                ours = value.__module__.startswith("keras_skeleton")
+                if ours and not inspect.getdoc(getattr(thing, member)):
+                    missing.append(f"{name}.{member}")
+    assert not missing
