@@ -75,10 +75,11 @@ def scatter_tokens(tokens, indices, length):
     """
     dim = tokens.shape[-1]
     batch = ops.shape(tokens)[0]
-    placed = ops.scatter(
+    # Not `ops.scatter`: on PyTorch, Keras loops over the rows in Python.
+    placed = ops.scatter_update(
+        ops.zeros((batch * length, dim), dtype=tokens.dtype),
         ops.expand_dims(_flat_rows(indices, length), -1),
         ops.reshape(tokens, (-1, dim)),
-        (batch * length, dim),
     )
     return ops.reshape(placed, (-1, length, dim))
 
