@@ -1,6 +1,7 @@
 """Checking and joining single clips."""
 
 import collections
+import warnings
 
 import numpy as np
 
@@ -89,21 +90,78 @@ def _axis_fault(shape, skeleton):
 
 
 def _with_persons(clip):
-    """Brings a clip into the order of the store, `(T, M, V, C)`."""
-    clip = np.asarray(clip)
-    return clip[:, None] if clip.ndim == 3 else clip.swapaxes(0, 1)
+    """Brings a clip into the order of the store, without absent persons."""
+    clip = np.asarray(clip, "float32")
+    clip = clip[:, None] if clip.ndim == 3 else clip.swapaxes(0, 1)
+    present = np.flatnonzero(clip.any(axis=(0, 2, 3)))
+    return clip[:, : present.max(initial=0) + 1]
 
 
-def join(clips):
-    """Joins clips `(T, V, C)` or `(M, T, V, C)` to frames and offsets."""
-    clips = [_with_persons(clip) for clip in clips]
-    offsets = np.cumsum([0, *map(len, clips)])
-    persons = max(clip.shape[1] for clip in clips)
-    shape = (offsets[-1], persons, *clips[0].shape[2:])
-    frames = np.zeros(shape, "float32")
-    for clip, start in zip(clips, offsets[:-1], strict=True):
-        frames[start : start + len(clip), : clip.shape[1]] = clip
-    return frames, offsets
+def join(clips, num_joints):
+    """Joins clips `(T, V, C)` or `(M, T, V, C)` to one block.
+
+    Args:
+        clips: list of arrays. It is emptied, so that memory holds the data
+            once.
+        num_joints: `V`, for a list of no clips.
+
+    Returns:
+        Dictionary of the arguments `frames`, `offsets`, `persons` and
+        `num_persons` of `Sequences`. Persons who appear in no frame of a
+        clip are left out if no later one does.
+    """
+    shapes = [np.shape(clip) for clip in clips]
+    coordinates = {shape[-1] for shape in shapes} or {3}
+    if len(coordinates) > 1:
+        raise ValueError(
+            "All clips must have the same number of coordinates. Received "
+            f"clips with {sorted(coordinates)}."
+        )
+    for index, clip in enumerate(clips):
+        clips[index] = _with_persons(clip)
+    lengths = np.array([len(clip) for clip in clips], "int64")
+    persons = np.array([clip.shape[1] for clip in clips], "int64")
+    starts = np.cumsum(lengths * persons) - lengths * persons
+    num_bodies = int((lengths * persons).sum())
+    bodies = np.empty((num_bodies, num_joints, *coordinates), "float32")
+    for start in starts[::-1]:
+        clip = clips.pop()
+        rows = clip.reshape(-1, *bodies.shape[1:])
+        bodies[start : start + len(rows)] = rows
+    return {
+        "frames": bodies,
+        "offsets": np.concatenate([[0], np.cumsum(lengths)]),
+        "persons": persons,
+        "num_persons": max((s[0] for s in shapes if len(s) == 4), default=1),
+    }
+
+
+def report_skipped(skipped, total, strict, warn=True):
+    """Warns of what could not be read, or raises where nothing was or may.
+
+    Args:
+        skipped: list of `(name, reason)`.
+        total: How many clips or files there were.
+        strict: Whether one problem is one too many.
+        warn: Whether to warn of problems that are no error.
+
+    Raises:
+        ValueError: If `strict` and there are problems, or if nothing is left.
+    """
+    if not total:
+        raise ValueError("There are no clips.")
+    if not skipped:
+        return
+    lines = [f"  {name}: {reason}" for name, reason in skipped[:20]]
+    if len(skipped) > 20:
+        lines.append(f"  and {len(skipped) - 20} more (see `skipped`)")
+    message = "\n".join(
+        [f"{len(skipped)} of {total} clips or files cannot be used:", *lines]
+    )
+    if strict or len(skipped) == total:
+        raise ValueError(message)
+    if warn:
+        warnings.warn(f"{message}\nThey are left out.", stacklevel=4)
 
 
 def renumber(splits, kept, num_clips):

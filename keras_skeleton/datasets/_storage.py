@@ -1,7 +1,10 @@
-"""The HDF5 file of a `Sequences`."""
+"""The HDF5 files of `Sequences`: one, or a set of numbered shards."""
 
+import contextlib
+import glob
 import json
 import os
+import re
 
 import h5py
 import numpy as np
@@ -9,42 +12,101 @@ import numpy as np
 from keras_skeleton import skeletons
 
 FORMAT = "keras_skeleton sequences"
-VERSION = 1
+VERSION = 2
+SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
 
 
-def save(sequences, path):
+class Blocks:
+    """Arrays joined along their first axis, without copying them.
+
+    Supports what `Sequences` needs of its bodies: a slice that lies within
+    one of the arrays, and reading everything.
+    """
+
+    dtype = np.dtype("float32")
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+        self.ends = np.cumsum([len(array) for array in arrays])
+        self.shape = (int(self.ends[-1]), *arrays[0].shape[1:])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        start, stop, _ = rows.indices(len(self))
+        block = int(np.searchsorted(self.ends, start, "right"))
+        first = self.ends[block] - len(self.arrays[block])
+        return self.arrays[block][start - first : stop - first]
+
+    def reshape(self, *shape):
+        return np.concatenate(self.arrays).reshape(*shape)
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Opens an HDF5 file beside `path` that takes its place at the end."""
     partial = f"{path}.{os.getpid()}.partial"
     try:
         with h5py.File(partial, "w") as file:
-            _write(sequences, file)
+            yield file
         os.replace(partial, path)
     finally:
         if os.path.exists(partial):
             os.remove(partial)
 
 
-def _write(sequences, file):
-    offsets = sequences.offsets
-    rest = sequences._store.shape[1:]
-    # Contiguous, so that the file can be mapped into memory; clip by clip,
-    # so that a set larger than memory can be written.
-    frames = file.create_dataset("frames", (offsets[-1], *rest), "float32")
-    for index, start in enumerate(offsets[:-1]):
-        frames[start : offsets[index + 1]] = sequences._clip(index)
-    file["offsets"] = offsets
-    file["labels"] = sequences.labels
-    for name, values in sequences.metadata.items():
+def save(sequences, path):
+    with written_whole(path) as file:
+        write(
+            file,
+            (sequences.clip(index) for index in range(len(sequences))),
+            sequences._lengths,
+            sequences._persons,
+            sequences.frame_shape,
+            sequences,
+        )
+
+
+def write(file, clips, lengths, persons, frame_shape, description):
+    """Writes clips one by one, so that they may be more than memory holds.
+
+    Args:
+        file: An open `h5py.File`, or a group.
+        clips: Iterable of the clips `(T, P, V, C)`.
+        lengths: Frames `T` of each clip.
+        persons: Persons `P` of each clip.
+        frame_shape: `(M, V, C)`.
+        description: Anything with the attributes `labels`, `names`,
+            `metadata`, `skeleton`, `class_names`, `splits` and `skipped` of
+            `Sequences`.
+    """
+    # Contiguous, so that the file can be mapped into memory.
+    num_bodies = int((lengths * persons).sum())
+    bodies = file.create_dataset(
+        "bodies", (num_bodies, *frame_shape[1:]), "float32"
+    )
+    start = 0
+    for clip in clips:
+        rows = clip.reshape(-1, *frame_shape[1:])
+        bodies[start : start + len(rows)] = rows
+        start += len(rows)
+    file["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype("int64")
+    file["persons"] = persons
+    file["labels"] = description.labels
+    for name, values in description.metadata.items():
         file[f"metadata/{name}"] = _storable(values)
-    for protocol, parts in sequences.splits.items():
+    for protocol, parts in description.splits.items():
         for part, indices in parts.items():
             file[f"splits/{protocol}/{part}"] = indices
     # A data set of its own, as attributes end at 64 kB.
     file["description"] = json.dumps(
         {
-            "names": sequences.names,
-            "skeleton": skeletons.serialize(sequences.skeleton),
-            "class_names": sequences.class_names,
-            "skipped": sequences.skipped,
+            "names": description.names,
+            "num_persons": frame_shape[0],
+            "skeleton": skeletons.serialize(description.skeleton),
+            "class_names": description.class_names,
+            "skipped": description.skipped,
         }
     )
     # Written last.
@@ -58,10 +120,49 @@ def _storable(values):
     return values
 
 
-def load(path, in_memory):
-    """Reads the arguments of a `Sequences` from its file."""
-    if not os.path.isfile(path):
+def shard_path(path, index, count):
+    """Where shard `index` of `count` of the file `path` lies."""
+    stem, extension = os.path.splitext(path)
+    return f"{stem}-{index:05d}-of-{count:05d}{extension}"
+
+
+def find_shards(path):
+    """Returns the paths of the shards of `path`, which must be complete."""
+    stem, extension = os.path.splitext(path)
+    pattern = f"{glob.escape(stem)}-?????-of-?????{glob.escape(extension)}"
+    found = [p for p in sorted(glob.glob(pattern)) if SHARD.fullmatch(p)]
+    counts = {int(SHARD.fullmatch(each)[3]) for each in found}
+    if not found:
         raise FileNotFoundError(f"There is no file {path!r}.")
+    if len(counts) > 1:
+        raise ValueError(
+            f"Beside {path!r} there are sets of {sorted(counts)} shards. "
+            "Remove those that are out of date."
+        )
+    (count,) = counts
+    wanted = [shard_path(path, index, count) for index in range(count)]
+    missing = sorted(set(wanted) - set(found))
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of the {count} shards of {path!r} are missing, "
+            f"the first is {missing[0]!r}. Prepare them again."
+        )
+    return wanted
+
+
+def load(path, in_memory):
+    """Reads the arguments of a `Sequences`, see `Sequences.load`."""
+    if isinstance(path, str | os.PathLike):
+        path = os.fspath(path)
+        if os.path.isfile(path):
+            return _load(path, in_memory)
+        paths = find_shards(path)
+    else:
+        paths = [os.fspath(each) for each in path]
+    return _join([_load(each, in_memory) for each in paths], paths[0])
+
+
+def _load(path, in_memory):
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
@@ -84,7 +185,8 @@ def load(path, in_memory):
 
 
 def _read(file, path, in_memory):
-    frames = file["frames"]
+    arguments = json.loads(file["description"][()])
+    frames = file["bodies"]
     if in_memory or not frames.size:
         frames = frames[:]
     else:
@@ -98,11 +200,66 @@ def _read(file, path, in_memory):
     return {
         "frames": frames,
         "offsets": file["offsets"][:],
+        "persons": file["persons"][:],
         "labels": file["labels"][:],
         "metadata": metadata,
         "splits": {
             protocol: {part: indices[:] for part, indices in parts.items()}
             for protocol, parts in file.get("splits", {}).items()
         },
-        **json.loads(file["description"][()]),
+        **arguments,
     }
+
+
+def _join(files, path):
+    """Joins the arguments of several `Sequences`."""
+    # A file all of whose clips were left out tells nothing of the others.
+    filled = [each for each in files if len(each["labels"])] or files[:1]
+    _check_alike(filled, path)
+
+    def join(values):
+        return np.concatenate(list(values))
+
+    sizes = [len(each["labels"]) for each in filled]
+    splits = {}
+    for each, start in zip(filled, np.cumsum([0, *sizes]), strict=False):
+        for protocol, parts in each["splits"].items():
+            for part, indices in parts.items():
+                of_protocol = splits.setdefault(protocol, {})
+                of_protocol.setdefault(part, []).append(indices + start)
+    return {
+        "frames": Blocks([each["frames"] for each in filled]),
+        "offsets": np.cumsum(
+            join([[0], *(np.diff(each["offsets"]) for each in filled)])
+        ).astype("int64"),
+        "persons": join(each["persons"] for each in filled),
+        "num_persons": max(each["num_persons"] for each in filled),
+        "labels": join(each["labels"] for each in filled),
+        "names": [name for each in filled for name in each["names"]],
+        "metadata": {
+            key: join(each["metadata"][key] for each in filled)
+            for key in filled[0]["metadata"]
+        },
+        "splits": {
+            protocol: {part: join(found) for part, found in parts.items()}
+            for protocol, parts in splits.items()
+        },
+        "skeleton": filled[0]["skeleton"],
+        "class_names": filled[0]["class_names"],
+        "skipped": [tuple(one) for each in files for one in each["skipped"]],
+    }
+
+
+def _check_alike(files, path):
+    described = {
+        "skeleton": [each["skeleton"] for each in files],
+        "class names": [each["class_names"] for each in files],
+        "number of coordinates": [each["frames"].shape[-1] for each in files],
+        "metadata": [sorted(each["metadata"]) for each in files],
+    }
+    for what, values in described.items():
+        if any(value != values[0] for value in values):
+            raise ValueError(
+                f"The files beside {path!r} differ in their {what}: they are "
+                "not of one data set, or not prepared together."
+            )

@@ -22,7 +22,9 @@ class Sequences:
     Args:
         frames: float32 array `(F, M, V, C)`: all frames of all clips, one
             clip after the other; `M` persons, `V` joints, `C` coordinates.
-            Absent persons are zeros.
+            Absent persons are zeros. With `persons`, an array `(R, V, C)` of
+            bodies instead, which leaves absent persons out: frame by frame,
+            and in each frame person by person.
         offsets: int array `(num_clips + 1,)`; clip `i` holds the frames
             `offsets[i]` to `offsets[i + 1] - 1`.
         labels: int array `(num_clips,)` counted from 0, or `None` where the
@@ -34,6 +36,10 @@ class Sequences:
         class_names: list of strings in label order, or `None`.
         splits: dictionary `{protocol: {"train": indices, "test": indices}}`.
         skipped: list of `(name, reason)` of clips that were left out.
+        persons: int array `(num_clips,)`, how many persons of each clip
+            `frames` holds, or `None` if it holds `M` of every clip.
+        num_persons: `M`, where `persons` is given; at least the largest of
+            them.
 
     Raises:
         ValueError: If the arguments do not fit together.
@@ -56,33 +62,47 @@ class Sequences:
         class_names=None,
         splits=None,
         skipped=(),
+        persons=None,
+        num_persons=None,
     ):
         self.skeleton = skeletons.get(skeleton)
         offsets = np.asarray(offsets, "int64")
         num_clips = len(offsets) - 1
-        if np.ndim(frames) != 4 or frames.shape[2] != self.skeleton.num_joints:
+        lengths = np.diff(offsets)
+        if num_clips < 0 or offsets[0] != 0 or np.any(lengths < 1):
             raise ValueError(
-                "`frames` must have the axes (frames, persons, joints, "
-                f"coordinates) and the {self.skeleton.num_joints} joints of "
-                f"the skeleton {self.skeleton.name!r}. Received frames of "
-                f"shape {np.shape(frames)}."
+                "`offsets` must rise from 0 by at least one frame for each "
+                f"clip. Received offsets from {offsets[:1]} to {offsets[-1:]}."
             )
-        if (
-            num_clips < 0
-            or offsets[0] != 0
-            or offsets[-1] != len(frames)
-            or np.any(np.diff(offsets) < 1)
-        ):
+        if persons is None:
+            self._check_axes(
+                frames, 4, "(frames, persons, joints, coordinates)"
+            )
+            persons = np.full(num_clips, frames.shape[1], "int64")
+            num_persons = frames.shape[1]
+            frames = frames.reshape(-1, *frames.shape[2:])
+        else:
+            self._check_axes(frames, 3, "(bodies, joints, coordinates)")
+            persons = np.asarray(persons, "int64")
+            num_persons = max(num_persons or 1, persons.max(initial=1))
+        if persons.shape != lengths.shape or np.any(persons < 1):
             raise ValueError(
-                "`offsets` must rise from 0 to the number of frames, "
-                f"{len(frames)}, with at least one frame for each clip. "
-                f"Received offsets from {offsets[:1]} to {offsets[-1:]}."
+                "`persons` must hold a number from 1 up for each of the "
+                f"{num_clips} clips. Received shape {persons.shape}."
+            )
+        ends = np.cumsum(lengths * persons)
+        if ends[-1:].sum() != len(frames):
+            raise ValueError(
+                f"`offsets` and persons ask for {ends[-1:].sum()} bodies, but "
+                f"`frames` holds {len(frames)}."
             )
         if frames.dtype != np.float32:
-            frames = np.asarray(frames, "float32")
-        self._store = frames
-        self._starts = offsets[:-1]
-        self._lengths = np.diff(offsets)
+            frames = frames.astype("float32")
+        self._bodies = frames
+        self._starts = ends - lengths * persons
+        self._lengths = lengths
+        self._persons = persons
+        self._num_persons = int(num_persons)
         self.labels = self._check_labels(labels, num_clips, class_names)
         self.class_names = None if class_names is None else list(class_names)
         if names is None:
@@ -102,6 +122,16 @@ class Sequences:
                 for part, indices in parts.items()
             }
         self.skipped = list(skipped)
+
+    def _check_axes(self, frames, num_axes, axes):
+        joints = self.skeleton.num_joints
+        shape = tuple(getattr(frames, "shape", np.shape(frames)))
+        if len(shape) != num_axes or shape[-2] != joints:
+            raise ValueError(
+                f"`frames` must have the axes {axes} and the {joints} joints "
+                f"of the skeleton {self.skeleton.name!r}. Received frames of "
+                f"shape {shape}."
+            )
 
     @staticmethod
     def _check_labels(labels, num_clips, class_names):
@@ -195,20 +225,10 @@ class Sequences:
                 )
         faults = _clips.find_faults(clips, skeleton)
         skipped = [(names[i], fault) for i, fault in faults.items()]
-        if skipped and (strict or len(skipped) == len(clips)):
-            lines = "\n".join(f"  {name}: {why}" for name, why in skipped[:10])
-            more = len(skipped) - 10
-            lines += f"\n  and {more} more" if more > 0 else ""
-            raise ValueError(
-                f"{len(skipped)} of {len(clips)} clips cannot be used:\n{lines}"
-            )
-        if not clips:
-            raise ValueError("There are no clips.")
+        _clips.report_skipped(skipped, len(clips), strict, warn=False)
         kept = [i for i in range(len(clips)) if i not in faults]
-        frames, offsets = _clips.join([clips[i] for i in kept])
         return cls(
-            frames,
-            offsets,
+            **_clips.join([clips[i] for i in kept], skeleton.num_joints),
             labels=None if labels is None else np.asarray(labels)[kept],
             names=[names[i] for i in kept],
             metadata={
@@ -228,14 +248,21 @@ class Sequences:
         index = int(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} clips, not {index}.")
-        return self._clip(index).transpose(1, 0, 2, 3), int(self.labels[index])
+        return self.padded([index])[0], int(self.labels[index])
 
-    def _clip(self, index):
-        start = self._starts[index]
-        return np.asarray(self._store[start : start + self._lengths[index]])
+    def clip(self, index):
+        """Returns clip `index` as it is kept, `(T, P, V, C)`.
+
+        `P` is the number of persons kept for this clip: at most `M`, and at
+        least up to the last one who appears in it.
+        """
+        start, length = self._starts[index], self._lengths[index]
+        persons = self._persons[index]
+        bodies = np.asarray(self._bodies[start : start + length * persons])
+        return bodies.reshape(length, persons, *bodies.shape[1:])
 
     def __repr__(self):
-        persons, joints, coordinates = self._store.shape[1:]
+        persons, joints, coordinates = self.frame_shape
         words = [f"{len(self)} clips"]
         if len(self):
             words[0] += (
@@ -255,7 +282,7 @@ class Sequences:
     @property
     def frame_shape(self):
         """Shape `(M, V, C)` of a frame."""
-        return tuple(self._store.shape[1:])
+        return self._num_persons, *map(int, self._bodies.shape[1:])
 
     @property
     def lengths(self):
@@ -271,12 +298,15 @@ class Sequences:
     def frames(self):
         """All frames, `(F, M, V, C)`; a selection copies its own."""
         offsets = self.offsets
-        whole = offsets[-1] == len(self._store)
-        if whole and np.array_equal(self._starts, offsets[:-1]):
-            return self._store
-        frames = np.empty((offsets[-1], *self._store.shape[1:]), "float32")
+        shape = (offsets[-1], *self.frame_shape)
+        if np.array_equal(self._starts, offsets[:-1] * self._num_persons) and (
+            offsets[-1] * self._num_persons == len(self._bodies)
+        ):
+            return self._bodies.reshape(shape)
+        frames = np.zeros(shape, "float32")
         for index, start in enumerate(offsets[:-1]):
-            frames[start : offsets[index + 1]] = self._clip(index)
+            clip = self.clip(index)
+            frames[start : start + len(clip), : clip.shape[1]] = clip
         return frames
 
     def select(self, indices):
@@ -290,6 +320,7 @@ class Sequences:
         selection.__dict__.update(self.__dict__)
         selection._starts = self._starts[indices]
         selection._lengths = self._lengths[indices]
+        selection._persons = self._persons[indices]
         selection.labels = self.labels[indices]
         selection.names = [self.names[index] for index in indices]
         selection.metadata = {k: v[indices] for k, v in self.metadata.items()}
@@ -357,13 +388,11 @@ class Sequences:
         lengths = self._lengths[indices]
         if length is None:
             length = int(lengths.max(initial=0))
-        persons, *rest = self._store.shape[1:]
-        batch = np.zeros((len(indices), persons, length, *rest), "float32")
-        for row, start, size in zip(
-            batch, self._starts[indices], lengths, strict=True
-        ):
-            size = min(size, length)
-            row[:, :size] = self._store[start : start + size].swapaxes(0, 1)
+        most, *rest = self.frame_shape
+        batch = np.zeros((len(indices), most, length, *rest), "float32")
+        for row, index in zip(batch, indices, strict=True):
+            clip = self.clip(index)[:length].swapaxes(0, 1)
+            row[: clip.shape[0], : clip.shape[1]] = clip
         return batch
 
     def duplicates(self, other=None):
@@ -394,7 +423,7 @@ class Sequences:
     def _digest(self, index):
         # Adding zero turns -0.0, equal but of other bytes, into 0.0. Places
         # kept for absent persons do not count.
-        clip = self._clip(index) + np.float32(0)
+        clip = self.clip(index) + np.float32(0)
         present = np.flatnonzero(clip.any(axis=(0, 2, 3)))
         clip = clip[:, : present.max(initial=-1) + 1]
         digest = hashlib.blake2b(str(clip.shape).encode(), digest_size=16)
@@ -413,10 +442,12 @@ class Sequences:
 
     @classmethod
     def load(cls, path, in_memory=True):
-        """Reads a file that `save` wrote.
+        """Reads a file that `save` wrote, or several.
 
         Args:
-            path: path of the file.
+            path: path of the file; if it is divided among shards (see
+                `datasets.preparation.prepare`), the path without their
+                numbers. Or a list of paths, to join their clips.
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 
@@ -426,7 +457,7 @@ class Sequences:
         """
         from keras_skeleton.datasets import _storage
 
-        return cls(**_storage.load(os.fspath(path), in_memory))
+        return cls(**_storage.load(path, in_memory))
 
     def to_keras(
         self,

@@ -177,7 +177,7 @@ def test_save_is_atomic(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     broken = make_data()
-    monkeypatch.setattr(broken, "_clip", fail)
+    monkeypatch.setattr(broken, "clip", fail)
     with pytest.raises(OSError, match="disk full"):
         broken.save(path)
     assert path.read_bytes() == whole

@@ -1,0 +1,185 @@
+"""Preparing a data set: from its files to one store, by several processes."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets import _storage
+from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.sequences import Sequences
+
+PLAN = "plan.txt"
+
+
+@dataclasses.dataclass
+class Report:
+    """What `prepare` did.
+
+    Attributes:
+        paths: Files written.
+        num_units: Units (files, mostly) of the data set.
+        num_resumed: How many of them an earlier, stopped run had read.
+        num_clips: Clips written.
+        class_counts: Dictionary from class name (or number) to clips.
+        skipped: list of `(name, reason)` of what was left out.
+    """
+
+    paths: list
+    num_units: int
+    num_resumed: int
+    num_clips: int
+    class_counts: dict
+    skipped: list
+
+
+def prepare(reader, path, workers=1, shards=1, progress=False):
+    """Reads a data set and writes its store, for `Sequences.load`.
+
+    Units that cannot be read are left out and reported. Finished work is
+    kept in the folder `<path>.parts` until the store is complete: a run that
+    was stopped goes on there when it is started again. A store is never half
+    written, and memory holds a few clips at a time.
+
+    Args:
+        reader: A `readers.Reader`.
+        path: The `.h5` file to write.
+        workers: Processes that read.
+        shards: Files to divide the store among, for training on several
+            machines. With more than one, they are named
+            `<stem>-00000-of-00008.h5`, and `Sequences.load(path)` reads all,
+            `Sequences.load` of one of them that one.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        FileNotFoundError: If there is nothing to read.
+        ValueError: If no clip can be used.
+    """
+    path = os.fspath(path)
+    if shards < 1:
+        raise ValueError(f"`shards` must be at least 1. Received: {shards}")
+    units = list(reader.units())
+    chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
+    folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
+    parts = [folder / f"part_{index:06d}.h5" for index in range(len(chunks))]
+    tasks = [
+        (str(part), chunk)
+        for part, chunk in zip(parts, chunks, strict=True)
+        if not part.exists()
+    ]
+    sizes = [len(chunk) for _, chunk in tasks]
+    with readers.reading(reader, tasks, workers, write_part) as results:
+        for _ in readers.with_progress(results, sizes, progress):
+            pass  # The parts are on disk.
+    sequences = _join(reader, parts)
+    paths = _save(sequences, path, shards)
+    shutil.rmtree(folder)
+    return Report(
+        paths=paths,
+        num_units=len(units),
+        num_resumed=len(units) - sum(sizes),
+        num_clips=len(sequences),
+        class_counts=count_classes(sequences),
+        skipped=sequences.skipped,
+    )
+
+
+def write_part(reader, task):
+    """Reads the units of a task and writes their clips into its file.
+
+    Args:
+        reader: A `readers.Reader`.
+        task: Path of the file, and a list of units.
+    """
+    path, units = task
+    clips, skipped = readers.read_units(reader, units)
+    readers.assemble(reader, clips, skipped).save(path)
+
+
+def _open_parts(folder, fingerprint):
+    """Makes the folder of unfinished work, or keeps that of the same work."""
+    folder = pathlib.Path(folder)
+    plan = folder / PLAN
+    if folder.exists() and not plan.exists():
+        raise ValueError(
+            f"{str(folder)!r} is needed for unfinished work, but is something "
+            "else. Move it away, or write to another path."
+        )
+    if plan.exists() and plan.read_text() != fingerprint:
+        # Another data set, other options or other files: nothing to go on.
+        shutil.rmtree(folder)
+    if not plan.exists():
+        folder.mkdir(parents=True)
+        plan.write_text(fingerprint)
+    return folder
+
+
+def _fingerprint(reader, units):
+    """Tells whether unfinished work belongs to this reader and its files."""
+    options = {k: v for k, v in vars(reader).items() if not k.startswith("_")}
+    parts = [type(reader).__qualname__, sorted(options.items())]
+    parts += [_storage.VERSION, readers.UNITS_AT_ONCE]
+    for unit in units:
+        parts.append(unit)
+        if isinstance(unit, os.PathLike):
+            state = os.stat(unit)
+            parts.append((state.st_size, state.st_mtime_ns))
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+def _join(reader, parts):
+    """All clips of the parts, with their splits; the frames stay on disk."""
+    sequences = Sequences.load(parts, in_memory=False)
+    _, first = np.unique(sequences.names, return_index=True)
+    repeated = np.setdiff1d(np.arange(len(sequences)), first)
+    skipped = sequences.skipped + [
+        (sequences.names[index], readers.REPEATED) for index in repeated
+    ]
+    sequences = sequences.select(np.sort(first))
+    sequences.skipped = skipped
+    _clips.report_skipped(skipped, len(sequences) + len(skipped), False, False)
+    sequences.splits = reader.splits(
+        sequences.names, sequences.labels, sequences.metadata
+    )
+    return sequences
+
+
+def _save(sequences, path, shards):
+    if shards == 1:
+        sequences.save(path)
+        return [path]
+    if shards > len(sequences):
+        raise ValueError(
+            f"{len(sequences)} clips cannot be divided among {shards} shards."
+        )
+    paths = []
+    rows = np.array_split(np.arange(len(sequences)), shards)
+    for index, indices in enumerate(rows):
+        shard = sequences.select(indices)
+        # Once is enough.
+        shard.skipped = sequences.skipped if index == 0 else []
+        paths.append(_storage.shard_path(path, index, shards))
+        shard.save(paths[-1])
+    return paths
+
+
+def count_classes(sequences):
+    """Returns the number of clips by class name, or by number."""
+    names, labels = sequences.class_names, sequences.labels
+    counts = {}
+    for label, count in zip(
+        *np.unique(labels, return_counts=True), strict=True
+    ):
+        name = int(label) if names is None else names[label]
+        counts["unknown" if label < 0 else name] = int(count)
+    return counts

@@ -1,0 +1,239 @@
+"""From the files of a data set to its sequences: what all readers share."""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import typing
+
+import numpy as np
+
+from keras_skeleton import skeletons
+from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets.sequences import Sequences
+
+# Enough work for a process to be worth the way there, few enough units that
+# a stopped preparation loses little.
+UNITS_AT_ONCE = 128
+REPEATED = "another clip has the same name"
+
+
+class Clip(typing.NamedTuple):
+    """One clip as a reader finds it.
+
+    Attributes:
+        name: string, unique in the data set.
+        frames: array `(T, V, C)`, or `(M, T, V, C)` for several persons.
+        label: integer, the class from 0, or -1 where it is unknown.
+        metadata: dictionary of numbers or strings, the same keys for all
+            clips, for example `{"subject": 3, "camera": 1}`.
+    """
+
+    name: str
+    frames: np.ndarray
+    label: int = -1
+    metadata: dict = {}
+
+
+class Skipped(typing.NamedTuple):
+    """A clip that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+class Reader:
+    """What there is to know about one format: its parts and how to read them.
+
+    A data set is a list of units, mostly files, each of which can be read by
+    itself. `collect` reads them into memory, `prepare` into a file, with
+    several processes, and `beam.prepare` on a cluster; all call `read`.
+
+    A subclass sets `skeleton` and `class_names`, and implements `units`,
+    `read` and `splits`. It must be picklable and cheap to pickle: what is
+    large (the content of an archive, an annotation file) is opened when it
+    is first needed, in each process.
+
+    Attributes:
+        skeleton: `Skeleton` or the name of a registered one.
+        class_names: list of strings, or `None`.
+    """
+
+    skeleton = None
+    class_names = None
+
+    def units(self):
+        """Returns the list of units, in the order of the clips in them.
+
+        A unit is a path, a string, a number or a tuple of these.
+        """
+        raise NotImplementedError
+
+    def read(self, unit):
+        """Yields each clip of a unit: a `Clip`, or `Skipped`.
+
+        Raises:
+            ValueError, OSError: If the whole unit cannot be used. The
+                message says why, without repeating the name of the unit.
+        """
+        raise NotImplementedError
+
+    def unit_name(self, unit):
+        """Returns what a person would call a unit."""
+        return getattr(unit, "name", None) or str(unit)
+
+    def splits(self, names, labels, metadata):
+        """Returns `{protocol: {"train": indices, "test": indices}}`.
+
+        Args:
+            names: list of the names of all clips.
+            labels: int array of their labels.
+            metadata: dictionary of arrays, one value for each clip.
+        """
+        return {}
+
+
+def read_units(reader, units):
+    """Reads units one after the other.
+
+    Nothing that is wrong with a file ends the reading.
+
+    Args:
+        reader: A `Reader`.
+        units: Some of its units.
+
+    Returns:
+        A list of `Clip` with checked frames, and a list of `Skipped`.
+    """
+    skeleton = skeletons.get(reader.skeleton)
+    clips, skipped = [], []
+    for unit in units:
+        name = reader.unit_name(unit)
+        try:
+            for found in reader.read(unit):
+                if isinstance(found, Skipped):
+                    skipped.append(found)
+                    continue
+                fault = _clips.find_fault(found.frames, skeleton)
+                if fault is None and not np.any(found.frames):
+                    fault = "all its values are 0"
+                if fault is None:
+                    clips.append(found)
+                else:
+                    skipped.append(Skipped(found.name, fault))
+        except (ValueError, OSError) as error:
+            skipped.append(Skipped(name, str(error)))
+    return clips, skipped
+
+
+def collect(reader, strict=False, workers=1, progress=False):
+    """Reads a whole data set into memory.
+
+    Args:
+        reader: A `Reader`.
+        strict: Whether a clip that cannot be used is an error. If not, it is
+            left out, and named in a warning and in `skipped`.
+        workers: Processes that read.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        A `Sequences`.
+
+    Raises:
+        FileNotFoundError: If there is nothing to read.
+        ValueError: If no clip can be used, or if one cannot and `strict`.
+    """
+    chunks = chunked(list(reader.units()), UNITS_AT_ONCE)
+    clips, skipped = [], []
+    with reading(reader, chunks, workers) as results:
+        sizes = [len(chunk) for chunk in chunks]
+        for more, faults in with_progress(results, sizes, progress):
+            clips += more
+            skipped += faults
+    sequences = assemble(reader, clips, skipped)
+    total = len(sequences) + len(sequences.skipped)
+    _clips.report_skipped(sequences.skipped, total, strict)
+    return sequences
+
+
+def assemble(reader, clips, skipped):
+    """Makes `Sequences` of what `read_units` returned, even of nothing."""
+    kept, seen = [], set()
+    skipped = [tuple(each) for each in skipped]
+    for clip in clips:
+        if clip.name in seen:
+            skipped.append((clip.name, REPEATED))
+        else:
+            seen.add(clip.name)
+            kept.append(clip)
+    names = [clip.name for clip in kept]
+    labels = np.array([clip.label for clip in kept], "int64")
+    metadata = {
+        key: np.array([clip.metadata[key] for clip in kept])
+        for key in (kept[0].metadata if kept else ())
+    }
+    skeleton = skeletons.get(reader.skeleton)
+    return Sequences(
+        **_clips.join([clip.frames for clip in kept], skeleton.num_joints),
+        labels=labels,
+        names=names,
+        metadata=metadata,
+        skeleton=skeleton,
+        class_names=reader.class_names,
+        splits=reader.splits(names, labels, metadata) if kept else {},
+        skipped=skipped,
+    )
+
+
+def chunked(units, size):
+    return [units[i : i + size] for i in range(0, len(units), size)]
+
+
+def with_progress(results, sizes, show):
+    """Passes results on, beside a bar that counts the units in them."""
+    if not show:
+        yield from results
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=sum(sizes), unit=" files") as bar:
+        for size, result in zip(sizes, results, strict=True):
+            bar.update(size)
+            yield result
+
+
+@contextlib.contextmanager
+def reading(reader, tasks, workers=1, function=read_units):
+    """Applies `function(reader, task)` to all tasks, in their order.
+
+    Args:
+        reader: A `Reader`.
+        tasks: list, for `read_units` one of lists of units.
+        workers: Processes that do it; with 1, this one does.
+        function: What to do with a task, a function of a module.
+
+    Yields:
+        An iterator over the results.
+    """
+    if workers < 1:
+        raise ValueError(f"`workers` must be at least 1. Received: {workers}")
+    if workers == 1 or len(tasks) < 2:
+        yield (function(reader, task) for task in tasks)
+        return
+    # A fresh process each: engines do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(
+        min(workers, len(tasks)), context, _set_work, (reader, function)
+    ) as pool:
+        try:
+            yield pool.map(_work, tasks)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _set_work(reader, function):
+    global _reader, _function
+    _reader, _function = reader, function
+
+
+def _work(task):
+    return _function(_reader, task)
