@@ -24,6 +24,7 @@ class EpochPlan:
         seed=0,
         labels=True,
         drop_remainder=False,
+        shard=None,
     ):
         self.sequences = sequences
         self.transforms = _check_transforms(transforms)
@@ -39,6 +40,7 @@ class EpochPlan:
                 "Some clips have no label. Pass labels=False for batches of "
                 "clips alone."
             )
+        self.shard = self._check_shard(shard)
         self.num_draws = sum(each.num_draws for each in self.transforms)
         self.longest = int(sequences.lengths.max())
         if drop_remainder and len(sequences) < self.batch_size:
@@ -55,6 +57,38 @@ class EpochPlan:
                 (None, persons, self.longest, joints, coordinates)
             )
         self.batch_shape = shape
+
+    def _check_shard(self, shard):
+        if shard is None:
+            return 0, 1
+        index, count = shard
+        _check_count("shard[1]", count, 1)
+        if not 0 <= _check_count("shard[0]", index, 0) < count:
+            raise ValueError(
+                "`shard` must be (index, count) with an index from 0 to "
+                f"count - 1. Received: {shard}"
+            )
+        if self.batch_size % count:
+            raise ValueError(
+                "`batch_size` is that of all shards together, and must be a "
+                f"multiple of their number. Received: batch_size="
+                f"{self.batch_size}, shard={shard}"
+            )
+        rest = len(self.sequences) % self.batch_size
+        if 0 < rest < count and not self.drop_remainder:
+            raise ValueError(
+                f"The last of the batches of {self.batch_size} has only "
+                f"{rest} clips, not one for each of {count} shards. Pass "
+                "drop_remainder=True or choose another `batch_size`."
+            )
+        return int(index), int(count)
+
+    def rows(self, index):
+        """Returns the places in the epoch's order that a batch takes."""
+        shard, count = self.shard
+        start = index * self.batch_size
+        stop = min(start + self.batch_size, len(self.sequences))
+        return slice(start + shard, stop, count)
 
     def _output_shape(self, shape):
         for transform in self.transforms:
@@ -166,8 +200,7 @@ class SequenceBatches(keras.utils.PyDataset):
             # Assigned in one piece, as several threads may come here.
             current = self._current = (epoch, *self.plan.epoch_plan(epoch))
         _, order, draws = current
-        size = self.plan.batch_size
-        rows = slice(index * size, (index + 1) * size)
+        rows = self.plan.rows(index)
         clips, labels = self.plan.read(order[rows])
         clips = self.plan.transform(clips, draws[rows], self._functions)
         return (clips, labels) if self.plan.labels else clips
@@ -210,7 +243,10 @@ def build_dataset(plan, workers=None):
         order = tf.ensure_shape(order, (len(plan.sequences),))
         draws = tf.ensure_shape(draws, (len(plan.sequences), plan.num_draws))
         rows = tf.data.Dataset.from_tensor_slices((order, draws))
-        return rows.batch(plan.batch_size, plan.drop_remainder)
+        rows = rows.take(plan.num_batches * plan.batch_size)
+        shard, count = plan.shard
+        rows = rows.shard(count, shard)
+        return rows.batch(plan.batch_size // count)
 
     def prepare(indices, draws):
         clips, labels = tf.numpy_function(
@@ -218,7 +254,9 @@ def build_dataset(plan, workers=None):
         )
         clips = tf.ensure_shape(clips, raw_shape)
         clips = plan.transform(clips, draws, plan.transforms)
-        batch = plan.batch_size if plan.drop_remainder else None
+        batch = None
+        if plan.drop_remainder:
+            batch = plan.batch_size // plan.shard[1]
         clips = tf.ensure_shape(clips, (batch, *plan.batch_shape[1:]))
         labels = tf.ensure_shape(labels, (batch,))
         return (clips, labels) if plan.labels else clips
@@ -233,5 +271,13 @@ def build_dataset(plan, workers=None):
         deterministic=True,
     )
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    # There are no files for `tf.distribute` to divide among its workers.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+        if plan.shard == (0, 1)
+        else tf.data.experimental.AutoShardPolicy.OFF
+    )
+    dataset = dataset.with_options(options)
     dataset.set_epoch = counter.assign
     return dataset

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
 
 
@@ -75,14 +76,19 @@ class Sequences:
                 f"clip. Received offsets from {offsets[:1]} to {offsets[-1:]}."
             )
         if persons is None:
-            self._check_axes(
-                frames, 4, "(frames, persons, joints, coordinates)"
+            _checks.check_axes(
+                frames,
+                self.skeleton,
+                4,
+                "(frames, persons, joints, coordinates)",
             )
             persons = np.full(num_clips, frames.shape[1], "int64")
             num_persons = frames.shape[1]
             frames = frames.reshape(-1, *frames.shape[2:])
         else:
-            self._check_axes(frames, 3, "(bodies, joints, coordinates)")
+            _checks.check_axes(
+                frames, self.skeleton, 3, "(bodies, joints, coordinates)"
+            )
             persons = np.asarray(persons, "int64")
             num_persons = max(num_persons or 1, persons.max(initial=1))
         if persons.shape != lengths.shape or np.any(persons < 1):
@@ -103,7 +109,7 @@ class Sequences:
         self._lengths = lengths
         self._persons = persons
         self._num_persons = int(num_persons)
-        self.labels = self._check_labels(labels, num_clips, class_names)
+        self.labels = _checks.check_labels(labels, num_clips, class_names)
         self.class_names = None if class_names is None else list(class_names)
         if names is None:
             names = [f"clip_{index:06d}" for index in range(num_clips)]
@@ -118,62 +124,10 @@ class Sequences:
         self.splits = {}
         for protocol, parts in (splits or {}).items():
             self.splits[protocol] = {
-                part: self._check_indices(indices)
+                part: _checks.check_indices(indices, len(self))
                 for part, indices in parts.items()
             }
         self.skipped = list(skipped)
-
-    def _check_axes(self, frames, num_axes, axes):
-        joints = self.skeleton.num_joints
-        shape = tuple(getattr(frames, "shape", np.shape(frames)))
-        if len(shape) != num_axes or shape[-2] != joints:
-            raise ValueError(
-                f"`frames` must have the axes {axes} and the {joints} joints "
-                f"of the skeleton {self.skeleton.name!r}. Received frames of "
-                f"shape {shape}."
-            )
-
-    @staticmethod
-    def _check_labels(labels, num_clips, class_names):
-        if labels is None:
-            return np.full(num_clips, -1, "int64")
-        received = np.asarray(labels)
-        labels = received.astype("int64") if received.size else received
-        if labels.shape != (num_clips,) or np.any(labels != received):
-            raise ValueError(
-                "`labels` must be one whole number for each of the "
-                f"{num_clips} clips (not one-hot rows). Received labels of "
-                f"shape {received.shape} and dtype {received.dtype}."
-            )
-        labels = labels.astype("int64")
-        limit = np.inf if class_names is None else len(class_names)
-        outside = np.flatnonzero((labels < -1) | (labels >= limit))
-        if outside.size:
-            raise ValueError(
-                "`labels` count from 0, with -1 for an unknown class, and "
-                f"there are {limit} class names. Received the label "
-                f"{labels[outside[0]]} for clip {outside[0]}."
-            )
-        return labels
-
-    def _check_indices(self, indices):
-        indices = np.asarray(indices)
-        if indices.dtype == bool and indices.shape == (len(self),):
-            return np.flatnonzero(indices)
-        if not indices.size:
-            return np.zeros(0, "int64")
-        if indices.ndim != 1 or indices.dtype.kind not in "iu":
-            raise ValueError(
-                "Clips are chosen by a list of indices or by one boolean for "
-                f"each clip. Received an array of shape {indices.shape} and "
-                f"dtype {indices.dtype}; there are {len(self)} clips."
-            )
-        if indices.min() < -len(self) or indices.max() >= len(self):
-            raise ValueError(
-                f"There are {len(self)} clips. Received indices from "
-                f"{indices.min()} to {indices.max()}."
-            )
-        return indices.astype("int64") % len(self)
 
     @classmethod
     def from_arrays(
@@ -315,7 +269,7 @@ class Sequences:
         Args:
             indices: list of clip numbers, or one boolean for each clip.
         """
-        indices = self._check_indices(indices)
+        indices = _checks.check_indices(indices, len(self))
         selection = object.__new__(type(self))
         selection.__dict__.update(self.__dict__)
         selection._starts = self._starts[indices]
@@ -384,7 +338,7 @@ class Sequences:
         Returns:
             float32 array `(N, M, T, V, C)`.
         """
-        indices = self._check_indices(indices)
+        indices = _checks.check_indices(indices, len(self))
         lengths = self._lengths[indices]
         if length is None:
             length = int(lengths.max(initial=0))
@@ -468,6 +422,7 @@ class Sequences:
         labels=True,
         drop_remainder=False,
         workers=1,
+        shard=None,
     ):
         """Returns batches for `fit`, on any backend, without TensorFlow.
 
@@ -483,6 +438,10 @@ class Sequences:
             labels: Whether to yield `(clips, labels)`, or clips alone.
             drop_remainder: Whether to leave out an incomplete last batch.
             workers: Threads that prepare batches.
+            shard: Tuple `(index, count)` for training on `count` machines or
+                processes: this one's share of each batch. `batch_size`
+                counts the clips of all shares, which together are the batch
+                of a single process.
 
         Returns:
             A `keras.utils.PyDataset`. Its attribute `epoch` is the number of
@@ -492,7 +451,14 @@ class Sequences:
         from keras_skeleton.datasets import batches
 
         plan = batches.EpochPlan(
-            self, transforms, batch_size, shuffle, seed, labels, drop_remainder
+            self,
+            transforms,
+            batch_size,
+            shuffle,
+            seed,
+            labels,
+            drop_remainder,
+            shard,
         )
         return batches.SequenceBatches(plan, workers=workers)
 
@@ -505,6 +471,7 @@ class Sequences:
         labels=True,
         drop_remainder=False,
         workers=None,
+        shard=None,
     ):
         """Returns the batches of `to_keras` as a `tf.data.Dataset`.
 
@@ -527,6 +494,13 @@ class Sequences:
         from keras_skeleton.datasets import batches
 
         plan = batches.EpochPlan(
-            self, transforms, batch_size, shuffle, seed, labels, drop_remainder
+            self,
+            transforms,
+            batch_size,
+            shuffle,
+            seed,
+            labels,
+            drop_remainder,
+            shard,
         )
         return batches.build_dataset(plan, workers)
