@@ -51,8 +51,8 @@ def _add_convert(commands):
 
 def convert(options):
     """Installs registered weights from a downloaded official file."""
+    from keras_skeleton import _download as download
     from keras_skeleton.weights import conversion
-    from keras_skeleton.weights import download
     from keras_skeleton.weights import reader
     from keras_skeleton.weights import registry
 

@@ -30,3 +30,10 @@ def fixtures_dir():
 def data_dir():
     """A function from a data set's name to its folder."""
     return lambda name: _folder(SHARED / "data", name, "the data set")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache of Keras for every test."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras_home"))
+    return tmp_path / "keras_home" / "models" / "keras_skeleton"

@@ -1,10 +1,10 @@
 """Pretrained weights: registry, reader and conversion of official files."""
 
+from keras_skeleton._download import fetch
 from keras_skeleton.weights.conversion import convert_array
 from keras_skeleton.weights.conversion import load_official
 from keras_skeleton.weights.conversion import official_names
 from keras_skeleton.weights.conversion import resize_temporal_embedding
-from keras_skeleton.weights.download import fetch
 from keras_skeleton.weights.reader import read_tensors
 from keras_skeleton.weights.registry import PretrainedWeights
 from keras_skeleton.weights.registry import configuration

@@ -10,8 +10,8 @@ import zipfile
 
 import numpy as np
 
+from keras_skeleton import _download as download
 from keras_skeleton.weights import conversion
-from keras_skeleton.weights import download
 from keras_skeleton.weights import reader
 
 PACKAGED_FOLDER = pathlib.Path(__file__).parent / "files"

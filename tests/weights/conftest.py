@@ -2,13 +2,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """An empty cache of Keras for every test."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras_home"))
-    return tmp_path / "keras_home" / "models" / "keras_skeleton"
-
-
 @pytest.fixture(scope="session")
 def tiny():
     """Arguments of a small MAMP; two segments of four frames."""

@@ -7,10 +7,10 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from keras_skeleton import _download as download
 from keras_skeleton import weights
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
-from keras_skeleton.weights import download
 from keras_skeleton.weights import mamp
 from keras_skeleton.weights import registry
 

@@ -1,4 +1,4 @@
-"""Fetches weight files over the network, once."""
+"""Fetches files over the network, once: weights and data sets."""
 
 import hashlib
 import http.client
@@ -16,14 +16,18 @@ TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 1 << 20
 
 
-def cache_folder():
-    """Folder of fetched and converted weights, inside the cache of Keras."""
+def cache_folder(kind="models"):
+    """Folder of fetched files inside the cache of Keras.
+
+    Args:
+        kind: `"models"` for weights, `"datasets"` for data.
+    """
     root = os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras"
-    return pathlib.Path(root) / "models" / "keras_skeleton"
+    return pathlib.Path(root) / kind / "keras_skeleton"
 
 
 def is_address(text):
-    """Whether a `weights=` argument is an address and not a name or path."""
+    """Whether a text is an address and not a name or path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(text)) is not None
 
 
@@ -50,16 +54,17 @@ def web_address(address):
     local = url.hostname in ("localhost", "127.0.0.1", "::1")
     if url.scheme != "https" and not (url.scheme == "http" and local):
         raise ValueError(
-            "Weights are fetched from https:// and hf:// addresses only. "
+            "Files are fetched from https:// and hf:// addresses only. "
             f"Received {address!r}."
         )
     return address
 
 
-def fetch(address, sha256=None, file_name=None):
+def fetch(address, sha256=None, file_name=None, kind="models", check=None):
     """Fetches a file into the cache, unless it is there already.
 
-    An interrupted transfer is taken up where it stopped. A file that is in
+    An interrupted transfer is taken up where it stopped, also by a later
+    call, unless the file may have changed at its source. A file that is in
     the cache (with the right hash, if one is given) needs no network.
 
     Args:
@@ -67,13 +72,17 @@ def fetch(address, sha256=None, file_name=None):
             end in `#sha256=<hash>`.
         sha256: Hash the file must have, in hexadecimal.
         file_name: Name in the cache; made from the address by default.
+        kind: Which cache, see `cache_folder`.
+        check: Function that is called with the path of the fetched file and
+            raises a `ValueError` if its content is not what it should be,
+            for files whose hash is unknown.
 
     Returns:
         Path of the file.
 
     Raises:
-        ValueError: If the file does not have the expected hash; it is
-            removed.
+        ValueError: If the file does not have the expected hash or content;
+            it is removed.
         ConnectionError: If the file cannot be fetched.
 
     Example:
@@ -90,25 +99,38 @@ def fetch(address, sha256=None, file_name=None):
         sha256 = sha256 or fragment.removeprefix("sha256=")
     sha256 = sha256.lower() if sha256 else None
     url = web_address(address)
-    target = cache_folder() / (file_name or _cache_name(url))
+    target = cache_folder(kind) / (file_name or _cache_name(url))
     if target.is_file() and (not sha256 or file_sha256(target) == sha256):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    if not sha256:
-        # Without a hash nobody would notice if the rest came from a newer
-        # version of the file.
+    # What the server calls the version of the file that the part is of.
+    version = target.with_name(target.name + ".version")
+    if not sha256 and not version.exists():
+        # Nobody would notice if the rest came from a newer version.
         part.unlink(missing_ok=True)
-    _transfer(url, part)
-    if sha256 and (received := file_sha256(part)) != sha256:
+    _transfer(url, part, version)
+    try:
+        _check(part, url, sha256, check)
+    except ValueError:
         part.unlink()
+        raise
+    finally:
+        version.unlink(missing_ok=True)
+    os.replace(part, target)
+    return target
+
+
+def _check(part, url, sha256, check):
+    received = file_sha256(part) if sha256 else None
+    if received != sha256:
         raise ValueError(
             f"The file from {url} has the SHA-256 {received}, expected was "
             f"{sha256}. It was removed. Try again; if this repeats, the file "
             "was changed at its source."
         )
-    os.replace(part, target)
-    return target
+    if check is not None:
+        check(part)
 
 
 def file_sha256(path):
@@ -124,8 +146,7 @@ def _cache_name(url):
     return f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
 
 
-def _transfer(url, part):
-    version = {}
+def _transfer(url, part, version):
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(0.5 * 2 ** (attempt - 1))
@@ -149,11 +170,7 @@ def _transfer(url, part):
 
 
 def _transfer_once(url, part, version):
-    """Fetches what is missing of a file; returns whether it is complete.
-
-    `version` carries what identifies the server's version of the file from
-    one attempt to the next.
-    """
+    """Fetches what is missing of a file; returns whether it is complete."""
     start = part.stat().st_size if part.exists() else 0
     headers = {
         "Accept-Encoding": "identity",
@@ -161,7 +178,8 @@ def _transfer_once(url, part, version):
     }
     if start:
         headers["Range"] = f"bytes={start}-"
-        headers |= version
+        if version.exists():
+            headers["If-Range"] = version.read_text()
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:
         web_address(reply.geturl())  # A redirection must stay secure too.
@@ -178,7 +196,7 @@ def _transfer_once(url, part, version):
             start = 0
         etag = reply.headers.get("ETag") or ""
         if etag and not etag.startswith("W/"):
-            version["If-Range"] = etag
+            version.write_text(etag)
         _write(reply, part, start, total or None)
     return not total or part.stat().st_size == total
 

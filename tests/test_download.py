@@ -1,68 +1,19 @@
 import hashlib
-import http.server
-import re
-import threading
 
 import pytest
+from web import serving
 
-from keras_skeleton.weights import download
+from keras_skeleton import _download as download
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-    def do_GET(self):
-        server = self.server
-        wanted = self.headers.get("Range")
-        server.requests.append((self.path, wanted))
-        plan = server.plan.pop(0) if server.plan else ("serve", None)
-        kind, number = plan
-        if kind == "error":
-            self.send_error(number)
-            return
-        start = 0
-        match = re.fullmatch(r"bytes=(\d+)-", wanted or "")
-        unchanged = self.headers.get("If-Range") in (None, server.etag)
-        if match and server.ranges and unchanged:
-            start = int(match[1])
-            if start >= len(server.content):
-                self.send_error(416)
-                return
-            self.send_response(206)
-            end = len(server.content)
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
-        else:
-            self.send_response(200)
-        body = server.content[start:]
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", server.etag)
-        self.end_headers()
-        self.wfile.write(body[:number])
-        if kind == "break off":
-            server.on_break()
-
-
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.content = CONTENT
-    server.etag = '"1"'
-    server.ranges = True
-    server.plan = []
-    server.requests = []
-    server.on_break = lambda: None
-    server.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(CONTENT) as server:
+        yield server
 
 
 def ranges(server):
@@ -107,19 +58,53 @@ def test_next_call_takes_up_a_transfer_with_a_hash(server, cache):
     server.plan = [("break off", 100)] * download.ATTEMPTS
     with pytest.raises(ConnectionError, match="ended early"):
         download.fetch(f"{server.address}/f", SHA256)
-    assert [p.suffix for p in cache.iterdir()] == [".part"]
+    assert {p.suffix for p in cache.iterdir()} == {".part", ".version"}
     server.requests.clear()
     assert download.fetch(f"{server.address}/f", SHA256).stat().st_size
     assert ranges(server) == [f"bytes={100 * download.ATTEMPTS}-"]
 
 
-def test_next_call_starts_over_without_a_hash(server):
+def test_next_call_takes_up_the_same_version(server, cache):
+    server.plan = [("break off", 100)] * download.ATTEMPTS
+    with pytest.raises(ConnectionError):
+        download.fetch(f"{server.address}/f")
+    server.requests.clear()
+    assert download.fetch(f"{server.address}/f").read_bytes() == CONTENT
+    assert ranges(server) == [f"bytes={100 * download.ATTEMPTS}-"]
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_next_call_starts_over_for_another_version(server):
+    server.plan = [("break off", 100)] * download.ATTEMPTS
+    with pytest.raises(ConnectionError):
+        download.fetch(f"{server.address}/f")
+    server.content, server.etag = CONTENT[::-1], '"2"'
+    assert download.fetch(f"{server.address}/f").read_bytes() == CONTENT[::-1]
+
+
+def test_next_call_starts_over_for_an_unknown_version(server):
+    server.etag = 'W/"1"'
     server.plan = [("break off", 100)] * download.ATTEMPTS
     with pytest.raises(ConnectionError):
         download.fetch(f"{server.address}/f")
     server.requests.clear()
     assert download.fetch(f"{server.address}/f").read_bytes() == CONTENT
     assert ranges(server) == [None]
+
+
+def test_content_is_checked(server, cache):
+    def check(path):
+        if path.read_bytes() != CONTENT:
+            raise ValueError("other content")
+
+    server.content = CONTENT[::-1]
+    with pytest.raises(ValueError, match="other content"):
+        download.fetch(f"{server.address}/f", kind="datasets", check=check)
+    folder = download.cache_folder("datasets")
+    assert not any(folder.iterdir())
+    server.content = CONTENT
+    path = download.fetch(f"{server.address}/f", kind="datasets", check=check)
+    assert path.parent == folder
 
 
 def test_server_without_ranges(server):
