@@ -15,6 +15,19 @@ def check_axes(frames, skeleton, num_axes, axes):
         )
 
 
+def check_coordinates(names, number):
+    """Returns the names of the coordinates as a tuple."""
+    if names is None:
+        names = ("x", "y", "z", "w")[:number]
+    names = tuple(str(name) for name in names)
+    if len(names) != number:
+        raise ValueError(
+            f"`coordinates` must name the {number} coordinates of the "
+            f"frames. Received: {names}"
+        )
+    return names
+
+
 def check_labels(labels, num_clips, class_names):
     """Returns labels as int64, -1 for unknown ones."""
     if labels is None:

@@ -1,6 +1,5 @@
 """The HDF5 files of `Sequences`: one, or a set of numbered shards."""
 
-import contextlib
 import glob
 import json
 import os
@@ -12,7 +11,7 @@ import numpy as np
 from keras_skeleton import skeletons
 
 FORMAT = "keras_skeleton sequences"
-VERSION = 2
+VERSION = 1
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
 
 
@@ -43,70 +42,45 @@ class Blocks:
         return np.concatenate(self.arrays).reshape(*shape)
 
 
-@contextlib.contextmanager
-def written_whole(path):
-    """Opens an HDF5 file beside `path` that takes its place at the end."""
+def save(sequences, path):
     partial = f"{path}.{os.getpid()}.partial"
     try:
         with h5py.File(partial, "w") as file:
-            yield file
+            _write(sequences, file)
         os.replace(partial, path)
     finally:
         if os.path.exists(partial):
             os.remove(partial)
 
 
-def save(sequences, path):
-    with written_whole(path) as file:
-        write(
-            file,
-            (sequences.clip(index) for index in range(len(sequences))),
-            sequences._lengths,
-            sequences._persons,
-            sequences.frame_shape,
-            sequences,
-        )
-
-
-def write(file, clips, lengths, persons, frame_shape, description):
-    """Writes clips one by one, so that they may be more than memory holds.
-
-    Args:
-        file: An open `h5py.File`, or a group.
-        clips: Iterable of the clips `(T, P, V, C)`.
-        lengths: Frames `T` of each clip.
-        persons: Persons `P` of each clip.
-        frame_shape: `(M, V, C)`.
-        description: Anything with the attributes `labels`, `names`,
-            `metadata`, `skeleton`, `class_names`, `splits` and `skipped` of
-            `Sequences`.
-    """
-    # Contiguous, so that the file can be mapped into memory.
-    num_bodies = int((lengths * persons).sum())
-    bodies = file.create_dataset(
-        "bodies", (num_bodies, *frame_shape[1:]), "float32"
-    )
+def _write(sequences, file):
+    # Contiguous, so that the file can be mapped into memory; clip by clip,
+    # so that a set larger than memory can be written.
+    persons, *rest = sequences.frame_shape
+    num_bodies = int((sequences.lengths * sequences.persons).sum())
+    bodies = file.create_dataset("bodies", (num_bodies, *rest), "float32")
     start = 0
-    for clip in clips:
-        rows = clip.reshape(-1, *frame_shape[1:])
+    for index in range(len(sequences)):
+        rows = sequences.clip(index).reshape(-1, *rest)
         bodies[start : start + len(rows)] = rows
         start += len(rows)
-    file["offsets"] = np.concatenate([[0], np.cumsum(lengths)]).astype("int64")
-    file["persons"] = persons
-    file["labels"] = description.labels
-    for name, values in description.metadata.items():
+    file["offsets"] = sequences.offsets
+    file["persons"] = sequences.persons
+    file["labels"] = sequences.labels
+    for name, values in sequences.metadata.items():
         file[f"metadata/{name}"] = _storable(values)
-    for protocol, parts in description.splits.items():
+    for protocol, parts in sequences.splits.items():
         for part, indices in parts.items():
             file[f"splits/{protocol}/{part}"] = indices
     # A data set of its own, as attributes end at 64 kB.
     file["description"] = json.dumps(
         {
-            "names": description.names,
-            "num_persons": frame_shape[0],
-            "skeleton": skeletons.serialize(description.skeleton),
-            "class_names": description.class_names,
-            "skipped": description.skipped,
+            "names": sequences.names,
+            "num_persons": persons,
+            "coordinates": sequences.coordinates,
+            "skeleton": skeletons.serialize(sequences.skeleton),
+            "class_names": sequences.class_names,
+            "skipped": sequences.skipped,
         }
     )
     # Written last.
@@ -246,6 +220,7 @@ def _join(files, path):
         },
         "skeleton": filled[0]["skeleton"],
         "class_names": filled[0]["class_names"],
+        "coordinates": filled[0]["coordinates"],
         "skipped": [tuple(one) for each in files for one in each["skipped"]],
     }
 
@@ -254,7 +229,7 @@ def _check_alike(files, path):
     described = {
         "skeleton": [each["skeleton"] for each in files],
         "class names": [each["class_names"] for each in files],
-        "number of coordinates": [each["frames"].shape[-1] for each in files],
+        "coordinates": [each["coordinates"] for each in files],
         "metadata": [sorted(each["metadata"]) for each in files],
     }
     for what, values in described.items():

@@ -56,10 +56,12 @@ class Reader:
     Attributes:
         skeleton: `Skeleton` or the name of a registered one.
         class_names: list of strings, or `None`.
+        coordinates: Names of the coordinates, see `Sequences`.
     """
 
     skeleton = None
     class_names = None
+    coordinates = None
 
     def units(self):
         """Returns the list of units, in the order of the clips in them.
@@ -179,6 +181,7 @@ def assemble(reader, clips, skipped):
         metadata=metadata,
         skeleton=skeleton,
         class_names=reader.class_names,
+        coordinates=reader.coordinates if kept else None,
         splits=reader.splits(names, labels, metadata) if kept else {},
         skipped=skipped,
     )

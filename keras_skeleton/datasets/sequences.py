@@ -41,6 +41,9 @@ class Sequences:
             `frames` holds, or `None` if it holds `M` of every clip.
         num_persons: `M`, where `persons` is given; at least the largest of
             them.
+        coordinates: Names of the `C` coordinates; `"x", "y", "z"` as far as
+            they go by default. Two-dimensional poses with a confidence have
+            `"x", "y", "score"`.
 
     Raises:
         ValueError: If the arguments do not fit together.
@@ -65,6 +68,7 @@ class Sequences:
         skipped=(),
         persons=None,
         num_persons=None,
+        coordinates=None,
     ):
         self.skeleton = skeletons.get(skeleton)
         offsets = np.asarray(offsets, "int64")
@@ -109,6 +113,9 @@ class Sequences:
         self._lengths = lengths
         self._persons = persons
         self._num_persons = int(num_persons)
+        self.coordinates = _checks.check_coordinates(
+            coordinates, frames.shape[-1]
+        )
         self.labels = _checks.check_labels(labels, num_clips, class_names)
         self.class_names = None if class_names is None else list(class_names)
         if names is None:
@@ -140,6 +147,7 @@ class Sequences:
         metadata=None,
         class_names=None,
         splits=None,
+        coordinates=None,
         strict=True,
     ):
         """Checks clips and joins them.
@@ -153,6 +161,7 @@ class Sequences:
             metadata: see `Sequences`.
             class_names: see `Sequences`.
             splits: see `Sequences`; indices into `clips`.
+            coordinates: see `Sequences`.
             strict: Whether a faulty clip is an error. If not, it is left
                 out and its name and the reason are added to `skipped`.
 
@@ -192,6 +201,7 @@ class Sequences:
             class_names=class_names,
             splits=_clips.renumber(splits or {}, kept, len(clips)),
             skipped=skipped,
+            coordinates=coordinates,
         )
 
     def __len__(self):
@@ -242,6 +252,11 @@ class Sequences:
     def lengths(self):
         """Frames of every clip."""
         return self._lengths
+
+    @property
+    def persons(self):
+        """Persons kept of every clip, see `clip`."""
+        return self._persons
 
     @property
     def offsets(self):

@@ -212,10 +212,37 @@ def test_files_of_different_data_sets_do_not_join(folder, tmp_path):
     Sequences.from_arrays(
         clips, [0], skeleton=LEG, class_names=LegReader.class_names
     ).save(tmp_path / "flat.h5")
-    with pytest.raises(ValueError, match="number of coordinates"):
+    with pytest.raises(ValueError, match="coordinates"):
         Sequences.load([tmp_path / "legs.h5", tmp_path / "flat.h5"])
 
 
 def test_report_is_plain(folder, tmp_path):
     report = preparation.prepare(LegReader(folder), tmp_path / "legs.h5")
     assert json.loads(json.dumps(vars(report)))["num_clips"] == 11
+
+
+def test_beam(folder, tmp_path):
+    apache_beam = pytest.importorskip("apache_beam")
+    from keras_skeleton.datasets import beam
+
+    preparation.prepare(LegReader(folder), tmp_path / "legs.h5")
+    path = tmp_path / "on_beam.h5"
+    with apache_beam.Pipeline(runner="DirectRunner") as pipeline:
+        report = pipeline | beam.Prepare(LegReader(folder), path, shards=3)
+        (
+            report
+            | apache_beam.combiners.ToList()
+            | apache_beam.Map(
+                lambda found: (tmp_path / "report.json").write_text(
+                    json.dumps(found)
+                )
+            )
+        )
+    assert_same(Sequences.load(path), Sequences.load(tmp_path / "legs.h5"))
+    (report,) = json.loads((tmp_path / "report.json").read_text())
+    assert report["num_clips"] == 11
+    assert len(report["skipped"]) == 3
+    assert not list(tmp_path.glob("*.partial"))
+    with pytest.raises(ValueError, match="among 15 shards"):
+        with apache_beam.Pipeline(runner="DirectRunner") as pipeline:
+            pipeline | beam.Prepare(LegReader(folder), path, shards=15)

@@ -1,0 +1,181 @@
+"""What is in a data set: counts, lengths, copies, an animated clip."""
+
+import numpy as np
+
+BAR_WIDTH = 40
+BINS = 10
+
+
+def describe(sequences):
+    """Counts what a data set holds.
+
+    Args:
+        sequences: A `Sequences`.
+
+    Returns:
+        A dictionary of plain numbers, strings and lists:
+
+        - `num_clips`, `num_frames`, `persons`, `joints`, `coordinates`,
+          `skeleton`, `skipped`;
+        - `clips_by_persons`: clips by the number of persons in them;
+        - `lengths`: `min`, `median`, `max` and a histogram, `counts` between
+          `edges`, in frames;
+        - `classes`: clips of each class, `all` and by protocol and part;
+        - `protocols`: for each, the clips of each part, and how many clips
+          of the test part are exact copies of others (`copies_of_train`).
+    """
+    names = _class_names(sequences)
+    lengths = sequences.lengths
+    counts, edges = np.histogram(lengths, bins=_edges(lengths))
+    persons, joints, _ = sequences.frame_shape
+    classes = {"all": _count(sequences.labels, names)}
+    protocols = {}
+    for protocol, parts in sequences.splits.items():
+        protocols[protocol] = {
+            part: len(indices) for part, indices in parts.items()
+        }
+        for part, indices in parts.items():
+            of_part = sequences.labels[indices]
+            classes[f"{protocol} {part}"] = _count(of_part, names)
+        if {"train", "test"} <= set(parts):
+            train, test = sequences.split(protocol)
+            protocols[protocol]["copies_of_train"] = len(test.duplicates(train))
+    kept, clips = np.unique(sequences.persons, return_counts=True)
+    return {
+        "num_clips": len(sequences),
+        "num_frames": int(lengths.sum()),
+        "skeleton": sequences.skeleton.name,
+        "persons": persons,
+        "joints": joints,
+        "coordinates": list(sequences.coordinates),
+        "clips_by_persons": dict(
+            zip(kept.tolist(), clips.tolist(), strict=True)
+        ),
+        "lengths": {
+            "min": int(lengths.min()),
+            "median": float(np.median(lengths)),
+            "max": int(lengths.max()),
+            "edges": edges.tolist(),
+            "counts": counts.tolist(),
+        },
+        "classes": classes,
+        "protocols": protocols,
+        "skipped": [list(each) for each in sequences.skipped],
+    }
+
+
+def _class_names(sequences):
+    if sequences.class_names is not None:
+        return sequences.class_names
+    return [str(label) for label in range(sequences.labels.max() + 1)]
+
+
+def _count(labels, names):
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    counted = dict(zip(names, counts.tolist(), strict=True))
+    if unknown := int(np.sum(labels < 0)):
+        counted["unknown"] = unknown
+    return counted
+
+
+def _edges(lengths):
+    low, high = int(lengths.min()), int(lengths.max())
+    # Whole frames, the last bin up to the longest clip.
+    width = max(1, -(-(high + 1 - low) // BINS))
+    return np.arange(low, high + 1 + width, width)
+
+
+def format_text(description):
+    """Returns a `describe` dictionary as a text to read.
+
+    Args:
+        description: What `describe` returned.
+    """
+    lengths = description["lengths"]
+    lines = [
+        f"{description['num_clips']} clips, {description['num_frames']} "
+        f"frames, skeleton {description['skeleton']!r} of "
+        f"{description['joints']} joints "
+        f"({', '.join(description['coordinates'])}), up to "
+        f"{description['persons']} persons",
+        "",
+        f"Frames per clip: {lengths['min']} to {lengths['max']}, median "
+        f"{lengths['median']:g}",
+        *_histogram(lengths),
+        "",
+        *_table(description["classes"]),
+    ]
+    for protocol, parts in description["protocols"].items():
+        if parts.get("copies_of_train"):
+            lines += [
+                "",
+                f"Note: {parts['copies_of_train']} of the {parts['test']} "
+                f"test clips of {protocol} are exact copies of training "
+                "clips. Report results without them too.",
+            ]
+    if skipped := description["skipped"]:
+        lines += ["", f"{len(skipped)} clips or files were left out:"]
+        lines += [f"  {name}: {reason}" for name, reason in skipped[:20]]
+        if len(skipped) > 20:
+            lines.append(f"  and {len(skipped) - 20} more")
+    return "\n".join(lines)
+
+
+def _histogram(lengths):
+    counts, edges = lengths["counts"], lengths["edges"]
+    longest = max(counts)
+    for count, first, stop in zip(counts, edges, edges[1:], strict=False):
+        bar = "#" * -(-count * BAR_WIDTH // longest)
+        yield f"  {first:5d} to {stop - 1:5d}  {bar} {count}"
+
+
+def _table(classes):
+    """Lines of a table with a row for each class, a column for each part."""
+    columns = list(classes)
+    names = list(classes["all"])
+    rows = [["class", *columns]]
+    for name in names:
+        counts = (classes[column].get(name, 0) for column in columns)
+        rows.append([name, *map(str, counts)])
+    totals = (sum(classes[column].values()) for column in columns)
+    rows.append(["total", *map(str, totals)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        first, *others = (
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join([first, *others]).rstrip()
+
+
+def write_page(sequences, path, index=None):
+    """Writes an interactive page on which one clip moves.
+
+    Args:
+        sequences: A `Sequences`.
+        path: The `.html` file.
+        index: Which clip; by default the one of median length.
+
+    Returns:
+        The path.
+    """
+    from keras_skeleton.explain import page
+
+    if index is None:
+        order = np.argsort(sequences.lengths, kind="stable")
+        index = int(order[len(order) // 2])
+    clip, label = sequences[index]
+    names = sequences.coordinates
+    in_image = "z" not in names
+    # A score is not a place.
+    places = [i for i, name in enumerate(names) if name in ("x", "y", "z")]
+    title = sequences.names[index]
+    if label >= 0:
+        title = f"{_class_names(sequences)[label]} ({title})"
+    return page.write_page(
+        path,
+        clip[..., places],
+        sequences.skeleton,
+        title=title,
+        up="-y" if in_image else "y",
+    )
