@@ -359,12 +359,12 @@ def describe_machine(threads, load):
     )
 
 
-def write_table(path, lines):
+def write_table(path, lines, start=START, end=END):
     """Replaces the part of a page between the two marks."""
     text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    after = rest.partition(END)[2]
-    text = f"{before}{START}\n\n" + "\n".join(lines) + f"\n\n{END}{after}"
+    before, _, rest = text.partition(start)
+    after = rest.partition(end)[2]
+    text = f"{before}{start}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)

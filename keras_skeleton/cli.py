@@ -1,6 +1,8 @@
 """The command `keras-skeleton`."""
 
 import argparse
+import json
+import pathlib
 import sys
 
 
@@ -29,6 +31,8 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_convert(commands)
     _add_evaluate(commands)
+    _add_prepare(commands)
+    _add_show(commands)
     _add_demo(commands)
     return parser
 
@@ -126,6 +130,117 @@ def evaluate(options):
             f"top-1 {result['top1_without_duplicates']:.2f} % over the "
             f"{kept} clips that are no copies of training clips"
         )
+
+
+def _add_prepare(commands):
+    from keras_skeleton.datasets import formats
+
+    names = "\n".join(
+        f"  {name:12} {found.summary}"
+        for name, found in formats.FORMATS.items()
+    )
+    parser = commands.add_parser(
+        "prepare",
+        help="turn the files of a data set into one store",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(
+            "Reads a data set and writes one .h5 file that "
+            "`Sequences.load` reads.\nA run that was stopped goes on where "
+            "it was. Broken files are left out and reported."
+        ),
+        epilog=f"formats and what SOURCE is:\n{names}",
+    )
+    parser.add_argument("format", metavar="FORMAT", help="see below")
+    parser.add_argument("source", metavar="SOURCE", help="the data set")
+    parser.add_argument("path", metavar="OUT.h5", help="the file to write")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that read"
+    )
+    parser.add_argument(
+        "--shards", type=int, default=1, help="files to divide the store among"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the format's reader, for example "
+        "preparation=pyskl",
+    )
+    parser.set_defaults(run=prepare)
+
+
+def prepare(options):
+    """Prepares a data set, see `keras_skeleton.datasets.preparation`."""
+    from keras_skeleton.datasets import formats
+    from keras_skeleton.datasets import preparation
+
+    chosen = dict(map(_parse_option, options.option))
+    reader = formats.make_reader(options.format, options.source, **chosen)
+    report = preparation.prepare(
+        reader,
+        options.path,
+        workers=options.workers,
+        shards=options.shards,
+        progress=True,
+    )
+    if report.num_resumed:
+        print(f"{report.num_resumed} files were read by an earlier run.")
+    print(
+        f"{report.num_clips} clips of {len(report.class_counts)} classes "
+        f"from {report.num_units} files are in {', '.join(report.paths)}"
+    )
+    if report.skipped:
+        print(f"{len(report.skipped)} clips or files were left out:")
+    for name, reason in report.skipped:
+        print(f"  {name}: {reason}")
+
+
+def _parse_option(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"Options are NAME=VALUE. Received: {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _add_show(commands):
+    parser = commands.add_parser(
+        "show",
+        help="say what is in a store, and show a clip",
+        description=(
+            "Prints the clips of each class and split, their lengths, and "
+            "copies of training clips in the test part; writes a page on "
+            "which a clip moves."
+        ),
+    )
+    parser.add_argument("path", metavar="OUT.h5", help="a prepared store")
+    parser.add_argument(
+        "--html", metavar="FILE", help="the page (default: OUT.html)"
+    )
+    parser.add_argument(
+        "--clip", type=int, metavar="INDEX", help="which clip to show"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the counts too")
+    parser.set_defaults(run=show)
+
+
+def show(options):
+    """Shows a store, see `keras_skeleton.datasets.overview`."""
+    from keras_skeleton.datasets import Sequences
+    from keras_skeleton.datasets import overview
+
+    sequences = Sequences.load(options.path, in_memory=False)
+    description = overview.describe(sequences)
+    print(overview.format_text(description))
+    if options.json:
+        text = json.dumps(description, indent=2) + "\n"
+        pathlib.Path(options.json).write_text(text)
+    page = options.html or pathlib.Path(options.path).with_suffix(".html")
+    overview.write_page(sequences, page, options.clip)
+    print(f"\nA moving clip is in {page}")
 
 
 def _add_demo(commands):

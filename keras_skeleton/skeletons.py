@@ -521,3 +521,73 @@ _built_in(
         "little": (18, 19, 20, 21),
     },
 )
+_built_in(
+    name="panoptic19",
+    joints="neck nose body_center "
+    "left_shoulder left_elbow left_wrist left_hip left_knee left_ankle "
+    "right_shoulder right_elbow right_wrist right_hip right_knee right_ankle "
+    "left_eye left_ear right_eye right_ear",
+    edges=_chains(
+        (2, 0, 1),
+        (0, 3, 4, 5),
+        (0, 9, 10, 11),
+        (2, 6, 7, 8),
+        (2, 12, 13, 14),
+        (1, 15, 16),
+        (1, 17, 18),
+    ),
+    mirror=_sides((*range(3, 9), 15, 16), (*range(9, 15), 17, 18)),
+    center=2,
+    parts={
+        "trunk": (0, 1, 2, 15, 16, 17, 18),
+        "left_arm": (3, 4, 5),
+        "right_arm": (9, 10, 11),
+        "left_leg": (6, 7, 8),
+        "right_leg": (12, 13, 14),
+    },
+)
+
+
+def _hand(base):
+    """Edges from the base of a hand of 21 joints along its fingers."""
+    fingers = (range(base + k, base + k + 4) for k in range(1, 21, 4))
+    return _chains(*((base, *finger) for finger in fingers))
+
+
+# The body of "openpose25", then the hands.
+_built_in(
+    name="ntu_x67",
+    joints=" ".join(
+        (
+            *get("openpose25").joints,
+            *(
+                f"{side}_{joint}"
+                for side in ("left", "right")
+                for joint in (
+                    "hand",
+                    *(
+                        f"{finger}_{place}"
+                        for finger in "thumb index middle ring little".split()
+                        for place in ("base", "first", "second", "tip")
+                    ),
+                )
+            ),
+        )
+    ),
+    edges=(
+        *get("openpose25").edges,
+        *_chains((7, 25), (4, 46)),
+        *_hand(25),
+        *_hand(46),
+    ),
+    mirror=(
+        *get("openpose25").mirror,
+        *_sides(range(25, 46), range(46, 67)),
+    ),
+    center=1,
+    parts={
+        **get("openpose25").parts,
+        "left_hand": tuple(range(25, 46)),
+        "right_hand": tuple(range(46, 67)),
+    },
+)

@@ -9,7 +9,7 @@ import zlib
 
 # More than any file of one clip has; a megabyte of a compressed archive can
 # hold a gigabyte.
-LIMIT = 1 << 28
+LIMIT = 1 << 27
 
 
 class Source:
@@ -98,7 +98,7 @@ class Source:
             files = {
                 member.filename: member
                 for member in self._archive.infolist()
-                if not member.is_dir() and self._wants(member.filename)
+                if self._wants(member.filename)
             }
         return dict(sorted(files.items()))
 
@@ -109,7 +109,8 @@ class Source:
 
     def _wants(self, name):
         parts = name.replace("\\", "/").split("/")
-        hidden = parts[-1].startswith(".") or "__MACOSX" in parts
+        # The last part of a folder's name in an archive is empty.
+        hidden = parts[-1][:1] in ("", ".") or "__MACOSX" in parts
         return not hidden and parts[-1].lower().endswith(self.suffixes)
 
     def _open_archive(self):
@@ -138,8 +139,7 @@ class Source:
             zipfile.ZIP_DEFLATED,
         ):
             raise ValueError(
-                "it is compressed by a method other than deflate; pack it "
-                "again"
+                "it is compressed by a method other than deflate; pack it again"
             )
         try:
             with self._archive.open(member) as file:

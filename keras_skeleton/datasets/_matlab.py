@@ -10,6 +10,7 @@ LIMIT = 1 << 26
 COMPRESSED = 15
 MATRIX = 14
 CHARACTERS = 4
+UTF8 = 16
 NUMBER_CLASSES = range(6, 16)
 TYPES = {
     1: "i1",
@@ -141,6 +142,8 @@ def _numbers(kind, data, order):
 
 
 def _parse_text(kind, data, order):
+    if kind == UTF8:
+        return data.decode("utf-8")
     codes = _numbers(kind, data, order)
     if codes.size and not 0 <= codes.min() <= codes.max() < 0xD800:
         raise ValueError("a text holds invalid characters")

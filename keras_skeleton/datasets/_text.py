@@ -87,12 +87,13 @@ def to_array(values, shape):
     Raises:
         ValueError: if `values` is anything else.
     """
+    # Without a type, one long text would set the size of all entries.
     try:
-        array = np.asarray(values)
-    except ValueError:
-        raise ValueError("its lists of numbers are ragged") from None
-    if array.size and array.dtype.kind not in "fiu":
-        raise ValueError("it holds something that is not a number")
+        array = np.array(values, "float64")
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"its lists of numbers are ragged or hold something else: {error}"
+        ) from None
     fits = array.ndim == len(shape) and all(
         wanted in (None, size)
         for wanted, size in zip(shape, array.shape, strict=True)
@@ -102,5 +103,10 @@ def to_array(values, shape):
         raise ValueError(
             f"its numbers have the shape {array.shape}; expected ({words})"
         )
+    return to_float32(array)
+
+
+def to_float32(array):
+    """Converts numbers; those beyond the range become infinite."""
     with np.errstate(over="ignore"):
-        return array.astype("float32")
+        return np.asarray(array).astype("float32")

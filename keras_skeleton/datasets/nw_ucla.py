@@ -1,18 +1,16 @@
 """Northwestern-UCLA Multiview Action 3D: skeletons of ten actions."""
 
-import functools
-import json
 import pathlib
 import re
-import zipfile
-import zlib
 
 import numpy as np
 
-from keras_skeleton import skeletons
-from keras_skeleton.datasets._clips import find_fault
-from keras_skeleton.datasets._preparation import report_left_out
-from keras_skeleton.datasets.sequences import Sequences
+from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets._text import parse_json
+from keras_skeleton.datasets._text import to_array
+from keras_skeleton.datasets.readers import Clip
+from keras_skeleton.datasets.readers import Reader
+from keras_skeleton.datasets.readers import collect
 
 CLASS_NAMES = (
     "pick up with one hand",
@@ -28,13 +26,18 @@ CLASS_NAMES = (
 )
 # Actions 7 and 10 do not exist.
 ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
-NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)\.json")
-FOLDER = "all_sqe"
+NAME = re.compile(r"(?:^|/)a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)\.json$", re.ASCII)
+ARCHIVE = "all_sqe.zip"
 ADDRESS = "https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1"
-CAMERAS = (1, 2, 3)
+HINT = (
+    f"Get {ARCHIVE} from {ADDRESS} and pass its path, or that of the folder "
+    "with its .json files (named like a01_s01_e00_v01.json)."
+)
+# The camera that each protocol tests on.
+PROTOCOLS = {"xview": 3, "xview_1": 1, "xview_2": 2}
 
 
-def load_data(path, strict=False):
+def load_data(path, strict=False, workers=1):
     """Reads the skeletons of NW-UCLA from the archive or the folder.
 
     1,484 clips of one person, 20 joints, 1 to 201 frames, in metres in the
@@ -56,6 +59,7 @@ def load_data(path, strict=False):
             of the folder around it. Nothing is extracted.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
+        workers: integer, the processes that read.
 
     Returns:
         A `Sequences` object with the metadata `"subject"`, `"repetition"`
@@ -75,117 +79,85 @@ def load_data(path, strict=False):
 
     Reference: [Wang et al., 2014](https://arxiv.org/abs/1405.2941).
     """
-    clips, labels, numbers, names, skipped = [], [], [], [], []
-    for name, read in _read_files(pathlib.Path(path)):
-        try:
-            clip, label, fields = _parse(name, read)
-        except ValueError as error:
-            skipped.append((name, str(error)))
-            continue
-        clips.append(clip)
-        labels.append(label)
-        numbers.append(fields)
-        names.append(name.removesuffix(".json"))
-    total = len(clips) + len(skipped)
-    report_left_out(skipped, total, f"files of {str(path)!r}", strict)
-    numbers = np.array(numbers, "int64")
-    cameras = numbers[:, 2]
-    data = Sequences.from_arrays(
-        clips,
-        labels,
-        skeleton="nw_ucla",
-        names=names,
-        metadata={
-            "subject": numbers[:, 0],
-            "repetition": numbers[:, 1],
-            "camera": cameras,
-        },
-        class_names=CLASS_NAMES,
-        splits={
+    return collect(NWUCLAReader(path), strict, workers)
+
+
+class NWUCLAReader(Reader):
+    """Reads the `.json` files; a unit is the name of one.
+
+    Args:
+        path: See `load_data`.
+    """
+
+    skeleton = "nw_ucla"
+    class_names = list(CLASS_NAMES)
+
+    def __init__(self, path):
+        self._source = _archives.open_source(
+            path, ".json", HINT, archive=ARCHIVE, wanted=NAME
+        )
+
+    def units(self):
+        return sorted(self._source.names, key=self.unit_name)
+
+    def unit_name(self, unit):
+        return pathlib.PurePosixPath(unit).stem
+
+    def read(self, unit):
+        name = self.unit_name(unit)
+        match = NAME.search(unit)
+        if not match:
+            raise ValueError("its name is not like a01_s01_e00_v01.json")
+        action, subject, repetition, camera = map(int, match.groups())
+        if action not in ACTIONS or camera not in PROTOCOLS.values():
+            raise ValueError(
+                "there is no such action or camera in the data set"
+            )
+        clip, label = parse_clip(self._source.read(unit))
+        if label != ACTIONS.index(action):
+            raise ValueError(
+                f"its label is {label + 1}, but action {action} in its name "
+                f"has the label {ACTIONS.index(action) + 1}"
+            )
+        metadata = {
+            "subject": subject,
+            "repetition": repetition,
+            "camera": camera,
+        }
+        yield Clip(name, clip, label, metadata)
+
+    def splits(self, names, labels, metadata):
+        cameras = np.array([int(name[-2:]) for name in names], "int64")
+        return {
             protocol: {
                 "train": np.flatnonzero(cameras != camera),
                 "test": np.flatnonzero(cameras == camera),
             }
-            for protocol, camera in (
-                ("xview", 3),
-                ("xview_1", 1),
-                ("xview_2", 2),
-            )
-        },
-    )
-    data.skipped = skipped
-    return data
-
-
-def _read_files(path):
-    """Yields the name of each `.json` file and a function that reads it."""
-    if path.is_dir():
-        for folder in (path, path / FOLDER):
-            files = sorted(folder.glob("*.json"))
-            if any(NAME.fullmatch(file.name) for file in files):
-                for file in files:
-                    if not file.name.startswith("."):
-                        yield file.name, file.read_bytes
-                return
-        path = path / f"{FOLDER}.zip"
-    if not path.exists():
-        raise _nothing_found(path)
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{str(path)!r} is not a complete .zip archive. It was probably "
-            f"cut off while it was copied: get it again from {ADDRESS}"
-        )
-    with zipfile.ZipFile(path) as archive:
-        members = {
-            member.rpartition("/")[2]: member
-            for member in archive.namelist()
-            if member.endswith(".json")
+            for protocol, camera in PROTOCOLS.items()
         }
-        if not any(map(NAME.fullmatch, members)):
-            raise _nothing_found(path)
-        for name, member in sorted(members.items()):
-            if not name.startswith("."):
-                yield name, functools.partial(archive.read, member)
 
 
-def _nothing_found(path):
-    return FileNotFoundError(
-        f"There are no files of NW-UCLA at {str(path)!r}. Get all_sqe.zip "
-        f"from {ADDRESS} and pass its path, or that of the folder with its "
-        ".json files (named like a01_s01_e00_v01.json)."
-    )
+def parse_clip(data):
+    """Reads the text of one file.
 
+    Args:
+        data: bytes.
 
-def _parse(name, read):
-    """Returns the clip, its label and the numbers in the file's name."""
-    match = NAME.fullmatch(name)
-    if not match:
-        raise ValueError("its name is not like a01_s01_e00_v01.json")
-    action, *numbers = map(int, match.groups())
-    if action not in ACTIONS or numbers[-1] not in CAMERAS:
-        raise ValueError("there is no such action or camera in the data set")
-    try:
-        content = json.loads(read())
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"it cannot be read as JSON: {error}") from error
+    Returns:
+        float32 array `(frames, joints, 3)` and the label, counted from 0.
+
+    Raises:
+        ValueError: if the text is no JSON, lacks a part or holds something
+            else.
+    """
+    content = parse_json(data)
     for key in ("skeletons", "label"):
         if not isinstance(content, dict) or key not in content:
             raise ValueError(f"it has no key {key!r}")
     label = content["label"]
     if not isinstance(label, int) or not 1 <= label <= len(CLASS_NAMES):
         raise ValueError(
-            f"its label is {label!r}, not a whole number from 1 to "
+            f"its label is {repr(label)[:60]}, not a whole number from 1 to "
             f"{len(CLASS_NAMES)}"
         )
-    if label != ACTIONS.index(action) + 1:
-        raise ValueError(
-            f"its label is {label}, but action {action} in its name has the "
-            f"label {ACTIONS.index(action) + 1}"
-        )
-    clip = content["skeletons"]
-    fault = find_fault(clip, skeletons.get("nw_ucla"))
-    if fault is None and (np.ndim(clip) != 3 or np.shape(clip)[-1] != 3):
-        fault = f"its shape is {np.shape(clip)}; expected (frames, 20, 3)"
-    if fault:
-        raise ValueError(fault)
-    return np.asarray(clip, "float32"), label - 1, numbers
+    return to_array(content["skeletons"], (None, None, 3)), label - 1

@@ -34,8 +34,8 @@ def describe(sequences):
         protocols[protocol] = {
             part: len(indices) for part, indices in parts.items()
         }
-        for part, indices in parts.items():
-            of_part = sequences.labels[indices]
+        for part in sorted(parts, key=lambda part: (part != "train", part)):
+            of_part = sequences.labels[parts[part]]
             classes[f"{protocol} {part}"] = _count(of_part, names)
         if {"train", "test"} <= set(parts):
             train, test = sequences.split(protocol)
@@ -96,8 +96,8 @@ def format_text(description):
         f"{description['num_clips']} clips, {description['num_frames']} "
         f"frames, skeleton {description['skeleton']!r} of "
         f"{description['joints']} joints "
-        f"({', '.join(description['coordinates'])}), up to "
-        f"{description['persons']} persons",
+        f"({', '.join(description['coordinates'])}), persons: "
+        f"{', '.join(map(str, description['clips_by_persons']))}",
         "",
         f"Frames per clip: {lengths['min']} to {lengths['max']}, median "
         f"{lengths['median']:g}",

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _text
 from keras_skeleton.datasets._matlab import parse_matlab
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import Reader
@@ -29,7 +30,7 @@ CLASS_NAMES = (
     "tennis_serve",
 )
 NUM_JOINTS = 13
-NAME = re.compile(r"(^|/)\d{4}\.mat$")
+NAME = re.compile(r"(^|/)\d{4}\.mat$", re.ASCII)
 HINT = (
     "Get Penn Action from http://dreamdragon.github.io/PennAction/, unpack "
     "it, and pass the path of its folder `labels` (0001.mat to 2326.mat), of "
@@ -92,9 +93,12 @@ class PennActionReader(Reader):
 
     skeleton = "penn13"
     class_names = list(CLASS_NAMES)
+    coordinates = ("x", "y", "visibility")
 
     def __init__(self, path):
-        self._source = _archives.open_source(path, ".mat", HINT, wanted=NAME)
+        self._source = _archives.open_source(
+            path, ".mat", HINT, archive="labels.zip", wanted=NAME
+        )
 
     def units(self):
         return self._source.names
@@ -164,8 +168,7 @@ def _field(content, name, shape):
         for wanted, size in zip(shape, value.shape, strict=True)
     ):
         raise ValueError(f"{name!r} has the shape {value.shape}")
-    with np.errstate(over="ignore"):
-        return value.astype("float32")
+    return _text.to_float32(value)
 
 
 def _whole(value):

@@ -123,9 +123,7 @@ def _open_parts(folder, fingerprint):
 
 def _fingerprint(reader, units):
     """Tells whether unfinished work belongs to this reader and its files."""
-    options = {k: v for k, v in vars(reader).items() if not k.startswith("_")}
-    parts = [type(reader).__qualname__, sorted(options.items())]
-    parts += [_storage.VERSION, readers.UNITS_AT_ONCE]
+    parts = [reader.identity(), _storage.VERSION, readers.UNITS_AT_ONCE]
     for unit in units:
         parts.append(unit)
         if isinstance(unit, os.PathLike):

@@ -3,8 +3,10 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 import typing
 
+import keras
 import numpy as np
 
 from keras_skeleton import skeletons
@@ -83,6 +85,21 @@ class Reader:
         """Returns what a person would call a unit."""
         return getattr(unit, "name", None) or str(unit)
 
+    def identity(self):
+        """Returns what tells this data from other data or another version.
+
+        Unfinished work goes on only for the same identity. By default, the
+        public attributes, which are the reader's options, and the size and
+        time of archives and files that it opened.
+        """
+        identity = [type(self).__qualname__]
+        for name, value in sorted(vars(self).items()):
+            if not name.startswith("_"):
+                identity.append((name, repr(value)))
+            for source in value if isinstance(value, list) else [value]:
+                identity.append(_file_state(getattr(source, "path", source)))
+        return identity
+
     def splits(self, names, labels, metadata):
         """Returns `{protocol: {"train": indices, "test": indices}}`.
 
@@ -92,6 +109,14 @@ class Reader:
             metadata: dictionary of arrays, one value for each clip.
         """
         return {}
+
+
+def _file_state(path):
+    """Size and time of a file, or `None` for what is no file."""
+    if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
+        return None
+    state = os.stat(path)
+    return state.st_size, state.st_mtime_ns
 
 
 def read_units(reader, units):
@@ -188,6 +213,7 @@ def assemble(reader, clips, skipped):
 
 
 def chunked(units, size):
+    """Divides a list into lists of `size`, the last of which may be shorter."""
     return [units[i : i + size] for i in range(0, len(units), size)]
 
 
@@ -196,12 +222,10 @@ def with_progress(results, sizes, show):
     if not show:
         yield from results
         return
-    from tqdm import tqdm
-
-    with tqdm(total=sum(sizes), unit=" files") as bar:
-        for size, result in zip(sizes, results, strict=True):
-            bar.update(size)
-            yield result
+    bar = keras.utils.Progbar(sum(sizes), unit_name="file")
+    for size, result in zip(sizes, results, strict=True):
+        bar.add(size)
+        yield result
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets import _long_tailed
 
 
 class Sequences:
@@ -341,6 +342,44 @@ class Sequences:
                 f"A share of {ratio} of {len(self)} clips is no clip at all."
             )
         return self.select(np.asarray(permutation)[:kept])
+
+    def long_tailed(self, max_count=None, imbalance=None, names=None, seed=0):
+        """Returns a share of the clips in which classes are rare or frequent.
+
+        The clips of class `c` of `C`, in the order of their names, are
+        shuffled, and `int(max_count * (1 / imbalance) ** (c / (C - 1)))` of
+        them kept. For NTU RGB+D 120 this gives the published lists of BRL;
+        those of NTU RGB+D 60 have the same sizes but other members, and can
+        be passed as `names`. Meant for the training clips.
+
+        Args:
+            max_count: Clips of the first class.
+            imbalance: How many times more clips the first class has than the
+                last.
+            names: list of names to keep instead, or the path of a file with
+                one in each line (`.txt` or `.txt.gz`).
+            seed: Seed of the shuffling, 0 for the published lists.
+
+        Raises:
+            ValueError: If neither `names` nor both numbers are given, or
+                there is no clip of one of the names.
+
+        Reference: [BRL](https://arxiv.org/abs/2308.14024).
+        """
+        if names is None:
+            if max_count is None or imbalance is None:
+                raise ValueError(
+                    "Pass `max_count` and `imbalance`, or `names`."
+                )
+            classes = self.class_names and len(self.class_names)
+            indices = _long_tailed.long_tailed(
+                self.names, self.labels, max_count, imbalance, classes, seed
+            )
+        else:
+            if isinstance(names, str | os.PathLike):
+                names = _long_tailed.read_name_list(names)
+            indices = _long_tailed.find_names(self.names, names)
+        return self.select(indices)
 
     def padded(self, indices, length=None):
         """Returns clips in one array, with zeros after their end.

@@ -74,8 +74,7 @@ def evaluate_weights(
             `save_weights`.
         data_path: The data, see the reader of the data set; or a file of
             `Sequences.save` (`.h5`).
-        data_set: Name of the data set, a module of
-            `keras_skeleton.datasets`.
+        data_set: Name of the data set, a key of `datasets.formats.FORMATS`.
         protocol: Name of the protocol.
         transforms: List of transforms, or what `serialize_transforms` makes
             of it.

@@ -1,13 +1,14 @@
 """What weights are evaluated on: data set, protocol and transforms."""
 
 import dataclasses
-import importlib
 import json
 import pathlib
 
 import keras
 
 from keras_skeleton import datasets
+from keras_skeleton.datasets import formats
+from keras_skeleton.datasets import readers
 from keras_skeleton.layers import augmentation
 
 _FIELDS = ("data_set", "protocol", "transforms")
@@ -18,7 +19,7 @@ class Recipe:
     """How weights are evaluated.
 
     Attributes:
-        data_set: Name of the reader, a module of `keras_skeleton.datasets`.
+        data_set: Name of the data set in `datasets.formats.FORMATS`.
         protocol: Name of a protocol of that data set.
         transforms: List of transforms, applied in turn.
     """
@@ -139,32 +140,27 @@ def read_data(recipe, path):
 
     Args:
         recipe: A `Recipe`.
-        path: A file of `Sequences.save` (`.h5`), an `.npz` of the official
-            preparation, or what the data set's `load_data` reads.
+        path: A prepared store (`.h5`), or what the reader of the data set
+            takes.
 
     Returns:
         Tuple `(train, test)` of `Sequences`.
     """
     path = pathlib.Path(path)
-    readers = [name for name in datasets.__all__ if name.islower()]
-    if recipe.data_set not in readers:
+    if recipe.data_set not in formats.FORMATS:
         raise ValueError(
             f"Unknown data set {recipe.data_set!r}. Known are "
-            f"{', '.join(readers)}."
+            f"{', '.join(formats.FORMATS)}."
         )
-    reader = importlib.import_module(f"{datasets.__name__}.{recipe.data_set}")
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {str(path)!r}.")
     if path.suffix in (".h5", ".hdf5"):
         data = datasets.Sequences.load(path, in_memory=False)
-    elif path.suffix == ".npz" and hasattr(reader, "load_prepared"):
-        data = reader.load_prepared(path, recipe.protocol)
-    elif recipe.data_set != "synthetic" and hasattr(reader, "load_data"):
-        data = reader.load_data(path)
     else:
-        raise ValueError(
-            f"{path.name} is no prepared file of {recipe.data_set}. Read it "
-            f"with `keras_skeleton.datasets.{recipe.data_set}`, keep the "
-            "result with `Sequences.save` and pass that file (.h5)."
-        )
+        # Prepared arrays do not say by which protocol they were divided.
+        options = {}
+        if path.suffix == ".npz":
+            options["split"] = recipe.protocol
+        reader = formats.make_reader(recipe.data_set, path, **options)
+        data = readers.collect(reader)
     return data.split(recipe.protocol)

@@ -1,16 +1,17 @@
 """Reads tensors from weight files without executing anything in them."""
 
-import collections
 import io
 import json
 import math
+import mmap
 import pathlib
-import pickle
-import pickletools
 import zipfile
 import zlib
 
 import numpy as np
+
+from keras_skeleton import _unpickling
+from keras_skeleton._unpickling import Inert
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -28,6 +29,10 @@ STORAGE_TYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "b1",
 }
+
+NUMBER_TYPES = (
+    "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool"
+).split()
 
 # Entries of a checkpoint that hold the tensors of the model.
 STATE_KEYS = ("model", "state_dict")
@@ -80,18 +85,9 @@ def read_tensors(path, key=None):
             return _read_torch_zip(path, size, key)
         return _read_torch_legacy(path, size, key)
     except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        EOFError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
+        *_unpickling.ERRORS,
         NotImplementedError,
         RuntimeError,
-        pickle.UnpicklingError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
@@ -277,78 +273,48 @@ class _Tensor:
         )
 
 
-def _allowed_globals():
-    """What a checkpoint may refer to, by module and name.
-
-    The objects are made anew for every file, so that nothing in a file can
-    change them for the next one.
-    """
-
-    class Inert:
-        """Stands for an object whose content does not matter."""
-
-        def __init__(self, *args, **kwargs):
-            pass
-
-        def __setstate__(self, state):
-            pass
-
-    class Array(Inert):
-        """Stands for a NumPy array, data type or scalar."""
-
-    def rebuild_tensor(storage, offset, shape, strides, *unused):
-        return _Tensor(storage, offset, tuple(shape), tuple(strides))
-
-    def rebuild_parameter(data, *unused):
-        return data
-
-    def encode(text, encoding="latin1"):
-        return str(text).encode("latin1")
-
-    def size(values=()):
-        return tuple(values)
-
-    allowed = {
-        ("collections", "OrderedDict"): collections.OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
-        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
-        ("torch", "Size"): size,
-        ("torch", "device"): Inert,
-        ("argparse", "Namespace"): Inert,
-        ("_codecs", "encode"): encode,
-        ("numpy", "dtype"): Array,
-        ("numpy", "ndarray"): Array,
-    }
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        allowed[module, "_reconstruct"] = lambda *unused: Array()
-        allowed[module, "scalar"] = lambda *unused: Array()
-    for name in STORAGE_TYPES:
-        allowed["torch", name] = type(name, (), {})
-    for name in (
-        "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool"
-    ).split():
-        allowed["torch", name] = Inert
-    return allowed
+def _rebuild_tensor(storage, offset, shape, strides, *unused):
+    return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-class _Unpickler(pickle.Unpickler):
+def _rebuild_parameter(data, *unused):
+    return data
+
+
+def _size(values=()):
+    return tuple(values)
+
+
+# What a checkpoint may refer to.
+_NAMES = {
+    **_unpickling.PLAIN,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch", "Size"): _size,
+    ("torch", "device"): Inert,
+    ("argparse", "Namespace"): Inert,
+    ("numpy", "dtype"): Inert,
+    ("numpy", "ndarray"): None,
+    ("numpy.core.multiarray", "_reconstruct"): Inert,
+    ("numpy.core.multiarray", "scalar"): Inert,
+    ("numpy._core.multiarray", "_reconstruct"): Inert,
+    ("numpy._core.multiarray", "scalar"): Inert,
+    **{("torch", name): None for name in (*STORAGE_TYPES, *NUMBER_TYPES)},
+}
+
+
+class _Unpickler(_unpickling.Unpickler):
     """Builds tensors and plain containers, and nothing else."""
 
-    def __init__(self, data, read_storage=None):
-        super().__init__(io.BytesIO(data), encoding="latin1")
-        self.allowed = _allowed_globals()
+    refused = (
+        "Nothing was executed. If you trust the file, load it with PyTorch "
+        "and save its state dict alone."
+    )
+
+    def __init__(self, file, size, read_storage=None):
+        super().__init__(file, size, _NAMES)
         self.read_storage = read_storage
         self.storages = {}
-
-    def find_class(self, module, name):
-        try:
-            return self.allowed[module, name]
-        except KeyError:
-            raise ValueError(
-                f"it refers to {module}.{name}, which is not plain data. "
-                "Nothing was executed. If you trust the file, load it with "
-                "PyTorch and save its state dict alone."
-            ) from None
 
     def persistent_load(self, identifier):
         kind, storage_class, key, _, count, *view = identifier
@@ -356,7 +322,7 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError("it holds a storage of an unknown kind")
         if type(key) is not str or type(count) is not int or count < 0:
             raise ValueError("a storage has an invalid description")
-        dtype = STORAGE_TYPES.get(getattr(storage_class, "__name__", None))
+        dtype = STORAGE_TYPES.get(getattr(storage_class, "name", None))
         if dtype is None:
             raise ValueError("it holds numbers of an unknown type")
         if key not in self.storages:
@@ -367,24 +333,6 @@ class _Unpickler(pickle.Unpickler):
         if (storage.dtype, storage.count) != (dtype, count):
             raise ValueError("a storage is described in two ways")
         return storage
-
-
-def _check_pickle(file):
-    """Scans one pickle without building it; returns its bytes.
-
-    Refuses memo numbers beyond the length of the pickle, for which the
-    unpickler would allocate memory.
-    """
-    start = file.tell()
-    highest = 0
-    for operation, argument, _ in pickletools.genops(file):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            highest = max(highest, argument)
-    length = file.tell() - start
-    if highest > length:
-        raise ValueError("its table of objects is larger than the file")
-    file.seek(start)
-    return file.read(length)
 
 
 def _read_torch_zip(path, size, key):
@@ -403,21 +351,25 @@ def _read_torch_zip(path, size, key):
             order = archive.read(root + "byteorder")
         if order not in (b"little", b"big"):
             raise ValueError("its byte order is unknown")
-        data = _check_pickle(io.BytesIO(archive.read(roots[0])))
+        data = archive.read(roots[0])
 
         def read_storage(name):
             content = archive.read(f"{root}data/{name}")
             return ("<" if order == b"little" else ">"), content
 
-        return _state_dict(_Unpickler(data, read_storage).load(), key)
+        unpickler = _Unpickler(io.BytesIO(data), len(data), read_storage)
+        return _state_dict(unpickler.load(), key)
 
 
 def _read_torch_legacy(path, size, key):
     """The format before PyTorch 1.6: pickles in a row, then raw storages."""
-    with open(path, "rb") as file:
+    with (
+        open(path, "rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file,
+    ):
         try:
-            magic = _Unpickler(_check_pickle(file)).load()
-        except Exception:
+            magic = _Unpickler(file, size).load()
+        except ValueError:
             magic = None
         if type(magic) is not int or magic != LEGACY_MAGIC:
             raise ValueError(
@@ -425,11 +377,11 @@ def _read_torch_legacy(path, size, key):
                 "be truncated, or a web page saved under this name."
             )
         for _ in range(2):  # protocol version, system information
-            _Unpickler(_check_pickle(file)).load()
+            _Unpickler(file, size).load()
         contents = {}
-        unpickler = _Unpickler(_check_pickle(file), contents.__getitem__)
+        unpickler = _Unpickler(file, size, contents.__getitem__)
         container = unpickler.load()
-        for name in _Unpickler(_check_pickle(file)).load():
+        for name in _Unpickler(file, size).load():
             storage = unpickler.storages[name]
             width = 2 if storage.dtype == "bfloat16" else int(storage.dtype[1])
             count = int.from_bytes(file.read(8), "little")

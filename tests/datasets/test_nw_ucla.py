@@ -102,7 +102,7 @@ SWAPPED["skeletons"] = np.ones((20, 5, 3)).tolist()
     ("name", "text", "reason"),
     [
         ("a03_s01_e00_v01", json.dumps(NAN), "NaN.*frame 2"),
-        ("a03_s01_e00_v01", json.dumps(RAGGED), "rectangular"),
+        ("a03_s01_e00_v01", json.dumps(RAGGED), "ragged"),
         ("a03_s01_e00_v01", json.dumps(TWENTYFIVE), "25 joints"),
         ("a03_s01_e00_v01", json.dumps(SWAPPED), "swapped"),
         ("a03_s01_e00_v01", json.dumps(NAN)[:200], "JSON"),
@@ -137,13 +137,13 @@ SWAPPED["skeletons"] = np.ones((20, 5, 3)).tolist()
 def test_bad_files_are_reported(tmp_path, files, name, text, reason):
     path = tmp_path / "sequences.zip"
     write_zip(path, {**files, name: text})
-    with pytest.warns(UserWarning, match=rf"1 of 6[\s\S]*{name}.json"):
+    with pytest.warns(UserWarning, match=rf"1 of 6[\s\S]*{name}"):
         data = nw_ucla.load_data(path)
     assert data.names == sorted(files)
     ((skipped, why),) = data.skipped
-    assert skipped == f"{name}.json"
+    assert skipped == name
     assert re.search(reason, why)
-    with pytest.raises(ValueError, match=f"{name}.json"):
+    with pytest.raises(ValueError, match=name):
         nw_ucla.load_data(path, strict=True)
 
 
@@ -153,7 +153,7 @@ def test_damaged_member(tmp_path, files):
     raw = bytearray(path.read_bytes())
     raw[raw.find(b'"skeletons": [[[') + 20] ^= 1
     path.write_bytes(raw)
-    with pytest.warns(UserWarning, match="a01_s01_e00_v01.json"):
+    with pytest.warns(UserWarning, match="a01_s01_e00_v01"):
         assert len(nw_ucla.load_data(path)) == 4
 
 
@@ -168,7 +168,7 @@ def test_nothing_to_read(tmp_path, files):
     write_zip(tmp_path / "all_sqe.zip", files)
     whole = (tmp_path / "all_sqe.zip").read_bytes()
     (tmp_path / "all_sqe.zip").write_bytes(whole[:-500])
-    with pytest.raises(ValueError, match="not a complete .zip"):
+    with pytest.raises(ValueError, match="complete .zip"):
         nw_ucla.load_data(tmp_path)
     shutil.rmtree(tmp_path / "all_sqe", ignore_errors=True)
     write_zip(tmp_path / "all_sqe.zip", {"a03_s01_e00_v01": "{"})

@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -69,11 +71,14 @@ def test_split_lists(raw, name):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("skeleton/0002-M.txt", "1 2 3\n", "line 1: expected 150"),
-        ("skeleton/0002-M.txt", " ".join(["nan"] * 150), "line 1"),
+        ("skeleton/0002-M.txt", "1 2 3\n", "line 1 has 3 values; .* 150"),
+        ("skeleton/0002-M.txt", " ".join(["x"] * 150), "line 1"),
         ("skeleton/0002-M.txt", "", "empty"),
-        ("label/0002-M.txt", "1,2\n", "line 1: expected 4"),
-        ("label/0002-M.txt", "one,2,3,4\n", "line 1: expected 4"),
+        ("label/0002-M.txt", "1,2\n", "line 1 has 2 values; expected 4"),
+        ("label/0002-M.txt", "one,2,3,4\n", "line 1"),
+        ("label/0002-M.txt", "1,2,3,4\n1,2.5,3,4\n", "action 2: .* whole"),
+        ("label/0002-M.txt", "1,2,nan,4\n", "action 1: .* whole"),
+        ("label/0002-M.txt", "1,2,1e300,4\n", "action 1: .* whole"),
     ],
 )
 def test_broken_recordings_are_left_out(raw, file, text, message):
@@ -93,7 +98,7 @@ def test_broken_recordings_are_left_out(raw, file, text, message):
 def test_impossible_actions_are_left_out(raw, line):
     folder, _ = raw
     (folder / "label" / "0002-M.txt").write_text(f"2,3,4,2\n{line}\n")
-    with pytest.warns(UserWarning, match="1 of 5 actions"):
+    with pytest.warns(UserWarning, match="1 of 5"):
         data = pku_mmd.prepare_raw(folder)
     assert [name for name, _ in data.skipped] == ["0002-M_002"]
     with pytest.raises(ValueError, match="0002-M_002"):
@@ -118,6 +123,25 @@ def test_missing_parts(raw, tmp_path):
         pku_mmd.prepare_raw(folder)
 
 
+def test_archive(raw, tmp_path):
+    folder, _ = raw
+    expected = pku_mmd.load_data(folder, strict=True)
+    assert set(expected.metadata["camera"]) == {"L", "M", "R"}
+    path = tmp_path / "pku.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*.txt")):
+            name = str(file.relative_to(folder))
+            name = name.replace("skeleton/", "PKU_Skeleton_Renew/")
+            name = name.replace("label/", "Train_Label_PKU_final/")
+            archive.write(file, f"pku/{name}")
+    data = pku_mmd.load_data(path, strict=True)
+    assert data.names == expected.names
+    assert np.array_equal(data.frames, expected.frames)
+    assert np.array_equal(
+        data.splits["xsub"]["test"], expected.splits["xsub"]["test"]
+    )
+
+
 def test_load_prepared(tmp_path):
     arrays = {}
     for part in ("train", "test"):
@@ -126,7 +150,7 @@ def test_load_prepared(tmp_path):
         arrays[f"x_{part}"] = x
         arrays[f"y_{part}"] = np.eye(51)[[3, 50]]
     np.savez(tmp_path / "PKUv1_XSub.npz", **arrays)
-    data = pku_mmd.load_prepared(tmp_path / "PKUv1_XSub.npz")
+    data = pku_mmd.load_data(tmp_path / "PKUv1_XSub.npz")
     assert data.lengths.tolist() == [9, 14, 9, 14]
     assert data.labels.tolist() == [3, 50, 3, 50]
     assert data.class_names == list(pku_mmd.CLASS_NAMES)

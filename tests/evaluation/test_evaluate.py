@@ -242,10 +242,10 @@ def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
             protocol="xview",
             transforms=[CropResize(8)],
         )
-    with pytest.raises(ValueError, match="datasets.ntu"):
+    with pytest.raises(FileNotFoundError, match="NTU RGB"):
         (tmp_path / "raw").mkdir()
         evaluation.evaluate_weights(
-            data_path=tmp_path / "raw", data_set="ntu", **arguments
+            data_path=tmp_path / "raw", data_set="ntu60", **arguments
         )
 
 

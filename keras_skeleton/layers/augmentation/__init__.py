@@ -1,21 +1,75 @@
 """Transforms of clips, as layers: in `tf.data`, in a model, or eagerly."""
 
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.corruption import CorruptFrames
+from keras_skeleton.layers.augmentation.corruption import MaskFrames
+from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
+from keras_skeleton.layers.augmentation.dropping import DropAxis
+from keras_skeleton.layers.augmentation.dropping import DropJoints
+from keras_skeleton.layers.augmentation.dropping import RandomApply
+from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.frames import RandomFrames
+from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.noise import RandomNoise
+from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
+from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
+from keras_skeleton.layers.augmentation.parts import BodyPart
+from keras_skeleton.layers.augmentation.parts import SelectJoints
+from keras_skeleton.layers.augmentation.parts import body_part
+from keras_skeleton.layers.augmentation.persons import Persons
+from keras_skeleton.layers.augmentation.sampling import PadTo
+from keras_skeleton.layers.augmentation.sampling import SplitClips
+from keras_skeleton.layers.augmentation.sampling import UniformSample
+from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
 from keras_skeleton.layers.augmentation.space import Center
 from keras_skeleton.layers.augmentation.space import RandomMirror
 from keras_skeleton.layers.augmentation.space import RandomRotation
 from keras_skeleton.layers.augmentation.space import RandomScale
 from keras_skeleton.layers.augmentation.streams import Bones
 from keras_skeleton.layers.augmentation.streams import Motion
+from keras_skeleton.layers.augmentation.streams import Streams
+from keras_skeleton.layers.augmentation.views import AlignShoulders
+from keras_skeleton.layers.augmentation.views import BoneNormalization
+from keras_skeleton.layers.augmentation.views import MainPerson
+from keras_skeleton.layers.augmentation.views import MinMaxNormalization
+from keras_skeleton.layers.augmentation.views import RandomView
+from keras_skeleton.layers.augmentation.views import RootNormalization
 
 __all__ = [
+    "AlignShoulders",
+    "BodyPart",
+    "BoneNormalization",
     "Bones",
     "Center",
+    "CorruptFrames",
     "CropResize",
+    "DropAxis",
+    "DropJoints",
+    "MainPerson",
+    "MaskFrames",
+    "MinMaxNormalization",
     "Motion",
+    "PadTo",
+    "Persons",
+    "PreNormalize2D",
+    "PreNormalize3D",
+    "RandomApply",
+    "RandomFrames",
     "RandomMirror",
+    "RandomNoise",
     "RandomRotation",
     "RandomScale",
+    "RandomSegmentFrames",
+    "RandomView",
+    "RootNormalization",
+    "SelectJoints",
     "SkeletonTransform",
+    "SplitClips",
+    "Streams",
+    "UniformSample",
+    "UniformSampleDecode",
+    "ZeroInvisible",
+    "body_part",
+    "corruption_draws",
 ]

@@ -114,8 +114,6 @@ class CropResize(SkeletonTransform):
 
     def _resize(self, clips, start, length):
         backend, ops = self.backend, self.backend.numpy
-        persons, _, joints, coordinates = clips.shape[1:]
-        samples, _, frames = backend.shape(clips)[:3]
         start, length = start[:, None], length[:, None]
         # Single precision, as in the published code: in double precision,
         # weights would differ by more than the rounding of the result.
@@ -126,19 +124,12 @@ class CropResize(SkeletonTransform):
         position = ops.maximum(position[None] * scale - 0.5, 0.0)
         left = backend.cast(position, "int32")
         weight = position - backend.cast(left, "float32")
-        weight = weight[:, None, :, None]
+        weight = weight[:, None, :, None, None]
         # A clip without valid frames has length 0 and shows its padding.
         right = ops.maximum(ops.minimum(left + 1, length - 1), 0)
-        row = ops.arange(samples * persons, dtype="int32") * frames
-        row = ops.reshape(row, (-1, persons, 1))
-        flat = ops.reshape(clips, (-1, joints * coordinates))
-
-        def frame_at(place):
-            return ops.take(flat, row + (start + place)[:, None], axis=0)
-
-        resized = (1.0 - weight) * frame_at(left) + weight * frame_at(right)
-        shape = (-1, persons, self.num_frames, joints, coordinates)
-        return ops.reshape(resized, shape)
+        return (1.0 - weight) * self.take_frames(
+            clips, start + left
+        ) + weight * self.take_frames(clips, start + right)
 
     def compute_output_shape(self, input_shape):
         samples, persons, _, joints, coordinates = input_shape

@@ -6,134 +6,225 @@ from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 
 
+def rotate(backend, clips, matrix):
+    """Multiplies the leading coordinates, as rows, by a matrix `(N, D, D)`."""
+    ops = backend.numpy
+    _, persons, _, joints, coordinates = clips.shape
+    samples, _, frames = backend.shape(clips)[:3]
+    size = matrix.shape[-1]
+    flat = ops.reshape(clips[..., :size], (samples, -1, size))
+    shape = (-1, persons, frames, joints, size)
+    rotated = ops.reshape(ops.matmul(flat, matrix), shape)
+    if size == coordinates:
+        return rotated
+    return ops.concatenate([rotated, clips[..., size:]], axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class RandomRotation(SkeletonTransform):
-    """Rotates each clip about the origin by three random angles.
+    """Rotates each clip about the origin by random angles.
 
-    The rotation about x comes first, then y, then z; each turns by an angle
-    between plus and minus `max_angle`. All frames and persons of a clip turn
-    alike. A positive angle about z turns y towards x.
+    In three dimensions, the rotation about x comes first, then y, then z,
+    each by an angle of its own; a positive angle about z turns y towards x.
+    In two dimensions there is one angle, and a positive one turns x towards
+    y; a score as third coordinate stays. All frames and persons of a clip
+    turn alike.
 
     Args:
-        max_angle: Radians, one number or one for each axis (x, y, z).
+        max_angle: Largest angle in radians, one number or, in three
+            dimensions, one for each axis (x, y, z).
+        min_angle: Smallest angle, in the same form; the negative of
+            `max_angle` by default. The code of PYSKL draws angles of
+            two-dimensional clips between `-max_angle` and 1 by mistake:
+            `RandomRotation(1.0, min_angle=-0.3, dimensions=2)`.
+        dimensions: 3, or 2 for clips in the image plane.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
-        clips: float32 tensor `(N, M, T, V, 3)`.
-        draws: Optional `(N, 3)` numbers `u` in [0, 1); the angles are
-            `(2 * u - 1) * max_angle`.
+        clips: float32 tensor `(N, M, T, V, C)`, `C` being 3, or 2 or 3 in
+            two dimensions.
+        draws: Optional `(N, 3)` or `(N, 1)` numbers `u` in [0, 1); the
+            angles are `min_angle + u * (max_angle - min_angle)`.
         training: Whether to rotate when there are no draws.
 
     Returns:
         Clips of the same shape.
 
     Raises:
-        ValueError: If the clips have not three coordinates.
+        ValueError: If the clips have other coordinates.
 
-    Reference: [Chen et al., 2021](https://arxiv.org/abs/2107.12213).
+    References:
+        - [Chen et al., 2021](https://arxiv.org/abs/2107.12213)
+        - [Duan et al., 2022](https://arxiv.org/abs/2205.09443)
     """
 
-    num_draws = 3
-
-    def __init__(self, max_angle=0.3, **kwargs):
+    def __init__(self, max_angle=0.3, min_angle=None, dimensions=3, **kwargs):
         super().__init__(**kwargs)
-        angles = (max_angle,) * 3
-        if not isinstance(max_angle, int | float):
-            angles = tuple(max_angle)
-        if len(angles) != 3:
+        if dimensions not in (2, 3):
             raise ValueError(
-                "`max_angle` must be one angle or three, about x, y and z. "
-                f"Received: {max_angle}"
+                f"`dimensions` must be 2 or 3. Received: {dimensions}"
             )
-        self.max_angle = tuple(float(angle) for angle in angles)
+        self.dimensions = dimensions
+        self.max_angle = self._angles("max_angle", max_angle)
+        self.min_angle = tuple(-angle for angle in self.max_angle)
+        if min_angle is not None:
+            self.min_angle = self._angles("min_angle", min_angle)
+
+    @property
+    def num_draws(self):
+        return 3 if self.dimensions == 3 else 1
+
+    def _angles(self, name, angles):
+        if isinstance(angles, int | float):
+            angles = (angles,) * self.num_draws
+        angles = tuple(float(angle) for angle in angles)
+        if len(angles) != self.num_draws:
+            raise ValueError(
+                f"`{name}` must be one angle"
+                f"{' or three, about x, y and z' * (self.dimensions == 3)}. "
+                f"Received: {angles}"
+            )
+        return angles
 
     def check(self, shape):
-        if shape[-1] != 3:
+        if self.dimensions == 3 and shape[-1] != 3:
             raise ValueError(
                 "RandomRotation turns clips in space and needs three "
-                f"coordinates x, y, z. Received clips of shape {shape}."
+                "coordinates x, y, z; dimensions=2 turns them in the plane. "
+                f"Received clips of shape {shape}."
+            )
+        if self.dimensions == 2 and shape[-1] not in (2, 3):
+            raise ValueError(
+                "RandomRotation with dimensions=2 needs the coordinates x "
+                "and y, and at most a score. Received clips of shape "
+                f"{shape}."
             )
 
     def transform(self, clips, draws):
         ops = self.backend.numpy
         draws = self.draws_as_tensor(draws)
-        limit = self.draws_as_tensor(self.max_angle)
-        angles = (2.0 * draws - 1.0) * limit
-        cos, sin = ops.cos(angles), ops.sin(angles)
-        cx, cy, cz = cos[:, 0], cos[:, 1], cos[:, 2]
-        sx, sy, sz = sin[:, 0], sin[:, 1], sin[:, 2]
-        # Rows of the product Rz Ry Rx, transposed for row vectors.
-        columns = [
-            [cz * cy, sz * cx + cz * sy * sx, sz * sx - cz * sy * cx],
-            [-sz * cy, cz * cx - sz * sy * sx, cz * sx + sz * sy * cx],
-            [sy, -cy * sx, cy * cx],
-        ]
-        matrix = ops.stack(
-            [ops.stack(column, axis=-1) for column in columns], axis=-1
-        )
-        _, persons, frames, joints, _ = clips.shape
-        shape = self.backend.shape(clips)
-        flat = ops.reshape(clips, (shape[0], -1, 3))
-        return ops.reshape(
-            ops.matmul(flat, matrix), (-1, persons, shape[2], joints, 3)
-        )
+        low = self.draws_as_tensor(self.min_angle)
+        high = self.draws_as_tensor(self.max_angle)
+        angles = low + draws * (high - low)
+        rows = _rows_3d if self.dimensions == 3 else _rows_2d
+        rows = rows(ops.cos(angles), ops.sin(angles))
+        matrix = ops.stack([ops.stack(row, axis=-1) for row in rows], axis=1)
+        return rotate(self.backend, clips, matrix)
 
     def get_config(self):
-        return {**super().get_config(), "max_angle": list(self.max_angle)}
+        return {
+            **super().get_config(),
+            "max_angle": list(self.max_angle),
+            "min_angle": list(self.min_angle),
+            "dimensions": self.dimensions,
+        }
+
+
+def _rows_2d(cos, sin):
+    """Rows of the rotation in the plane, for points as rows."""
+    cos, sin = cos[:, 0], sin[:, 0]
+    return [[cos, sin], [-sin, cos]]
+
+
+def _rows_3d(cos, sin):
+    """Rows of the rotation about x, then y, then z, for points as rows."""
+    cx, cy, cz = cos[:, 0], cos[:, 1], cos[:, 2]
+    sx, sy, sz = sin[:, 0], sin[:, 1], sin[:, 2]
+    return [
+        [cz * cy, -sz * cy, sy],
+        [sz * cx + cz * sy * sx, cz * cx - sz * sy * sx, -cy * sx],
+        [sz * sx - cz * sy * cx, cz * sx + sz * sy * cx, cy * cx],
+    ]
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class RandomScale(SkeletonTransform):
-    """Multiplies each clip by a random factor.
+    """Multiplies each clip by random factors.
 
     Args:
-        factor: Lower and upper limit of the factor.
+        factor: Lower and upper limit of one factor for all coordinates, or
+            such a pair for each coordinate, whose factors are independent.
+            Coordinates beyond the last pair, a score for example, stay.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
         clips: float32 tensor `(N, M, T, V, C)`.
-        draws: Optional `(N, 1)` numbers in [0, 1).
+        draws: Optional `(N, F)` numbers in [0, 1) for `F` factors.
         training: Whether to scale when there are no draws.
 
     Returns:
         Clips of the same shape.
-    """
 
-    num_draws = 1
+    Example:
+
+    >>> RandomScale([(0.9, 1.1)] * 3).num_draws
+    3
+    """
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
-        self.factor = tuple(float(limit) for limit in factor)
-        if len(self.factor) != 2 or not 0 < self.factor[0] <= self.factor[1]:
+        factor = tuple(factor)
+        self.is_shared = not any(
+            isinstance(limits, list | tuple) for limits in factor
+        )
+        pairs = (factor,) if self.is_shared else factor
+        for pair in pairs:
+            if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+                raise ValueError(
+                    "`factor` must be a lower and an upper limit above 0, or "
+                    f"such a pair for each coordinate. Received: {factor}"
+                )
+        self.pairs = tuple((float(low), float(high)) for low, high in pairs)
+
+    @property
+    def num_draws(self):
+        return len(self.pairs)
+
+    def check(self, shape):
+        if len(self.pairs) > shape[-1]:
             raise ValueError(
-                "`factor` must be a lower and an upper limit above 0. "
-                f"Received: {factor}"
+                f"RandomScale has limits for {len(self.pairs)} coordinates. "
+                f"Received clips of shape {shape}."
             )
 
     def transform(self, clips, draws):
-        low, high = self.factor
-        draws = self.draws_as_tensor(draws)
-        scale = low + (high - low) * draws[:, 0]
-        return clips * scale[:, None, None, None, None]
+        ops = self.backend.numpy
+        limits = self.draws_as_tensor(self.pairs)
+        low, high = limits[:, 0], limits[:, 1]
+        scale = low + (high - low) * self.draws_as_tensor(draws)
+        rest = clips.shape[-1] - len(self.pairs)
+        if rest and not self.is_shared:
+            ones = ops.ones_like(scale[:, :1])
+            scale = ops.concatenate([scale] + [ones] * rest, axis=1)
+        return clips * scale[:, None, None, None]
 
     def get_config(self):
-        return {**super().get_config(), "factor": list(self.factor)}
+        factor = [list(pair) for pair in self.pairs]
+        return {
+            **super().get_config(),
+            "factor": factor[0] if self.is_shared else factor,
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class RandomMirror(SkeletonTransform):
-    """Mirrors half of the clips at the plane `x = 0`.
+    """Mirrors a share of the clips, half by default, from left to right.
 
-    The first coordinate changes its sign, and left joints swap places with
-    right ones. Coordinates should be centred: pixels, for example, are not.
+    The first coordinate `x` becomes `image_width - x`, except where it is
+    zero as in absent joints, and left joints swap places with right ones.
+    Without an `image_width` the plane `x = 0` is the mirror, for centred
+    clips and for images whose coordinates are normalised by
+    `PreNormalize2D`. Other coordinates, a score too, are not changed.
 
     Args:
         skeleton: `Skeleton` or the name of a registered one.
+        image_width: Width of the images, in the units of the coordinates.
+        rate: Share of the clips that are mirrored, from 0 to 1.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
         clips: float32 tensor `(N, M, T, V, C)`.
-        draws: Optional `(N, 1)` numbers in [0, 1); below 0.5 a clip is
+        draws: Optional `(N, 1)` numbers in [0, 1); below `rate` a clip is
             mirrored.
         training: Whether to mirror when there are no draws.
 
@@ -143,9 +234,16 @@ class RandomMirror(SkeletonTransform):
 
     num_draws = 1
 
-    def __init__(self, skeleton, **kwargs):
+    def __init__(self, skeleton, image_width=0.0, rate=0.5, **kwargs):
         super().__init__(**kwargs)
         self.skeleton = skeletons.get(skeleton)
+        self.image_width = float(image_width)
+        self.rate = float(rate)
+        if self.image_width < 0 or not 0 <= self.rate <= 1:
+            raise ValueError(
+                "`image_width` must be at least 0 and `rate` from 0 to 1. "
+                f"Received: image_width={image_width}, rate={rate}"
+            )
 
     def check(self, shape):
         check_joints(self, shape)
@@ -153,16 +251,21 @@ class RandomMirror(SkeletonTransform):
     def transform(self, clips, draws):
         ops = self.backend.numpy
         order = self.skeleton.mirror_permutation
-        sign = [-1.0] + [1.0] * (clips.shape[-1] - 1)
         mirrored = ops.take(clips, ops.array(order, "int32"), axis=3)
-        mirrored = mirrored * self.backend.convert_to_tensor(sign, "float32")
-        chosen = self.draws_as_tensor(draws)[:, 0] < 0.5
+        x = mirrored[..., :1]
+        x = ops.where(x != 0, self.image_width - x, x)
+        mirrored = ops.concatenate([x, mirrored[..., 1:]], axis=-1)
+        chosen = self.draws_as_tensor(draws)[:, 0] < self.rate
         chosen = chosen[:, None, None, None, None]
         return ops.where(chosen, mirrored, clips)
 
     def get_config(self):
-        skeleton = skeletons.serialize(self.skeleton)
-        return {**super().get_config(), "skeleton": skeleton}
+        return {
+            **super().get_config(),
+            "skeleton": skeletons.serialize(self.skeleton),
+            "image_width": self.image_width,
+            "rate": self.rate,
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

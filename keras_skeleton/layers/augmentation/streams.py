@@ -6,35 +6,143 @@ from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.space import check_joints
 
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+
+# Bones of published 2D models, which are not the trees of the layouts: the
+# hips hang on the nose or the shoulders, the neck on the nose.
+PUBLISHED_BONES = {
+    "coco": tuple(
+        enumerate((0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14))
+    ),
+    "openpose": tuple(
+        enumerate((0, 0, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15))
+    ),
+}
+
+
+def _difference(ops, end, start, score):
+    """`end - start`; a score, the last channel, is the mean of the two."""
+    if not score:
+        return end - start
+    mean = (end[..., -1:] + start[..., -1:]) / 2
+    return ops.concatenate([end[..., :-1] - start[..., :-1], mean], axis=-1)
+
+
+def _bones(backend, clips, parents, score):
+    ops = backend.numpy
+    joints = clips
+    if clips.shape[3] in parents:
+        origin = ops.zeros_like(clips[:, :, :, :1])
+        joints = ops.concatenate([clips, origin], axis=3)
+    start = ops.take(joints, ops.array(parents, "int32"), axis=3)
+    return _difference(ops, clips, start, score)
+
+
+def _motion(backend, clips, score, length=None):
+    ops = backend.numpy
+    change = _difference(ops, clips[:, :, 1:], clips[:, :, :-1], score)
+    last = ops.zeros_like(clips[:, :, :1])
+    change = ops.concatenate([change, last], axis=2)
+    if length is None:
+        return change
+    # Nothing moves from the last frame of a clip into its padding.
+    number = ops.arange(1, backend.shape(clips)[2] + 1, dtype="int32")
+    is_followed = number[None] < length[:, None]
+    is_followed = is_followed[:, None, :, None, None]
+    return ops.where(is_followed, change, ops.zeros_like(change))
+
+
+def _check_bones(bones):
+    pairs = tuple(tuple(bone) for bone in bones)
+    for pair in pairs:
+        joints = [joint for joint in pair[:2] if joint is not None]
+        if len(pair) != 2 or pair[0] is None or min(joints) < 0:
+            raise ValueError(
+                "`bones` must be pairs (joint, parent) of joint numbers from "
+                f"0, the parent None for the origin. Received: {pair}"
+            )
+    return pairs
+
+
+class _BoneTransform(SkeletonTransform):
+    """A transform that knows bones, from a skeleton or as given."""
+
+    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+        super().__init__(**kwargs)
+        self.skeleton = None if skeleton is None else skeletons.get(skeleton)
+        self.bones = bones
+        self.score = bool(score)
+        if isinstance(bones, str):
+            if bones not in PUBLISHED_BONES:
+                raise ValueError(
+                    f"Unknown bones {bones!r}. There are "
+                    f"{', '.join(PUBLISHED_BONES)}; pass pairs "
+                    "(joint, parent), or a `skeleton` alone for its bones."
+                )
+            self._pairs = PUBLISHED_BONES[bones]
+        elif bones is not None:
+            self.bones = self._pairs = _check_bones(bones)
+        elif self.skeleton is not None:
+            self._pairs = self.skeleton.bones
+        else:
+            self._pairs = ()
+
+    def parents(self, num_joints):
+        """Start of the bone of each joint, `num_joints` for the origin."""
+        # A joint without a bone is its own parent: its bone is zero.
+        parents = list(range(num_joints))
+        for joint, parent in self._pairs:
+            parents[joint] = num_joints if parent is None else parent
+        return parents
+
+    def check(self, shape):
+        if self.skeleton is not None:
+            check_joints(self, shape)
+        largest = max((max(a, b or 0) for a, b in self._pairs), default=0)
+        if largest >= shape[3]:
+            raise ValueError(
+                f"{type(self).__name__} has a bone of joint {largest}, but "
+                f"the clips have the joints 0 to {shape[3] - 1}. Received "
+                f"clips of shape {shape}."
+            )
+
+    def get_config(self):
+        bones = self.bones
+        if isinstance(bones, tuple):
+            bones = [list(pair) for pair in bones]
+        return {
+            **super().get_config(),
+            "skeleton": self.skeleton and skeletons.serialize(self.skeleton),
+            "bones": bones,
+            "score": self.score,
+        }
+
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class Bones(SkeletonTransform):
+class Bones(_BoneTransform):
     """Replaces each joint by the vector from its parent; the root is zero.
 
     With `Motion`, bones come first.
 
     Args:
         skeleton: `Skeleton` or the name of a registered one.
+        bones: Pairs `(joint, parent)` in place of those of the skeleton, or
+            a name; see `Streams`.
+        score: Whether the last coordinate is a score: that of a bone is the
+            mean of the scores of its two joints.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, skeleton, **kwargs):
-        super().__init__(**kwargs)
-        self.skeleton = skeletons.get(skeleton)
-
-    def check(self, shape):
-        check_joints(self, shape)
+    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+        super().__init__(skeleton, bones, score, **kwargs)
+        if skeleton is None and bones is None:
+            raise ValueError("Bones needs a `skeleton` or `bones`.")
 
     def transform(self, clips, draws):
-        ops = self.backend.numpy
-        parents = ops.array(self.skeleton.parents, "int32")
-        return clips - ops.take(clips, parents, axis=3)
-
-    def get_config(self):
-        skeleton = skeletons.serialize(self.skeleton)
-        return {**super().get_config(), "skeleton": skeleton}
+        parents = self.parents(clips.shape[3])
+        return _bones(self.backend, clips, parents, self.score)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -44,10 +152,117 @@ class Motion(SkeletonTransform):
     Belongs after `CropResize`: in a padded clip, the last valid frame would
     move to the zeros that follow.
 
+    Args:
+        score: Whether the last coordinate is a score: that of a motion is
+            the mean of the scores in the two frames.
+        **kwargs: See `SkeletonTransform`.
+
     Input and output shape: `(N, M, T, V, C)`.
     """
 
+    def __init__(self, score=False, **kwargs):
+        super().__init__(**kwargs)
+        self.score = bool(score)
+
     def transform(self, clips, draws):
-        ops = self.backend.numpy
-        last = ops.zeros_like(clips[:, :, :1])
-        return ops.concatenate([clips[:, :, 1:] - clips[:, :, :-1], last], 2)
+        return _motion(self.backend, clips, self.score)
+
+    def get_config(self):
+        return {**super().get_config(), "score": self.score}
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class Streams(_BoneTransform):
+    """Shows clips as several streams, one after another in the channels.
+
+    `"joint"` are the clips themselves, `"bone"` the vector to each joint
+    from its parent, `"joint_motion"` and `"bone_motion"` the difference of
+    either to the next frame, zero in the last one.
+
+    Motion belongs to clips without padding. Where frames are sampled and
+    motion is meant between neighbours of the original clip, as in most
+    graph networks' recipes, give this layer to `UniformSample` or `PadTo`.
+
+    Args:
+        skeleton: `Skeleton` or the name of a registered one, whose bones
+            count. Not needed with `bones` or without a stream of bones.
+        streams: One or more of `"joint"`, `"bone"`, `"joint_motion"` and
+            `"bone_motion"`, in the order of the output.
+        bones: Pairs `(joint, parent)` in place of those of the skeleton,
+            joints from 0. The parent `None` means the origin, so that the
+            bone is the joint's own place; a joint without a pair has the
+            bone zero, and of two pairs the later counts. `"coco"` and
+            `"openpose"` are the pairs of published 2D models, whose bones
+            are not the layouts' own: hips hang on the nose, for example.
+        score: Whether the last coordinate is a score, which no difference
+            is taken of: bones and motions have the mean of two scores.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+
+    Returns:
+        float32 tensor `(N, M, T, V, S * C)` of `S` streams.
+
+    Example:
+
+    >>> layer = Streams("ntu", ("joint", "bone", "joint_motion"))
+    >>> layer(np.ones((2, 1, 80, 25, 3))).shape
+    (2, 1, 80, 25, 9)
+
+    Reference: [Duan et al., 2022](https://arxiv.org/abs/2205.09443).
+    """
+
+    def __init__(
+        self, skeleton=None, streams=STREAMS, bones=None, score=False, **kwargs
+    ):
+        super().__init__(skeleton, bones, score, **kwargs)
+        streams = (streams,) if isinstance(streams, str) else tuple(streams)
+        if not streams or not set(streams) <= set(STREAMS):
+            raise ValueError(
+                f"`streams` must be some of {', '.join(STREAMS)}. Received: "
+                f"{streams}"
+            )
+        needs_bones = any(stream.startswith("bone") for stream in streams)
+        if needs_bones and skeleton is None and bones is None:
+            raise ValueError(
+                f"The streams {', '.join(streams)} need a `skeleton` or "
+                "`bones`."
+            )
+        self.streams = streams
+
+    def transform(self, clips, draws):
+        return self.features(self.backend, clips)
+
+    def features(self, backend, clips, length=None):
+        """Returns the streams of clips, for use within other transforms.
+
+        Args:
+            backend: The `backend` of the transform at work.
+            clips: `(N, M, T, V, C)`.
+            length: Frames `(N,)` of each clip that are no padding; without
+                it, all are.
+
+        Returns:
+            `(N, M, T, V, S * C)`.
+        """
+        bones = None
+        outputs = []
+        for stream in self.streams:
+            output = clips
+            if stream.startswith("bone"):
+                if bones is None:
+                    parents = self.parents(clips.shape[3])
+                    bones = _bones(backend, clips, parents, self.score)
+                output = bones
+            if stream.endswith("motion"):
+                output = _motion(backend, output, self.score, length)
+            outputs.append(output)
+        return backend.numpy.concatenate(outputs, axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        *rest, coordinates = input_shape
+        return (*rest, len(self.streams) * coordinates)
+
+    def get_config(self):
+        return {**super().get_config(), "streams": list(self.streams)}

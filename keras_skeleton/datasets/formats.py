@@ -1,0 +1,118 @@
+"""All formats by name, for commands and for programs that choose one."""
+
+import importlib
+import inspect
+import typing
+
+
+class Format(typing.NamedTuple):
+    """Where the reader of a format is.
+
+    Attributes:
+        module: string, a module of `keras_skeleton.datasets`.
+        maker: string, what in it makes the `Reader` of a path.
+        summary: string, what the path should be.
+        options: dictionary of arguments that the name stands for.
+    """
+
+    module: str
+    maker: str
+    summary: str
+    options: dict = {}
+
+
+_RAW_NTU = "folder or .zip of .skeleton files, or a prepared .npz"
+_PICKLE = "annotation file .pkl of pyskl or mmaction2"
+
+FORMATS = {
+    "ntu60": Format("ntu", "make_reader", _RAW_NTU, {"dataset": "ntu60"}),
+    "ntu120": Format("ntu", "make_reader", _RAW_NTU, {"dataset": "ntu120"}),
+    "ntu60_x": Format(
+        "ntu_x", "NTUXReader", "folder of NTU60-X arrays", {"version": 60}
+    ),
+    "ntu120_x": Format(
+        "ntu_x", "NTUXReader", "folder of NTU120-X arrays", {"version": 120}
+    ),
+    "pku_mmd": Format(
+        "pku_mmd",
+        "make_reader",
+        "folder of raw text files of phase I or II, or a prepared .npz",
+    ),
+    "nw_ucla": Format(
+        "nw_ucla", "NWUCLAReader", "all_sqe.zip or the folder of .json files"
+    ),
+    "pyskl": Format("pyskl", "AnnotationReader", _PICKLE),
+    "gym99": Format("fine_gym", "FineGymReader", _PICKLE, {"version": "gym99"}),
+    "gym288": Format(
+        "fine_gym", "FineGymReader", _PICKLE, {"version": "gym288"}
+    ),
+    "k400": Format(
+        "k400", "K400Reader", "k400_hrnet.pkl; option keypoints=FOLDER"
+    ),
+    "kinetics": Format(
+        "kinetics", "make_reader", "folder of raw .json files, or .npy arrays"
+    ),
+    "stgcn": Format(
+        "stgcn", "ArrayReader", "folder of .npy arrays (N, C, T, V, M)"
+    ),
+    "penn_action": Format(
+        "penn_action", "PennActionReader", "folder or .zip of labels/*.mat"
+    ),
+    "shrec17": Format("shrec17", "SHREC17Reader", "folder of raw files"),
+    "shrec17_prepared": Format(
+        "shrec17", "PreparedReader", "folder of the .pkl files of PSUMNet"
+    ),
+    "dhg": Format("dhg", "DHGReader", "folder of raw files"),
+    "casia_b": Format(
+        "casia_b", "CasiaBReader", ".csv of GaitGraph, or folder of .pkl files"
+    ),
+    "itop": Format("itop", "ITOPReader", "folder of label files .h5"),
+    "panoptic": Format(
+        "panoptic", "PanopticReader", "folder of body3DScene .json files"
+    ),
+    "human36m": Format("human36m", "Human36MReader", ".pkl of MotionBERT"),
+    "openpose": Format(
+        "openpose", "OpenPoseReader", "folder of keypoint .json files"
+    ),
+    "coco": Format("coco", "CocoReader", "keypoint results .json"),
+    "mediapipe": Format("mediapipe", "MediaPipeReader", ".json or .csv files"),
+    "bvh": Format("bvh", "BVHReader", "folder of .bvh files"),
+    "csv": Format(
+        "custom", "CSVReader", "your own table .csv; option skeleton=NAME"
+    ),
+    "json": Format("custom", "JSONReader", "your own .json"),
+}
+
+
+def make_reader(name, path, **options):
+    """Returns the `readers.Reader` of a format for the data at a path.
+
+    Args:
+        name: A key of `FORMATS`.
+        path: What the format's reader takes.
+        **options: Its other arguments.
+
+    Raises:
+        FileNotFoundError: If the data are not there.
+        ValueError: If there is no such format or option, or the data are
+            something else.
+
+    Example:
+
+    >>> reader = make_reader("nw_ucla", "all_sqe.zip")
+    >>> preparation.prepare(reader, "nw_ucla.h5")
+    """
+    if name not in FORMATS:
+        raise ValueError(
+            f"Unknown format {name!r}. Known are {', '.join(FORMATS)}."
+        )
+    found = FORMATS[name]
+    module = importlib.import_module(f"keras_skeleton.datasets.{found.module}")
+    make = getattr(module, found.maker)
+    known = list(inspect.signature(make).parameters)[1:]
+    if unknown := set(options) - set(known):
+        raise ValueError(
+            f"The format {name!r} has no option {sorted(unknown)[0]!r}. It "
+            f"has {', '.join(known) or 'none'}."
+        )
+    return make(path, **{**found.options, **options})

@@ -1,0 +1,236 @@
+"""Transforms that set parts of clips to zero, and random use of any."""
+
+import keras
+
+from keras_skeleton.layers.augmentation._choice import choose
+from keras_skeleton.layers.augmentation._choice import integers
+from keras_skeleton.layers.augmentation._choice import membership
+from keras_skeleton.layers.augmentation.base import SkeletonTransform
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class RandomApply(SkeletonTransform):
+    """Applies another transform to a random share of the clips.
+
+    Outside training the other transform does what it does outside training;
+    one without draws is left out.
+
+    Args:
+        layer: The transform; it must keep the shape of the clips.
+        probability: Probability that a clip is transformed.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 1 + layer.num_draws)` numbers in [0, 1): below
+            `probability` in the first column, a clip is transformed with the
+            others.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If the transform changes the shape of the clips.
+
+    Example:
+
+    >>> layer = RandomApply(DropAxis(), probability=0.5)
+    >>> layer(np.ones((2, 1, 64, 20, 3)), training=True).shape
+    (2, 1, 64, 20, 3)
+    """
+
+    def __init__(self, layer, probability=0.5, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(layer, dict):
+            layer = keras.saving.deserialize_keras_object(layer)
+        if not isinstance(layer, SkeletonTransform):
+            raise ValueError(
+                f"`layer` must be a `SkeletonTransform`. Received: {layer!r}"
+            )
+        if not 0 <= probability <= 1:
+            raise ValueError(
+                "`probability` must be between 0 and 1. Received: "
+                f"{probability}"
+            )
+        self.layer = layer
+        self.probability = float(probability)
+
+    @property
+    def num_draws(self):
+        return 1 + self.layer.num_draws
+
+    def build(self, input_shape):
+        self.layer.build(input_shape)
+
+    def check(self, shape):
+        self.layer.check(shape)
+        changed = tuple(self.layer.compute_output_shape(shape))
+        if changed != shape:
+            raise ValueError(
+                "RandomApply needs a transform that keeps the shape of clips, "
+                f"but {type(self.layer).__name__} makes {changed} of {shape}."
+            )
+
+    def transform(self, clips, draws):
+        # The engine at work is known to the layer that was called.
+        self.layer.backend = self.backend
+        rest = draws[:, 1:] if self.layer.num_draws else None
+        changed = self.layer.transform(clips, rest)
+        chosen = self.draws_as_tensor(draws[:, 0]) < self.probability
+        chosen = chosen[:, None, None, None, None]
+        return self.backend.numpy.where(chosen, changed, clips)
+
+    def deterministic(self, clips):
+        if not self.layer.num_draws:
+            return clips
+        self.layer.backend = self.backend
+        return self.layer.deterministic(clips)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "layer": keras.saving.serialize_keras_object(self.layer),
+            "probability": self.probability,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class DropAxis(SkeletonTransform):
+    """Sets one random coordinate of each clip to zero everywhere.
+
+    Args:
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 1)` numbers in [0, 1), from which coordinate
+            `floor(draw * C)` follows.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Reference: the NW-UCLA recipe of
+    [Hyper-GCN](https://arxiv.org/abs/2411.14796).
+    """
+
+    num_draws = 1
+
+    def transform(self, clips, draws):
+        ops = self.backend.numpy
+        coordinates = clips.shape[-1]
+        dropped = integers(self, draws, 0, coordinates - 1)
+        is_dropped = ops.arange(coordinates, dtype="int32") == dropped
+        return ops.where(is_dropped[:, None, None, None], 0.0, clips)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class DropJoints(SkeletonTransform):
+    """Sets some joints to zero in some frames.
+
+    How many joints and frames is random within limits, and so is which; the
+    same joints vanish in all the chosen frames and for all persons. Clips
+    with fewer joints or frames than the limits lose all they have.
+
+    Args:
+        joints: Least and largest number of joints.
+        frames: Least and largest number of frames.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 2 + joints[1] + frames[1])` numbers in [0, 1):
+            the number of joints and of frames, then one for each joint and
+            each frame that may be chosen.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Reference: the NW-UCLA recipe of
+    [Hyper-GCN](https://arxiv.org/abs/2411.14796).
+    """
+
+    def __init__(self, joints=(4, 12), frames=(16, 32), **kwargs):
+        super().__init__(**kwargs)
+        self.joints, self.frames = tuple(joints), tuple(frames)
+        for what in ("joints", "frames"):
+            limits = getattr(self, what)
+            if len(limits) != 2 or not 0 <= limits[0] <= limits[1]:
+                raise ValueError(
+                    f"`{what}` must be a least and a largest number. "
+                    f"Received: {limits}"
+                )
+
+    @property
+    def num_draws(self):
+        return 2 + self.joints[1] + self.frames[1]
+
+    def transform(self, clips, draws):
+        middle = 2 + self.joints[1]
+        joints = self._chosen(
+            draws[:, 0], draws[:, 2:middle], self.joints, clips.shape[3]
+        )
+        frames = self._chosen(
+            draws[:, 1],
+            draws[:, middle:],
+            self.frames,
+            self.backend.shape(clips)[2],
+        )
+        is_dropped = frames[:, None, :, None] & joints[:, None, None]
+        return self.backend.numpy.where(is_dropped[..., None], 0.0, clips)
+
+    def _chosen(self, count_draws, draws, limits, size):
+        ops = self.backend.numpy
+        count = ops.minimum(integers(self, count_draws, *limits), size)
+        population = ops.zeros_like(count) + size
+        chosen = choose(self, population, count, draws)
+        return membership(self, chosen, size)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "joints": list(self.joints),
+            "frames": list(self.frames),
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class ZeroInvisible(SkeletonTransform):
+    """Sets joints of low score to zero and takes the score away.
+
+    The score or visibility is the last coordinate.
+
+    Args:
+        threshold: Joints with a score of at most this are not visible.
+        **kwargs: See `SkeletonTransform`.
+
+    Input shape: `(N, M, T, V, C)`.
+
+    Output shape: `(N, M, T, V, C - 1)`.
+
+    Reference: the Penn Action recipe of
+    [CascadeFormer](https://arxiv.org/abs/2509.00692).
+    """
+
+    def __init__(self, threshold=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.threshold = float(threshold)
+
+    def check(self, shape):
+        if shape[-1] < 2:
+            raise ValueError(
+                "ZeroInvisible takes the last coordinate as a score and needs "
+                f"another one before it. Received clips of shape {shape}."
+            )
+
+    def transform(self, clips, draws):
+        is_seen = clips[..., -1:] > self.threshold
+        return self.backend.numpy.where(is_seen, clips[..., :-1], 0.0)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] - 1)
+
+    def get_config(self):
+        return {**super().get_config(), "threshold": self.threshold}

@@ -1,0 +1,122 @@
+"""The commands `prepare` and `show`, with several processes and a kill."""
+
+import importlib
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from keras_skeleton import cli
+from keras_skeleton.datasets import Sequences
+from keras_skeleton.datasets import formats
+from keras_skeleton.datasets import nw_ucla
+
+
+def write_clips(folder, num_clips=20):
+    """Files in the form of NW-UCLA; one is broken."""
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(num_clips):
+        label = index % 3 + 1
+        name = f"a{label:02d}_s{index:02d}_e00_v{index % 2 + 2:02d}.json"
+        frames = generator.normal(size=(3 + index % 5, 20, 3))
+        content = {"skeletons": frames.tolist(), "label": label}
+        (folder / name).write_text(json.dumps(content))
+    (folder / "a01_s50_e00_v01.json").write_text("{")
+    return folder
+
+
+def test_prepare_and_show(tmp_path, capsys):
+    folder = write_clips(tmp_path / "raw")
+    path = tmp_path / "clips.h5"
+    words = ["prepare", "nw_ucla", str(folder), str(path)]
+    assert cli.main(words) == 0
+    output = capsys.readouterr().out
+    assert "20 clips of 3 classes from 21 files" in output
+    assert "a01_s50_e00_v01: it cannot be read as JSON" in output
+    with pytest.warns(UserWarning, match="left out"):
+        expected = nw_ucla.load_data(folder)
+    np.testing.assert_array_equal(Sequences.load(path).frames, expected.frames)
+    counts = tmp_path / "counts.json"
+    assert cli.main(["show", str(path), "--json", str(counts)]) == 0
+    output = capsys.readouterr().out
+    assert "20 clips" in output
+    assert "1 clips or files were left out" in output
+    assert json.loads(counts.read_text())["protocols"]["xview"]["train"] == 10
+    assert "a0" in (tmp_path / "clips.html").read_text()
+
+
+def test_mistakes(tmp_path, capsys):
+    folder = write_clips(tmp_path / "raw")
+    path = str(tmp_path / "clips.h5")
+    assert cli.main(["prepare", "nw_ukla", str(folder), path]) == 2
+    assert "Known are ntu60, ntu120" in capsys.readouterr().err
+    words = ["prepare", "nw_ucla", str(folder), path, "--option"]
+    assert cli.main([*words, "size=2"]) == 2
+    assert "has no option 'size'" in capsys.readouterr().err
+    assert cli.main([*words, "size"]) == 2
+    assert "NAME=VALUE" in capsys.readouterr().err
+    assert cli.main(["prepare", "nw_ucla", str(tmp_path / "no"), path]) == 2
+    assert "all_sqe.zip" in capsys.readouterr().err
+    assert cli.main(["show", path]) == 2
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_has_a_reader(name, tmp_path):
+    found = formats.FORMATS[name]
+    module = importlib.import_module(f"keras_skeleton.datasets.{found.module}")
+    parameters = inspect.signature(getattr(module, found.maker)).parameters
+    assert set(found.options) <= set(parameters)
+    needed = {
+        key: "ntu"
+        for key, parameter in list(parameters.items())[1:]
+        if parameter.default is parameter.empty
+    }
+    with pytest.raises(FileNotFoundError):
+        formats.make_reader(name, tmp_path / "missing", **needed)
+
+
+def command(*words):
+    return [sys.executable, "-m", "keras_skeleton", "prepare", *map(str, words)]
+
+
+def test_a_killed_preparation_goes_on(tmp_path):
+    """With two processes, killed in the middle of the work."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    frames = np.random.default_rng(0).normal(size=(100, 20, 3))
+    text = json.dumps({"skeletons": frames.tolist(), "label": 1})
+    for index in range(400):
+        name = f"a01_s{index // 60:02d}_e{index % 60:02d}_v01.json"
+        (folder / name).write_text(text)
+    path = tmp_path / "clips.h5"
+    words = ["nw_ucla", folder, path, "--workers", 2]
+    started = subprocess.Popen(
+        command(*words), stdout=subprocess.PIPE, start_new_session=True
+    )
+    parts = tmp_path / "clips.h5.parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*.h5")) and time.monotonic() < deadline:
+        assert started.poll() is None
+        time.sleep(0.02)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    started.stdout.close()
+    assert not path.exists()
+    finished = len(list(parts.glob("*.h5")))
+    assert 1 <= finished < 4
+    again = subprocess.run(
+        command(*words), capture_output=True, text=True, check=True
+    )
+    assert "files were read by an earlier run" in again.stdout
+    assert not parts.exists()
+    found = Sequences.load(path)
+    assert found.names == sorted(file.stem for file in folder.iterdir())
+    assert len(found) == 400
+    np.testing.assert_array_equal(found[399][0][0], frames.astype("float32"))

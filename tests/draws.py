@@ -1,0 +1,44 @@
+"""Uniform numbers that make transforms draw what a fixture drew."""
+
+import numpy as np
+
+
+def of_integers(values, low, high):
+    """For whole numbers from `low` to `high`."""
+    return (np.asarray(values, "float64") - low + 0.5) / (high - low + 1)
+
+
+def of_range(values, low, high):
+    """For numbers between two limits."""
+    return (np.asarray(values, "float64") - low) / (high - low)
+
+
+def of_choice(chosen, population):
+    """For different numbers below `population`, in any order."""
+    chosen = np.sort(np.asarray(chosen, "int64"))
+    last = population - len(chosen) + np.arange(len(chosen))
+    return of_integers(chosen, 0, last)
+
+
+def of_frames(frames, length, copies=100):
+    """For frames taken without replacement from copies of a clip."""
+    frames = np.sort(np.asarray(frames, "int64"))
+    copy = np.arange(len(frames)) - np.searchsorted(frames, frames)
+    return of_choice(copy * length + frames, copies * length)
+
+
+def of_crop(interval, share, start, valid, min_frames=64):
+    """For `CropResize`: a drawn share of the frames and the first frame."""
+    low, high = interval
+    length = min(max(int(np.floor(valid * share)), min_frames), valid)
+    return np.array(
+        [
+            of_range(share, low, high),
+            of_integers(start, 0, valid - length),
+        ]
+    )
+
+
+def of_angles(angles, limit=0.3):
+    """For `RandomRotation(limit)`."""
+    return of_range(angles, -limit, limit)
