@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets._pickles import as_array
 from keras_skeleton.datasets._pickles import read_pickle
 from keras_skeleton.datasets._text import parse_numbers
@@ -32,7 +33,7 @@ HINT = (
 )
 
 
-def load_data(path, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1):
     """Reads poses of CASIA-B: tables of GaitGraph or folders of OpenGait.
 
     124 subjects walk past eleven cameras, six times normally ("nm"), twice
@@ -55,6 +56,8 @@ def load_data(path, strict=False, workers=1):
     Args:
         path: path of the folder with the `.csv` files, of one of them, or of
             the folder with the folders of the subjects.
+            By default, it is looked for as `casia_b` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         strict: boolean, whether a sequence that cannot be used is an error.
             If not, it is left out, and named in a warning and in `skipped`.
             Rows of a table without a full pose are never used.
@@ -83,6 +86,7 @@ def load_data(path, strict=False, workers=1):
     - [Yu et al., 2006](https://doi.org/10.1109/ICPR.2006.67)
     - [Teepe et al., 2021](https://arxiv.org/abs/2101.11228)
     """
+    path = _places.locate(path, "casia_b", HINT)
     return collect(CasiaBReader(path), strict, workers)
 
 

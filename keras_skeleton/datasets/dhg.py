@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import shrec17
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import collect
@@ -17,7 +18,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     classes=14,
     coordinates="world",
     normalize=False,
@@ -40,6 +41,8 @@ def load_data(
     Args:
         path: path of the folder with `gesture_1` to `gesture_14`, of a
             folder around it, or of a .zip archive.
+            By default, it is looked for as `dhg` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         classes: 14 for the gestures, or 28 to distinguish the two ways of
             performing them. Gesture `g` and way `w`, both from 0, then make
             the label `g + 14 * w`; SHREC'17 numbers differently.
@@ -73,6 +76,7 @@ def load_data(
 
     - [De Smedt et al., 2016](https://doi.org/10.1109/CVPRW.2016.153)
     """
+    path = _places.locate(path, "dhg", HINT)
     reader = DHGReader(path, classes, coordinates, normalize, trim)
     return collect(reader, strict, workers)
 

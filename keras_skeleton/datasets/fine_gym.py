@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+from keras_skeleton.datasets import pyskl
 from keras_skeleton.datasets._pickles import as_integer
 from keras_skeleton.datasets.pyskl import ADDRESSES
 from keras_skeleton.datasets.pyskl import AnnotationReader
@@ -23,7 +24,7 @@ LISTS_HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     version="gym99",
     train_list=None,
     test_list=None,
@@ -51,6 +52,7 @@ def load_data(
 
     Args:
         path: path of the `.pkl` file.
+            By default, that of `"gym99"` is fetched once.
         version: `"gym99"` or `"gym288"`.
         train_list, test_list: paths of annotation lists, with the name of a
             clip and its class in each line; both or none.
@@ -82,6 +84,7 @@ def load_data(
     - [Shao et al., 2020](https://arxiv.org/abs/2004.06704)
     - [Shao et al., 2025](https://arxiv.org/abs/2512.25067) (Gym288-skeleton)
     """
+    path = pyskl.locate(path, version, HINTS.get(version))
     reader = FineGymReader(path, version, train_list, test_list, class_names)
     return collect(reader, strict, workers)
 

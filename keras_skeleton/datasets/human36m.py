@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets._pickles import as_array
 from keras_skeleton.datasets._pickles import as_strings
 from keras_skeleton.datasets._pickles import read_pickle
@@ -30,7 +31,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     poses="3d",
     normalize=True,
     clip_length=None,
@@ -56,6 +57,8 @@ def load_data(
 
     Args:
         path: path of the `.pkl` file.
+            By default, it is looked for as `human36m` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         poses: `"3d"` or `"2d"`.
         normalize: boolean, whether to scale pixels by the image's width.
         clip_length: integer, the frames of each clip, for example 16. By
@@ -92,6 +95,7 @@ def load_data(
     - [Ionescu et al., 2014](https://doi.org/10.1109/TPAMI.2013.248)
     - [Zhu et al., 2023](https://arxiv.org/abs/2210.06551)
     """
+    path = _places.locate(path, "human36m", HINT)
     reader = Human36MReader(path, poses, normalize, clip_length, stride)
     return collect(reader, strict, workers)
 

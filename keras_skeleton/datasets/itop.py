@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _hdf5
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import Reader
 from keras_skeleton.datasets.readers import collect
@@ -26,7 +27,9 @@ HINT = (
 )
 
 
-def load_data(path, view="side", coordinates="world", strict=False, workers=1):
+def load_data(
+    path=None, view="side", coordinates="world", strict=False, workers=1
+):
     """Reads the joints of ITOP for the frames that have valid ones.
 
     A person, filmed by a depth camera from the side or from above: 16
@@ -46,6 +49,8 @@ def load_data(path, view="side", coordinates="world", strict=False, workers=1):
     Args:
         path: path of the folder of the two files of labels, or of one of
             them.
+            By default, it is looked for as `itop` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         view: `"side"` or `"top"`.
         coordinates: `"world"` or `"image"`.
         strict: boolean, whether a run that cannot be used is an error. If
@@ -80,6 +85,7 @@ def load_data(path, view="side", coordinates="world", strict=False, workers=1):
 
     - [Haque et al., 2016](https://arxiv.org/abs/1603.07076)
     """
+    path = _places.locate(path, "itop", HINT)
     return collect(ITOPReader(path, view, coordinates), strict, workers)
 
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import stgcn
 from keras_skeleton.datasets._pickles import as_integer
 from keras_skeleton.datasets._text import parse_json
@@ -30,7 +31,7 @@ HINT = (
 )
 
 
-def load_data(path, max_persons=2, strict=False, workers=1):
+def load_data(path=None, max_persons=2, strict=False, workers=1):
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
     About 240,000 clips for training and 20,000 for validation, mostly 300
@@ -53,6 +54,8 @@ def load_data(path, max_persons=2, strict=False, workers=1):
     Args:
         path: path of the folder with the `.json` files, of a .zip archive of
             it, or of the folder with the arrays.
+            By default, it is looked for as `kinetics` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         max_persons: integer, the persons of a frame to keep.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
@@ -78,6 +81,7 @@ def load_data(path, max_persons=2, strict=False, workers=1):
 
     - [Yan et al., 2018](https://arxiv.org/abs/1801.07455)
     """
+    path = _places.locate(path, "kinetics", HINT)
     return collect(make_reader(path, max_persons), strict, workers)
 
 
@@ -252,6 +256,7 @@ def _parse_frames(content, max_persons):
     return _finish(clip.transpose(3, 1, 2, 0)), label
 
 
+@np.errstate(over="ignore")
 def _parse_annotations(content, max_persons):
     label = as_integer(content.get("category_id"), "label", 0, MOST_CLASSES)
     info = content.get("info")
@@ -259,7 +264,7 @@ def _parse_annotations(content, max_persons):
         raise ValueError("it has no key 'info'")
     resolution = _to_doubles([info.get("resolution")], 2)[0]
     resolution = resolution.astype("float32")
-    if not (resolution > 0).all():
+    if not ((resolution > 0) & np.isfinite(resolution)).all():
         raise ValueError(f"its 'resolution' is {resolution.tolist()}")
     length = as_integer(info.get("num_frame"), "num_frame", 1, MOST_FRAMES)
     times, places, joints = [], [], []

@@ -9,6 +9,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import _prepared
 from keras_skeleton.datasets._ntu_raw import Recording as Recording
 from keras_skeleton.datasets._ntu_raw import parse_skeleton
@@ -55,7 +56,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     dataset="ntu60",
     preparation="ctrgcn",
     split=None,
@@ -84,6 +85,8 @@ def load_data(
     Args:
         path: path of an `.npz` file, see `load_prepared`, or the places of
             the raw files, see `prepare_raw`.
+            By default, it is looked for as `ntu60` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         dataset: `"ntu60"` or `"ntu120"`, for raw files.
         preparation: `"ctrgcn"` or `"pyskl"`, for raw files.
         split: string, the protocol of an `.npz` file.
@@ -112,6 +115,7 @@ def load_data(
     - [NTU RGB+D](https://arxiv.org/abs/1604.02808)
     - [NTU RGB+D 120](https://arxiv.org/abs/1905.04757)
     """
+    path = _places.locate(path, dataset, HINT)
     if _prepared.is_prepared(path):
         return load_prepared(path, split, strict, workers)
     return prepare_raw(path, dataset, strict, preparation, workers)

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_skeleton.datasets import _archives
 from keras_skeleton.datasets import _hdf5
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import ntu
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import Reader
@@ -24,7 +25,7 @@ HINT = (
 )
 
 
-def load_data(path, version=60, strict=False, workers=1):
+def load_data(path=None, version=60, strict=False, workers=1):
     """Reads NTU60-X or NTU120-X as PSUMNet uses them.
 
     The clips of NTU RGB+D with the body and the fingers as an estimator saw
@@ -39,6 +40,8 @@ def load_data(path, version=60, strict=False, workers=1):
     Args:
         path: path of the folder with the folders `train` and `test` of
             `.h5` files, or of any folder with such files.
+            By default, it is looked for as `ntu60_x` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         version: 60 or 120, the number of classes.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
@@ -65,6 +68,7 @@ def load_data(path, version=60, strict=False, workers=1):
     - [Trivedi et al., 2021](https://arxiv.org/abs/2101.11529)
     - [PSUMNet](https://arxiv.org/abs/2208.05775)
     """
+    path = _places.locate(path, f"ntu{version}_x", HINT)
     return collect(NTUXReader(path, version), strict, workers)
 
 

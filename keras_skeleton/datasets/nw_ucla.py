@@ -6,11 +6,13 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets._text import parse_json
 from keras_skeleton.datasets._text import to_array
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import Reader
 from keras_skeleton.datasets.readers import collect
+from keras_skeleton.datasets.readers import read_units
 
 CLASS_NAMES = (
     "pick up with one hand",
@@ -33,11 +35,12 @@ HINT = (
     f"Get {ARCHIVE} from {ADDRESS} and pass its path, or that of the folder "
     "with its .json files (named like a01_s01_e00_v01.json)."
 )
+NUM_CLIPS = 1484
 # The camera that each protocol tests on.
 PROTOCOLS = {"xview": 3, "xview_1": 1, "xview_2": 2}
 
 
-def load_data(path, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1):
     """Reads the skeletons of NW-UCLA from the archive or the folder.
 
     1,484 clips of one person, 20 joints, 1 to 201 frames, in metres in the
@@ -51,12 +54,13 @@ def load_data(path, strict=False, workers=1):
     exact copies of training clips of camera 2: `test.duplicates(train)`
     finds them. Report accuracies without them beside the usual ones.
 
-    The data are for research use and can be had from the authors' page or
-    from https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1.
+    The data are for research use.
 
     Args:
         path: path of `all_sqe.zip`, of the folder of its `.json` files, or
-            of the folder around it. Nothing is extracted.
+            of the folder around it. Nothing is extracted. By default, the
+            archive is fetched once (14 MB) from
+            https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
@@ -67,6 +71,7 @@ def load_data(path, strict=False, workers=1):
 
     Raises:
         FileNotFoundError: if there are no such files at `path`.
+        ConnectionError: if the archive cannot be fetched.
         ValueError: if the archive is damaged, if no file can be used, or if
             one cannot and `strict`.
 
@@ -79,7 +84,20 @@ def load_data(path, strict=False, workers=1):
 
     Reference: [Wang et al., 2014](https://arxiv.org/abs/1405.2941).
     """
+    path = _places.locate(path, ARCHIVE, HINT, ADDRESS, _check_archive)
     return collect(NWUCLAReader(path), strict, workers)
+
+
+def _check_archive(path):
+    """Raises a `ValueError` for anything but the complete archive."""
+    reader = NWUCLAReader(path)
+    clips, skipped = read_units(reader, reader.units())
+    if len(clips) != NUM_CLIPS:
+        raise ValueError(
+            f"What {ADDRESS} gave holds {len(clips)} clips, not the "
+            f"{NUM_CLIPS} of NW-UCLA, and {len(skipped)} other files. It was "
+            "removed. Try again, or get the archive by other means."
+        )
 
 
 class NWUCLAReader(Reader):

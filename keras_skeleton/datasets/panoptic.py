@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_skeleton.datasets import _archives
 from keras_skeleton.datasets import _extracted
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import _text
 from keras_skeleton.datasets.readers import Clip
 from keras_skeleton.datasets.readers import Reader
@@ -28,7 +29,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     head="eye_ear",
     unit="metres",
     num_persons=8,
@@ -49,6 +50,8 @@ def load_data(
     Args:
         path: path of a folder of files, of a folder around such folders
             (sequences, `hdPose3d_stage1_coco19`), or of a .zip archive.
+            By default, it is looked for as `panoptic` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         head: What joints 15 to 18 of the files are. The page of the data
             set lists left eye, left ear, right eye, right ear: `"eye_ear"`.
             Several published readers take them for right eye, left eye,
@@ -82,6 +85,7 @@ def load_data(
 
     - [Joo et al., 2017](https://arxiv.org/abs/1612.03153)
     """
+    path = _places.locate(path, "panoptic", HINT)
     reader = PanopticReader(path, head, unit, num_persons)
     return collect(reader, strict, workers)
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import _text
 from keras_skeleton.datasets._matlab import parse_matlab
 from keras_skeleton.datasets.readers import Clip
@@ -38,7 +39,7 @@ HINT = (
 )
 
 
-def load_data(path, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1):
     """Reads the annotated joints of Penn Action.
 
     2,326 clips of one person, 13 joints, 18 to 663 frames, in pixels of the
@@ -56,6 +57,8 @@ def load_data(path, strict=False, workers=1):
     Args:
         path: path of the folder `labels` of `.mat` files, of a folder
             around it, or of a .zip archive of either.
+            By default, it is looked for as `penn_action` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
@@ -81,6 +84,7 @@ def load_data(path, strict=False, workers=1):
 
     - [Zhang et al., 2013](https://doi.org/10.1109/ICCV.2013.280)
     """
+    path = _places.locate(path, "penn_action", HINT)
     return collect(PennActionReader(path), strict, workers)
 
 

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import _prepared
 from keras_skeleton.datasets._text import parse_table
 from keras_skeleton.datasets.readers import Clip
@@ -75,7 +76,7 @@ CLASS_NAMES = (
 )
 
 
-def load_data(path, split=None, strict=False, workers=1):
+def load_data(path=None, split=None, strict=False, workers=1):
     """Reads PKU-MMD from its raw files or from a prepared file.
 
     25 joints of one or two persons (Kinect v2, as in NTU RGB+D) at 30 frames
@@ -93,6 +94,8 @@ def load_data(path, split=None, strict=False, workers=1):
     Args:
         path: path of an `.npz` file, see `load_prepared`, or of the raw
             files, see `prepare_raw`.
+            By default, it is looked for as `pku_mmd` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         split: string, the protocol of an `.npz` file.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
@@ -114,6 +117,7 @@ def load_data(path, split=None, strict=False, workers=1):
 
     Reference: [Liu et al., 2017](https://arxiv.org/abs/1703.07475).
     """
+    path = _places.locate(path, "pku_mmd", HINT)
     if _prepared.is_prepared(path):
         return load_prepared(path, split, strict, workers)
     return prepare_raw(path, strict, workers)

@@ -7,6 +7,7 @@ import typing
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import ntu
 from keras_skeleton.datasets import nw_ucla
 from keras_skeleton.datasets import pku_mmd
@@ -44,25 +45,27 @@ class DataSet(typing.NamedTuple):
         num_classes: integer.
         class_names: list of strings, or `None` where the file of the data
             set has none.
+        num_clips: integer, or `None` where it is unknown.
     """
 
     skeleton: str
     num_classes: int
     class_names: list | None = None
+    num_clips: int | None = None
 
 
 DATA_SETS = {
-    "ntu60_3d": DataSet("ntu", 60, ntu.class_names(60)),
-    "ntu60_2d": DataSet("coco17", 60, ntu.class_names(60)),
-    "ntu120_3d": DataSet("ntu", 120, ntu.class_names(120)),
-    "ntu120_2d": DataSet("coco17", 120, ntu.class_names(120)),
+    "ntu60_3d": DataSet("ntu", 60, ntu.class_names(60), 56_578),
+    "ntu60_2d": DataSet("coco17", 60, ntu.class_names(60), 56_578),
+    "ntu120_3d": DataSet("ntu", 120, ntu.class_names(120), 113_945),
+    "ntu120_2d": DataSet("coco17", 120, ntu.class_names(120), 113_945),
     "gym99": DataSet("coco17", 99),
-    "gym288": DataSet("coco17", 288),
+    "gym288": DataSet("coco17", 288, None, 38_223),
     "ucf101": DataSet("coco17", 101),
     "hmdb51": DataSet("coco17", 51),
     "diving48": DataSet("coco17", 48),
     "pku_mmd": DataSet("ntu", 51, list(pku_mmd.CLASS_NAMES)),
-    "nw_ucla": DataSet("nw_ucla", 10, list(nw_ucla.CLASS_NAMES)),
+    "nw_ucla": DataSet("nw_ucla", 10, list(nw_ucla.CLASS_NAMES), 1_484),
 }
 # By the number of joints, where the data set is not named.
 LAYOUTS = {25: "ntu", 17: "coco17", 18: "openpose18", 20: "nw_ucla"}
@@ -82,7 +85,12 @@ MOST_CLASSES = 1_000_000
 
 
 def load_data(
-    path, name=None, skeleton=None, class_names=None, strict=False, workers=1
+    path=None,
+    name=None,
+    skeleton=None,
+    class_names=None,
+    strict=False,
+    workers=1,
 ):
     """Reads the annotation pickle of PYSKL or MMAction2 of any data set.
 
@@ -116,6 +124,8 @@ def load_data(
 
     Args:
         path: path of the `.pkl` file.
+            By default, the file of `name` is fetched
+            once, if it is among `ADDRESSES`.
         name: string, one of the data sets above: tells the joints and the
             class names, and checks labels. Any other file needs none.
         skeleton: `Skeleton` or the name of a registered one. By default,
@@ -150,8 +160,44 @@ def load_data(
 
     - [Duan et al., 2022](https://arxiv.org/abs/2205.09443)
     """  # noqa: E501
+    path = locate(path, name)
     reader = AnnotationReader(path, name, skeleton, class_names)
     return collect(reader, strict, workers)
+
+
+def locate(path, name, hint=None):
+    """Returns the path of an annotation file, which may be fetched for it.
+
+    Args:
+        path: The given path, or `None`.
+        name: Name of the data set.
+        hint: Where to get it, if it cannot be fetched.
+
+    Raises:
+        FileNotFoundError: If there is no path, and the file of `name` cannot
+            be fetched.
+        ConnectionError, ValueError: If it cannot be fetched or is damaged.
+    """
+    if path is not None:
+        return path
+    if name is None:
+        raise FileNotFoundError(
+            "Pass the `path` of an annotation file, or the `name` of one that "
+            f"can be fetched: {', '.join(ADDRESSES)}."
+        )
+    if hint is None:
+        hint = f"The annotation file of {name!r} must be fetched by hand."
+
+    def check(file):
+        reader = AnnotationReader(file, name)
+        expected = DATA_SETS[name].num_clips
+        if expected and len(reader.units()) != expected:
+            raise ValueError(
+                f"The file of {name!r} holds {len(reader.units())} clips, "
+                f"not {expected}. It was removed."
+            )
+
+    return _places.locate(path, f"{name}.pkl", hint, ADDRESSES.get(name), check)
 
 
 class AnnotationReader(Reader):

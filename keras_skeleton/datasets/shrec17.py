@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _archives
+from keras_skeleton.datasets import _places
 from keras_skeleton.datasets import _text
 from keras_skeleton.datasets._pickles import parse_pickle
 from keras_skeleton.datasets.readers import Clip
@@ -56,7 +57,7 @@ PREPARED_HINT = (
 
 
 def load_data(
-    path,
+    path=None,
     classes=14,
     coordinates="world",
     normalize=False,
@@ -79,6 +80,8 @@ def load_data(
     Args:
         path: path of the folder with `gesture_1` to `gesture_14`, of a
             folder around it, or of a .zip archive.
+            By default, it is looked for as `shrec17` in the cache of
+            Keras, `~/.keras/datasets/keras_skeleton`.
         classes: 14 for the gestures, or 28 to distinguish the two ways of
             performing them. Gesture `g` and way `w`, both from 0, then make
             the label `2 * g + w`; DHG-14/28 numbers differently.
@@ -111,6 +114,7 @@ def load_data(
 
     - [De Smedt et al., 2017](https://doi.org/10.2312/3dor.20171049)
     """
+    path = _places.locate(path, "shrec17", HINT)
     reader = SHREC17Reader(path, classes, coordinates, normalize)
     return collect(reader, strict, workers)
 

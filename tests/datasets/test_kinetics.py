@@ -237,6 +237,7 @@ def annotations(**changes):
         ),
         (annotations(info=None), "'info'"),
         (annotations(info={"resolution": [0, 1]}), "resolution"),
+        (annotations(info={"resolution": [1e300, 1]}), "resolution"),
         (annotations(info={"resolution": [1, 1]}), "num_frame"),
         (annotations(annotations=[]), "shows nobody"),
         (annotations(annotations=[{"frame_index": 0}]), "person_id"),
