@@ -8,7 +8,11 @@ fine-tuned with a head. A run that was stopped goes on when the same command
 is given again. The output folder receives the weights in float16, their card
 with the scores on the test clips (view 3), and a log of each stage.
 
-No result is chosen on the test clips: the model of the last epoch counts.
+`--encoder FILE` fine-tunes from the pre-trained weights of an earlier run,
+for other seeds; `--from-scratch` trains as long without any.
+
+No result is chosen on the test clips: the model of the last epoch counts, and
+the recipe of fine-tuning was chosen on view 2, after training on view 1.
 """
 
 import argparse
@@ -164,9 +168,12 @@ def main():
     parser.add_argument("data_path")
     parser.add_argument("--output", default="runs/mamp_nw_ucla")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pretrain-epochs", type=int, default=120)
-    parser.add_argument("--finetune-epochs", type=int, default=120)
-    parser.add_argument("--from-scratch", action="store_true")
+    parser.add_argument("--pretrain-epochs", type=int, default=480)
+    parser.add_argument("--finetune-epochs", type=int, default=60)
+    parser.add_argument("--layer-decay", type=float, default=0.75)
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--encoder", metavar="FILE")
+    start.add_argument("--from-scratch", action="store_true")
     options = parser.parse_args()
 
     folder = pathlib.Path(options.output)
@@ -182,8 +189,8 @@ def main():
         "date": datetime.date.today().isoformat(),
         **vars(options),
     }
-    recipe.pop("data_path")
-    recipe.pop("output")
+    for path in ("data_path", "output", "encoder"):
+        recipe.pop(path)
     # `keras-skeleton evaluate` needs nothing but the file and the data.
     metadata = {
         "data_set": "nw_ucla",
@@ -191,17 +198,28 @@ def main():
         "transforms": json.dumps(evaluation.serialize_transforms(EVALUATION)),
     }
 
-    encoder = MAMP(**ARCHITECTURE)
-    if not options.from_scratch:
-        pretrain(
-            encoder, train_split, folder, options.seed, options.pretrain_epochs
-        )
-        file = folder / "mamp_nw_ucla_pretext.safetensors"
-        save_weights(encoder, file, dtype="float16", **metadata)
-        result = frozen_scores(encoder, train_split, test_split)
-        print(json.dumps(result), flush=True)
-        stage = "pre-trained without labels"
-        write_card(file.with_suffix(".json"), result, [], stage, recipe)
+    if options.from_scratch:
+        encoder = MAMP(**ARCHITECTURE)
+    else:
+        file = options.encoder
+        if file is None:
+            file = folder / "mamp_nw_ucla_pretext.safetensors"
+            encoder = MAMP(**ARCHITECTURE)
+            pretrain(
+                encoder,
+                train_split,
+                folder,
+                options.seed,
+                options.pretrain_epochs,
+            )
+            save_weights(encoder, file, dtype="float16", **metadata)
+            result = frozen_scores(encoder, train_split, test_split)
+            print(json.dumps(result), flush=True)
+            stage = "pre-trained without labels"
+            write_card(file.with_suffix(".json"), result, [], stage, recipe)
+        # From the file and a fresh seed: a run with `--encoder` is the same.
+        encoder = MAMP(weights=file)
+    keras.utils.set_random_seed(options.seed)
     model = finetune(
         encoder,
         train_split,
@@ -209,7 +227,7 @@ def main():
         options.seed,
         options.finetune_epochs,
         # The published recipe decays only from a pre-trained encoder.
-        layer_decay=1.0 if options.from_scratch else 0.9,
+        layer_decay=1.0 if options.from_scratch else options.layer_decay,
     )
     file = folder / "mamp_nw_ucla.safetensors"
     save_weights(model, file, dtype="float16", **metadata)
