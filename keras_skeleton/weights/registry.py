@@ -397,7 +397,7 @@ def save_weights(model, path, dtype="float32", **metadata):
     >>> same = keras_skeleton.applications.MAMP("encoder.safetensors")
     """
     import keras
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     path = pathlib.Path(path)
     if path.suffix != ".safetensors":
@@ -435,7 +435,8 @@ def save_weights(model, path, dtype="float32", **metadata):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, part, metadata)
+        # `save_file` would let nobody else read the file.
+        part.write_bytes(save(tensors, metadata))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
