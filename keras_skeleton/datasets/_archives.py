@@ -10,6 +10,8 @@ import zlib
 # More than any file of one clip has; a megabyte of a compressed archive can
 # hold a gigabyte.
 LIMIT = 1 << 27
+# Bytes to read at a time from a file that is larger than it states.
+STEP = 1 << 16
 
 
 class Source:
@@ -71,10 +73,11 @@ class Source:
         file = self._files[name]
         if isinstance(file, zipfile.ZipInfo):
             return self._read_member(file)
-        if not stat.S_ISREG(os.stat(file).st_mode):
+        status = os.stat(file)
+        if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is not a regular file")
         with open(file, "rb") as opened:
-            return self._check_size(opened.read(self.limit + 1))
+            return self._read_all(opened, status.st_size)
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -143,19 +146,28 @@ class Source:
             )
         try:
             with self._archive.open(member) as file:
-                return self._check_size(file.read(self.limit + 1))
+                return self._read_all(file, member.file_size)
         except (zlib.error, zipfile.BadZipFile, EOFError) as error:
             raise ValueError(f"it is damaged: {error}") from error
         except (NotImplementedError, RuntimeError) as error:
             raise ValueError(f"it cannot be unpacked: {error}") from error
 
-    def _check_size(self, data):
-        if len(data) > self.limit:
-            raise ValueError(
-                f"it has more than {self.limit:,} bytes, which is more than "
-                "any such file"
-            )
-        return data
+    def _read_all(self, file, size):
+        """Reads an open file, which may be larger than it states."""
+        # What is asked for is reserved, however little there is: so the
+        # stated size comes first, then small steps.
+        pieces, received, step = [], 0, size + 1
+        while max(size, received) <= self.limit:
+            piece = file.read(step)
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
+            received += len(piece)
+            step = STEP
+        raise ValueError(
+            f"it has more than {self.limit:,} bytes, which is more than any "
+            "such file"
+        )
 
 
 def open_source(path, suffixes, hint, archive=None, wanted=None, limit=LIMIT):

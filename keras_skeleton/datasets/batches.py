@@ -274,7 +274,11 @@ def build_dataset(plan, workers=None):
         return rows.batch(plan.batch_size // count)
 
     def prepare(indices, draws):
-        clips = tf.numpy_function(plan.read, [indices], tf.float32)
+        clips, labels = tf.numpy_function(
+            lambda indices: (plan.read(indices), plan.read_labels(indices)),
+            [indices],
+            [tf.float32, tf.int32],
+        )
         clips = tf.ensure_shape(clips, raw_shape)
         clips = plan.transform(clips, draws, plan.transforms)
         batch = None
@@ -283,7 +287,6 @@ def build_dataset(plan, workers=None):
         clips = tf.ensure_shape(clips, (batch, *plan.batch_shape[1:]))
         if not plan.labels:
             return clips
-        labels = tf.numpy_function(plan.read_labels, [indices], tf.int32)
         return clips, tf.ensure_shape(labels, (batch,))
 
     dataset = tf.data.Dataset.range(1).flat_map(start)

@@ -44,21 +44,26 @@ def choose(layer, population, count, draws):
     backend, ops = layer.backend, layer.backend.numpy
     steps = draws.shape[1]
     step = ops.arange(steps, dtype="int32")
-    last = (population - count)[:, None] + step
-    number = integers(layer, draws, 0, last)
-    is_earlier = step[None] < step[:, None]
-    repeats = (number[:, :, None] == number[:, None]) & is_earlier
-    is_taken = ops.any(repeats, axis=2, keepdims=True)
-    is_taken = backend.cast(is_taken, "float32")
+    low = (population - count)[:, None]
+    number = integers(layer, draws, 0, low + step)
+    is_earlier = step[:, None] < step
+    is_repeat = (number[:, :, None] == number[:, None]) & is_earlier
+    is_repeat = ops.any(is_repeat, axis=1)
     # A number is also taken if it is the `last` of an earlier step that took
-    # it, which may hang on one still earlier: follow the links, twice as far
-    # each time.
-    links = (number[:, :, None] == last[:, None]) & is_earlier
-    links = backend.cast(links, "float32")
+    # it, which may hang on one still earlier. So each step links to that
+    # step, or to itself, and one whose number repeats to place 0, which
+    # stands for "taken". Links are followed twice as far each time, in one
+    # flat tensor, as this is how all engines gather fast.
+    owner = number - low
+    owner = ops.where((owner >= 0) & (owner < step), owner, step)
+    samples = backend.shape(number)[0]
+    start = 1 + steps * ops.arange(samples, dtype="int32")[:, None]
+    link = ops.where(is_repeat, 0, start + owner)
+    link = ops.concatenate([ops.zeros(1, "int32"), ops.reshape(link, (-1,))])
     for _ in range(steps.bit_length()):
-        is_taken = ops.maximum(is_taken, ops.matmul(links, is_taken))
-        links = ops.matmul(links, links)
-    chosen = ops.where(is_taken[:, :, 0] > 0, last, number)
+        link = ops.take(link, link, axis=0)
+    is_taken = ops.reshape(link[1:], (samples, steps)) == 0
+    chosen = ops.where(is_taken, low + step, number)
     return ops.where(step < count[:, None], chosen, -1)
 
 

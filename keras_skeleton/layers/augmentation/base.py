@@ -117,12 +117,38 @@ class SkeletonTransform(DataLayer):
         """The given uniform numbers as a tensor of the engine at work."""
         return self.backend.convert_to_tensor(draws, dtype="float32")
 
+    def as_rows(self, clips):
+        """Clips with a row for each frame of each person, `(N, M, T, V * C)`.
+
+        NumPy needs several times as long where the last axis is as short as
+        that of the coordinates.
+        """
+        _, persons, _, joints, coordinates = clips.shape
+        frames = self.backend.shape(clips)[2]
+        shape = (-1, persons, frames, joints * coordinates)
+        return self.backend.numpy.reshape(clips, shape)
+
+    def for_rows(self, values, clips):
+        """Values `(N, C)` repeated for each joint, `(N, 1, 1, V * C)`."""
+        repeated = [values] * clips.shape[3]
+        repeated = self.backend.numpy.concatenate(repeated, axis=-1)
+        return repeated[:, None, None]
+
+    def is_present(self, clips):
+        """Who is not all zero in which frames, boolean `(N, M, T)`."""
+        ops = self.backend.numpy
+        size = clips.shape[3] * clips.shape[4]
+        # A product with ones takes NumPy a third of the time of `any`.
+        ones = ops.ones((size, 1), dtype="float32")
+        total = ops.matmul(ops.abs(ops.reshape(clips, (-1, size))), ones)
+        return ops.reshape(total, self.backend.shape(clips)[:3]) != 0
+
     def valid_length(self, clips):
         """Frames of each clip up to the last that is not all zero, int32."""
         ops = self.backend.numpy
-        is_present = ops.any(clips != 0, axis=(1, 3, 4))
+        is_valid = ops.any(self.is_present(clips), axis=1)
         number = ops.arange(1, self.backend.shape(clips)[2] + 1, dtype="int32")
-        return ops.max(ops.where(is_present, number, 0), axis=1)
+        return ops.max(ops.where(is_valid, number, 0), axis=1)
 
     def take_frames(self, clips, frames):
         """Returns some frames of each clip, for all its persons.

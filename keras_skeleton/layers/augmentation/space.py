@@ -6,6 +6,13 @@ from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 
 
+def stack(backend, rows):
+    """Makes matrices `(N, D, D)` of rows of tensors `(N,)`."""
+    entries = [entry for row in rows for entry in row]
+    matrix = backend.numpy.stack(entries, axis=-1)
+    return backend.numpy.reshape(matrix, (-1, len(rows), len(rows)))
+
+
 def rotate(backend, clips, matrix):
     """Multiplies the leading coordinates, as rows, by a matrix `(N, D, D)`."""
     ops = backend.numpy
@@ -108,8 +115,7 @@ class RandomRotation(SkeletonTransform):
         angles = low + draws * (high - low)
         rows = _rows_3d if self.dimensions == 3 else _rows_2d
         rows = rows(ops.cos(angles), ops.sin(angles))
-        matrix = ops.stack([ops.stack(row, axis=-1) for row in rows], axis=1)
-        return rotate(self.backend, clips, matrix)
+        return rotate(self.backend, clips, stack(self.backend, rows))
 
     def get_config(self):
         return {
@@ -304,18 +310,17 @@ class Center(SkeletonTransform):
 
     def transform(self, clips, draws):
         ops = self.backend.numpy
-        is_present = ops.any(clips != 0, axis=(3, 4))
-        first = ops.argmax(self.backend.cast(is_present[:, 0], "int32"), axis=1)
-        frames = ops.arange(self.backend.shape(clips)[2], dtype="int32")
-        is_first = frames[None] == self.backend.cast(first, "int32")[:, None]
+        is_present = self.backend.cast(self.is_present(clips), "float32")
+        first = ops.argmax(is_present[:, 0], axis=1)
+        first = self.backend.cast(first, "int32")[:, None]
+        body = self.take_frames(clips, first)[:, 0, 0]
         if self.joint is None:
-            place = ops.mean(clips[:, 0], axis=2)
+            origin = ops.mean(body, axis=1)
         else:
-            place = clips[:, 0, :, self.joint]
-        is_first = self.backend.cast(is_first, "float32")[..., None]
-        origin = ops.sum(place * is_first, axis=1)
-        keep = self.backend.cast(is_present, "float32")[..., None, None]
-        return clips - origin[:, None, None, None] * keep
+            origin = body[:, self.joint]
+        origin = self.for_rows(origin, clips) * is_present[..., None]
+        centred = self.as_rows(clips) - origin
+        return ops.reshape(centred, self.backend.shape(clips))
 
     def get_config(self):
         skeleton = self.skeleton
