@@ -8,6 +8,7 @@ _HOMES = {
     "per_class_accuracy": "metrics",
     "top_k_accuracy": "metrics",
     "extract_features": "features",
+    "fuse_scores": "fusion",
     "predict": "features",
     "LinearProbe": "probe",
     "linear_probe": "probe",

@@ -1,0 +1,98 @@
+"""The network that CTR-GCN and PSUMNet's streams share."""
+
+import keras
+
+from keras_skeleton import layers
+from keras_skeleton.applications import _common
+
+
+def relation_channels(channels, small=()):
+    """Channels in which joints are compared: an eighth, or 8 of few.
+
+    Args:
+        channels: Channels of the block's input.
+        small: Numbers of channels from 8 on that also count as few.
+    """
+    return 8 if channels < 8 or channels in small else channels // 8
+
+
+def features(
+    clips, graph, plan, hidden_dim, *, small=(), adaptive=True, prefix="", dtype
+):
+    """Feature map `(N, M, T', V, D)` of clips `(N, M, T, V, C)`.
+
+    Args:
+        clips: Symbolic tensor.
+        graph: Array `(S, V, V)`.
+        plan: For each block, its width in multiples of `hidden_dim` and its
+            stride.
+        hidden_dim: Channels of the first block.
+        small: As in `relation_channels`.
+        adaptive: Whether the graphs are trained.
+        prefix: Begins the name of every layer.
+        dtype: Data type policy of the layers.
+    """
+    persons, _, joints, channels = clips.shape[1:]
+    x = layers.PersonNormalization(name=f"{prefix}input_norm", dtype=dtype)(
+        clips
+    )
+    x = layers.FoldPersons(name=f"{prefix}fold_persons", dtype=dtype)(x)
+    for i, (width, stride) in enumerate(plan):
+        x = layers.ChannelTopologyBlock(
+            width * hidden_dim,
+            graph,
+            relation_channels(channels, small),
+            stride=stride,
+            residual=i > 0,
+            adaptive=adaptive,
+            name=f"{prefix}block_{i}",
+            dtype=dtype,
+        )(x)
+        channels = width * hidden_dim
+    # Persons leave the batch as tokens would: a grid of frames and joints.
+    return layers.TokenGrid(
+        persons, x.shape[1], joints, name=f"{prefix}features", dtype=dtype
+    )(x)
+
+
+def logits(
+    features, classes, *, activation=None, dropout_rate=0, prefix="", dtype
+):
+    """Class scores of a feature map: its mean, then a dense layer."""
+    x = keras.layers.GlobalAveragePooling3D(
+        name=f"{prefix}pooled", dtype=dtype
+    )(features)
+    if dropout_rate:
+        x = keras.layers.Dropout(
+            dropout_rate, name=f"{prefix}head_dropout", dtype=dtype
+        )(x)
+    limit = x.shape[-1] ** -0.5
+    return keras.layers.Dense(
+        classes,
+        activation=activation,
+        kernel_initializer=keras.initializers.RandomNormal(
+            stddev=(2 / classes) ** 0.5
+        ),
+        bias_initializer=keras.initializers.RandomUniform(-limit, limit),
+        name=f"{prefix}predictions",
+        # The loss needs full precision whatever the layers compute in.
+        dtype="float32",
+    )(x)
+
+
+def check_width(hidden_dim):
+    """Raises a `ValueError` for a width that the branches cannot share."""
+    if hidden_dim < 1 or hidden_dim % 4:
+        raise ValueError(
+            "`hidden_dim` must be a positive multiple of the 4 branches over "
+            f"time. Received hidden_dim={hidden_dim}."
+        )
+
+
+def decode_predictions(system, predictions, class_names, top):
+    """Names the best classes; names of classes may be those of weights."""
+    if isinstance(class_names, str):
+        from keras_skeleton.weights import registry
+
+        class_names = registry.get(system, class_names).class_names
+    return _common.decode_predictions(predictions, class_names, top)

@@ -1,0 +1,511 @@
+"""PSUMNet: one network for each part of the body, all modalities at once."""
+
+import keras
+from keras import ops
+
+from keras_skeleton import layers
+from keras_skeleton import skeletons
+from keras_skeleton.applications import _channel_topology
+from keras_skeleton.applications import _common
+from keras_skeleton.layers.augmentation import BodyPart
+from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import SelectJoints
+from keras_skeleton.layers.augmentation import Streams
+from keras_skeleton.layers.augmentation import body_part
+
+# Width of each block in multiples of `hidden_dim`, and its stride.
+_PLANS = {
+    "body": (
+        *4 * ((1, 1),),
+        (2, 2),
+        *2 * ((2, 1),),
+        (4, 2),
+        *2 * ((4, 1),),
+    ),
+    "hand": ((1, 1), (2, 2), *2 * ((2, 1),), (4, 2), (4, 1)),
+    "leg": ((1, 1), (2, 2), (2, 1), (4, 2)),
+}
+PARTS = tuple(_PLANS)
+_PUBLISHED = {
+    "input_shape": None,
+    "skeleton": "ntu",
+    "part": None,
+    "bones": "published",
+    "hidden_dim": 64,
+    "fusion_weights": (2.0, 1.8, 0.7),
+    "dropout_rate": 0.0,
+}
+# What can be chosen anew when a head is put on a finished encoder.
+_HEAD_SETTINGS = ("fusion_weights", "dropout_rate")
+# Published layouts of parts, by the name of the skeleton.
+_LAYOUTS = {"ntu": "ntu", "ntu_x67": "ntu_x", "shrec22": "shrec"}
+
+# Published factors of the logits of the body, the hands and the legs.
+FUSION_WEIGHTS = {
+    "ntu60_xsub": (2.0, 1.8, 0.7),
+    "ntu60_xview": (2.1, 1.6, 0.7),
+    "ntu120_xsub": (2.2, 1.5, 0.7),
+    "ntu120_xset": (2.1, 2.0, 0.8),
+    "ntu60_x": (3.4, 2.0, 1.0),
+    "ntu120_x": (2.4, 2.2, 1.0),
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class PSUMNet(_common.ClipCheck, keras.Model):
+    """PSUMNet: encoder or classifier, of one part of the body or of all.
+
+    One network looks at the whole body, one at both hands and one at both
+    legs. Each sees the joints, the bones and the motion of both as twelve
+    channels, in the frame of reference of the whole body, and is a stack of
+    CTR-GCN's blocks (`keras_skeleton.layers.ChannelTopologyBlock`), ten, six
+    and four of them. Persons meet only in the head, as means; absent persons
+    (all zero) take part like the others, as in the published code.
+
+    - With `part`, the model is one of the networks. It takes the twelve
+      channels of the joints of its part; `SelectJoints` and `Streams` with
+      the joints and bones of `part_of(skeleton, part)` make them. Published
+      networks are trained by themselves, each in this form.
+    - Without `part`, it is the three together: it takes clips of the whole
+      skeleton, makes the channels inside, and adds the logits with the
+      `fusion_weights`. `load_streams` brings the weights of trained
+      networks; the whole may be trained as well.
+
+    The encoder ends in the layer `features` of shape `(N, M, T', V', D)` with
+    `T' = ceil(T / 4)` (rounded up at each halving), `V'` the joints of the
+    part or of all parts one after another, and `D` 4 times `hidden_dim`, or
+    after `pooling` in `(N, D)`. The classifier ends in the layer
+    `predictions`.
+
+    Architecture arguments that are left out are taken from `weights` or from
+    `encoder`, and else from the published configuration, which is the default
+    named below.
+
+    `weights` of the authors are `"ntu60_xsub_body"` and `"ntu120_xsub_body"`,
+    those of the body's network. They lie behind a share page: the error of
+    the first call says which file to fetch and which command installs it.
+    Top-1 accuracy of the three networks together, in percent, as the authors
+    state it: NTU-60 X-sub 92.9, NTU-120 X-sub 89.4, NTU-60-X 94.7, NTU-120-X
+    89.1; of the hands' network alone on SHREC'17 with 14 and 28 gestures
+    95.5 and 93.1.
+
+    Args:
+        weights: `None` (random), a registered name, a path, or an `hf://` or
+            `https://` address.
+        input_shape: `(M, T, V, C)`: persons, frames, joints, channels.
+            Defaults to 2 persons and 64 frames, with `part` its joints in 12
+            channels, and without the joints of the skeleton in 3. Weights
+            fit any `T`.
+        skeleton: The whole body: a `Skeleton` or its registered name.
+            Defaults to `"ntu"`.
+        part: `"body"`, `"hand"`, `"leg"`, or `None` (default) for all three.
+        bones: `"published"` (default) or `"corrected"`: the graph of a part,
+            and the bones that the three together make inside. See `part_of`.
+            The weights bring the graph along.
+        classes: `None` for the encoder, a number for the classifier.
+        pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
+            over persons, time and joints.
+        encoder: A built PSUMNet encoder to put a head on. Layers and
+            variables are shared.
+        classifier_activation: Activation of `predictions`. Defaults to none:
+            the outputs are logits.
+        hidden_dim: Channels of the first blocks, a multiple of 4. Defaults
+            to 64.
+        fusion_weights: Factors of the logits of the body, the hands and the
+            legs. Defaults to those of NTU-60 X-sub; `FUSION_WEIGHTS` has all
+            published ones.
+        dropout_rate: Dropout before the last layer. Defaults to 0.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+
+    Input shape: `(N, M, T, V, C)`, metres.
+
+    Raises:
+        ValueError: If arguments contradict each other, the skeleton or the
+            weights; the message says how to mend it.
+
+    Example:
+
+    >>> hands = PSUMNet(part="hand", classes=60)
+    >>> hands(np.zeros((2, 2, 64, 13, 12))).shape
+    (2, 60)
+    >>> model = PSUMNet(classes=60)
+    >>> model.load_streams(hand=hands)
+    >>> model(np.zeros((2, 2, 64, 25, 3))).shape
+    (2, 60)
+
+    Reference: Trivedi and Sarvadevabhatla, PSUMNet: Unified Modality Part
+    Streams are All You Need for Efficient Pose-based Action Recognition,
+    ECCV 2022 Workshops, arXiv 2208.05775; official code skelemoa/psumnet.
+    """
+
+    def __init__(
+        self,
+        weights=None,
+        *,
+        input_shape=None,
+        skeleton=None,
+        part=None,
+        bones=None,
+        classes=None,
+        pooling=None,
+        encoder=None,
+        classifier_activation=None,
+        hidden_dim=None,
+        fusion_weights=None,
+        dropout_rate=None,
+        name="psumnet",
+        dtype=None,
+    ):
+        given = {
+            key: value
+            for key, value in {
+                "input_shape": input_shape,
+                "skeleton": skeleton,
+                "part": part,
+                "bones": bones,
+                "hidden_dim": hidden_dim,
+                "fusion_weights": fusion_weights,
+                "dropout_rate": dropout_rate,
+            }.items()
+            if value is not None
+        }
+        settings = _common.settle(
+            "psumnet", given, _PUBLISHED, weights, encoder, _HEAD_SETTINGS
+        )
+        _channel_topology.check_width(settings["hidden_dim"])
+        skeleton = skeletons.get(settings["skeleton"])
+        parts = {
+            part: part_of(skeleton, part, settings["bones"])
+            for part in ([settings["part"]] if settings["part"] else PARTS)
+        }
+        input_shape = _check_shape(settings, skeleton, parts, classes, pooling)
+        settings["input_shape"] = input_shape
+        settings["skeleton"] = skeletons.serialize(skeleton)
+        settings["fusion_weights"] = _check_factors(settings["fusion_weights"])
+
+        if encoder is None:
+            inputs = keras.Input(input_shape, name="skeletons")
+            features = _features(inputs, settings, parts, dtype)
+        else:
+            inputs = encoder.inputs[0]
+            features = encoder.get_layer("features").output
+        outputs = features
+        if classes is not None:
+            outputs = _logits(
+                features,
+                settings,
+                parts,
+                int(classes),
+                classifier_activation,
+                dtype,
+            )
+        elif pooling is not None:
+            outputs = _common.pool(features, pooling, dtype)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = keras.dtype_policies.get(dtype)
+
+        self.skeleton = skeleton
+        self.parts = tuple(parts)
+        self.clip_shape = input_shape
+        self._config = {
+            **settings,
+            "classes": classes,
+            "pooling": pooling,
+            "classifier_activation": classifier_activation,
+        }
+        if weights is not None:
+            from keras_skeleton.weights import load_weights
+
+            load_weights(self, weights)
+
+    def blocks(self, part):
+        """The blocks of the network of one part, first to last."""
+        prefix = self.prefix(part)
+        return [
+            self.get_layer(f"{prefix}block_{i}")
+            for i in range(len(_PLANS[part]))
+        ]
+
+    def prefix(self, part):
+        """What the names of the layers of one part begin with."""
+        if part not in self.parts:
+            raise ValueError(
+                f"The model {self.name!r} has the parts "
+                f"{', '.join(self.parts)}. Received part={part!r}."
+            )
+        return "" if self._config["part"] else f"{part}_"
+
+    def load_streams(self, **streams):
+        """Loads trained networks of parts into the three together.
+
+        Args:
+            **streams: By part (`body=`, `hand=`, `leg=`) a `PSUMNet` of this
+                part, or what `weights=` takes for one.
+
+        Raises:
+            ValueError: If a network is that of another part, or does not fit.
+        """
+        from keras_skeleton.weights import conversion
+
+        variables = conversion.variables_of(self)
+        arrays = {}
+        for part, stream in streams.items():
+            prefix = self.prefix(part)
+            if not isinstance(stream, PSUMNet):
+                stream = self._stream(part, stream)
+            if stream.parts != (part,) or not prefix:
+                raise ValueError(
+                    "`load_streams` puts networks of single parts into a "
+                    "model of all three. Received a network of "
+                    f"{', '.join(stream.parts)} for part={part!r} of the "
+                    f"model {self.name!r}."
+                )
+            for path, variable in conversion.variables_of(stream).items():
+                target = variables.get(prefix + path)
+                if target is None or target.shape != variable.shape:
+                    raise ValueError(
+                        f"{path} of shape {tuple(variable.shape)} has no "
+                        f"place in the model {self.name!r}. Build both with "
+                        "the same `classes`, persons and other arguments."
+                    )
+                arrays[prefix + path] = ops.convert_to_numpy(variable.value)
+        conversion.assign(variables, arrays)
+
+    def _stream(self, part, weights):
+        settings = {
+            key: self._config[key]
+            for key in ("skeleton", "bones", "hidden_dim", "classes")
+        }
+        persons, frames, _, coordinates = self.clip_shape
+        joints = len(part_of(self.skeleton, part, settings["bones"]).joints)
+        return PSUMNet(
+            weights,
+            part=part,
+            input_shape=(persons, frames, joints, 4 * coordinates),
+            **settings,
+        )
+
+    def get_config(self):
+        return {
+            **self._config,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class ScoreFusion(keras.layers.Layer):
+    """Weighted sum of class scores.
+
+    Args:
+        factors: Factor of each input.
+        activation: Activation of the sum.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        scores: List of tensors `(N, classes)`.
+
+    Output shape: `(N, classes)`.
+    """
+
+    def __init__(self, factors, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.factors = tuple(float(factor) for factor in factors)
+        self.activation = keras.activations.get(activation)
+
+    def call(self, scores):
+        parts = [
+            factor * score
+            for factor, score in zip(self.factors, scores, strict=True)
+        ]
+        return self.activation(sum(parts[1:], start=parts[0]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factors": list(self.factors),
+            "activation": keras.activations.serialize(self.activation),
+        }
+
+
+def part_of(skeleton, part, bones="published"):
+    """Joints and bones of a part of the body.
+
+    For the layouts of the published data sets (`"ntu"`, `"ntu_x67"`,
+    `"shrec22"`) as published, see
+    `keras_skeleton.layers.augmentation.body_part`; the published legs of
+    `"ntu"` and hands of `"shrec22"` are off by one joint, which
+    `"corrected"` mends. For other layouts, the body is the whole skeleton,
+    and the hands and legs are the arms and legs that it names among its
+    `parts`, with the joints that they hang on in front.
+
+    Args:
+        skeleton: A `Skeleton` or its registered name.
+        part: `"body"`, `"hand"` or `"leg"`.
+        bones: `"published"` or `"corrected"`.
+
+    Returns:
+        A `keras_skeleton.layers.augmentation.BodyPart`.
+
+    Raises:
+        ValueError: If the layout has no such part.
+
+    Example:
+
+    >>> part_of("nw_ucla", "hand").joints
+    (2, 4, 5, 6, 7, 8, 9, 10, 11)
+    """
+    if part not in PARTS:
+        raise ValueError(
+            f"`part` must be one of {', '.join(PARTS)}. Received part={part!r}."
+        )
+    if bones not in ("published", "corrected"):
+        raise ValueError(
+            "`bones` must be 'published' or 'corrected'. Received "
+            f"bones={bones!r}."
+        )
+    skeleton = skeletons.get(skeleton)
+    layout = _LAYOUTS.get(skeleton.name)
+    if layout is not None and skeleton == skeletons.get(skeleton.name):
+        return body_part(layout, part, corrected=bones == "corrected")
+    if part == "body":
+        return BodyPart(tuple(range(skeleton.num_joints)), skeleton.edges)
+    limb = {"hand": "arm", "leg": "leg"}[part]
+    names = [f"{side}_{limb}" for side in ("left", "right")]
+    missing = [name for name in names if name not in skeleton.parts]
+    if missing:
+        raise ValueError(
+            f"The skeleton {skeleton.name!r} names no part {missing[0]!r}, "
+            f"which the network of part={part!r} looks at. Pass a `Skeleton` "
+            f"with {' and '.join(map(repr, names))} among its `parts`."
+        )
+    limbs = [joint for name in names for joint in skeleton.parts[name]]
+    parents = {skeleton.parents[joint] for joint in limbs}
+    joints = (*sorted(parents.difference(limbs)), *limbs)
+    place = {joint: i for i, joint in enumerate(joints)}
+    return BodyPart(
+        joints,
+        tuple(
+            (place[child], place[parent])
+            for child, parent in skeleton.edges
+            if child in place and parent in place
+        ),
+    )
+
+
+def _check_shape(settings, skeleton, parts, classes, pooling):
+    """The input shape, checked, or the default one."""
+    shape, part = settings["input_shape"], settings["part"]
+    if part is None:
+        shape = shape or (2, 64, skeleton.num_joints, 3)
+        return _common.check_arguments(shape, skeleton, classes, pooling)[0]
+    joints = len(parts[part].joints)
+    shape = shape or (2, 64, joints, 12)
+    if isinstance(shape, list | tuple) and len(shape) == 4:
+        if shape[2] != joints:
+            raise ValueError(
+                f"The part {part!r} of the skeleton {skeleton.name!r} has "
+                f"{joints} joints, in the order of `part_of`. Received "
+                f"input_shape={tuple(shape)}, whose third number is "
+                f"{shape[2]}. Without `part`, the model takes clips of the "
+                "whole skeleton."
+            )
+        whole = (*shape[:2], skeleton.num_joints, shape[3])
+        _common.check_arguments(whole, skeleton, classes, pooling)
+        return tuple(int(size) for size in shape)
+    return _common.check_arguments(shape, skeleton, classes, pooling)[0]
+
+
+def _check_factors(factors):
+    factors = tuple(float(factor) for factor in factors)
+    if len(factors) != len(PARTS):
+        raise ValueError(
+            "`fusion_weights` must be one factor for each of "
+            f"{', '.join(PARTS)}. Received fusion_weights={factors}."
+        )
+    return factors
+
+
+def _features(clips, settings, parts, dtype):
+    if settings["part"]:
+        return _part_features(clips, settings, parts, settings["part"], dtype)
+    outputs = []
+    for part, chosen in parts.items():
+        x = SelectJoints(chosen.joints, name=f"{part}_joints")(clips)
+        x = Streams(bones=chosen.bones, name=f"{part}_streams")(x)
+        outputs.append(
+            _part_features(x, settings, parts, part, dtype, f"{part}_")
+        )
+    return keras.layers.Concatenate(axis=3, name="features", dtype=dtype)(
+        outputs
+    )
+
+
+def _part_features(clips, settings, parts, part, dtype, prefix=""):
+    graph = layers.spatial_graph(len(parts[part].joints), parts[part].bones)
+    return _channel_topology.features(
+        clips,
+        graph,
+        _PLANS[part],
+        settings["hidden_dim"],
+        prefix=prefix,
+        dtype=dtype,
+    )
+
+
+def _logits(features, settings, parts, classes, activation, dtype):
+    def head(features, activation, prefix):
+        return _channel_topology.logits(
+            features,
+            classes,
+            activation=activation,
+            dropout_rate=settings["dropout_rate"],
+            prefix=prefix,
+            dtype=dtype,
+        )
+
+    if settings["part"]:
+        return head(features, activation, "")
+    scores, first = [], 0
+    for part, chosen in parts.items():
+        last = first + len(chosen.joints)
+        scores.append(head(features[:, :, :, first:last], None, f"{part}_"))
+        first = last
+    return ScoreFusion(
+        settings["fusion_weights"],
+        activation,
+        name="predictions",
+        dtype="float32",
+    )(scores)
+
+
+def preprocess_input(clips, num_frames=64):
+    """Brings clips of any length to the form the model was trained on.
+
+    The published evaluation on NTU RGB+D: the middle 95 % of the valid
+    frames, resized in time by linear interpolation. The result is what the
+    three networks together take.
+
+    Args:
+        clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
+        num_frames: Frames of the result.
+
+    Returns:
+        Tensor `(N, M, num_frames, V, C)`.
+    """
+    return CropResize(num_frames, interval=(0.95,))(clips)
+
+
+def decode_predictions(predictions, class_names, top=5):
+    """Names the best classes; see `_common.decode_predictions`."""
+    return _channel_topology.decode_predictions(
+        "psumnet", predictions, class_names, top
+    )

@@ -1,0 +1,111 @@
+"""Names of tensors that the tables of CTR-GCN and PSUMNet share."""
+
+import dataclasses
+
+from keras_skeleton.weights.conversion import ConversionTable
+from keras_skeleton.weights.conversion import Entry
+from keras_skeleton.weights.conversion import transpose
+
+
+@dataclasses.dataclass(frozen=True)
+class ExactTable(ConversionTable):
+    """A table whose entries have no places for numbers.
+
+    Deep networks of many small tensors have hundreds of entries, which a
+    search through all of them would take seconds for.
+    """
+
+    def __post_init__(self):
+        index = {entry.variable: entry for entry in self.entries}
+        object.__setattr__(self, "_index", index)
+
+    def find(self, path):
+        entry = self._index.get(path)
+        return entry, entry and entry.official
+
+
+def linear(official, ours, convert=transpose):
+    """Weight and bias."""
+    return [
+        Entry(f"{official}.weight", f"{ours}/kernel", convert),
+        Entry(f"{official}.bias", f"{ours}/bias"),
+    ]
+
+
+def norm(official, ours):
+    """Batch normalization."""
+    return [
+        Entry(f"{official}.weight", f"{ours}/gamma"),
+        Entry(f"{official}.bias", f"{ours}/beta"),
+        Entry(f"{official}.running_mean", f"{ours}/moving_mean"),
+        Entry(f"{official}.running_var", f"{ours}/moving_variance"),
+    ]
+
+
+def pointwise(official, ours):
+    """Pointwise convolution, a dense layer here."""
+    return linear(official, ours, pointwise_kernel)
+
+
+def pointwise_kernel(kernel):
+    """(outputs, inputs, 1, 1) to (inputs, outputs)."""
+    if kernel.ndim != 4 or kernel.shape[2:] != (1, 1):
+        raise ValueError("expected a pointwise convolution, (out, in, 1, 1)")
+    return kernel[:, :, 0, 0].T
+
+
+def temporal_kernel(kernel):
+    """(outputs, inputs, frames, 1) to (frames, inputs, outputs)."""
+    if kernel.ndim != 4 or kernel.shape[3] != 1:
+        raise ValueError(
+            "expected a convolution over time, (out, in, frames, 1)"
+        )
+    return kernel[..., 0].transpose(2, 1, 0)
+
+
+def block(layer, official, ours):
+    """A `ChannelTopologyBlock`."""
+    return [
+        *_graph_convolution(
+            len(layer.graph_convolution.values),
+            f"{official}.gcn1",
+            f"{ours}/graph_convolution",
+        ),
+        *_temporal_convolution(
+            len(layer.temporal_convolution.dilations),
+            f"{official}.tcn1.branches",
+            f"{ours}/temporal_convolution",
+        ),
+        *pointwise(f"{official}.residual.conv", f"{ours}/shortcut"),
+        *norm(f"{official}.residual.bn", f"{ours}/shortcut_norm"),
+    ]
+
+
+def _graph_convolution(graphs, official, ours):
+    entries = [
+        Entry(f"{official}.PA", f"{ours}/graph"),
+        Entry(f"{official}.alpha", f"{ours}/gate"),
+        *norm(f"{official}.bn", f"{ours}/norm"),
+        *pointwise(f"{official}.down.0", f"{ours}/shortcut"),
+        *norm(f"{official}.down.1", f"{ours}/shortcut_norm"),
+    ]
+    kinds = ("receiver", "sender", "value", "relation")
+    for s in range(graphs):
+        for number, kind in enumerate(kinds, start=1):
+            entries += pointwise(
+                f"{official}.convs.{s}.conv{number}", f"{ours}/{kind}_{s}"
+            )
+    return entries
+
+
+def _temporal_convolution(dilations, official, ours):
+    entries = norm(f"{official}.{dilations}.4", f"{ours}/pooling_norm")
+    for i in range(dilations + 2):
+        entries += pointwise(f"{official}.{i}.0", f"{ours}/pointwise_{i}")
+        entries += norm(f"{official}.{i}.1", f"{ours}/pointwise_norm_{i}")
+    for i in range(dilations):
+        entries += linear(
+            f"{official}.{i}.3.conv", f"{ours}/convolution_{i}", temporal_kernel
+        )
+        entries += norm(f"{official}.{i}.3.bn", f"{ours}/convolution_norm_{i}")
+    return entries

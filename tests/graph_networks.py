@@ -1,0 +1,250 @@
+"""What the parity tests of graph networks share."""
+
+import json
+
+import keras
+import numpy as np
+from keras import ops
+from support import assert_close
+from support import gradients
+from support import part
+from support import read_fixture
+
+from keras_skeleton.weights import convert_array
+from keras_skeleton.weights import load_official
+from keras_skeleton.weights import official_names
+
+
+def cases(folder, *patterns):
+    """Name, configuration and arrays of each fixture that matches."""
+    paths = sorted({p for pattern in patterns for p in folder.glob(pattern)})
+    assert paths, f"no fixture matches {patterns} in {folder}"
+    for path in paths:
+        yield path.stem, *read_fixture(path)
+
+
+def to_ours(x):
+    """(N, C, T, V, M) to (N, M, T, V, C)."""
+    return np.ascontiguousarray(x.transpose(0, 4, 2, 3, 1))
+
+
+def channels_first(x):
+    """(B, T, V, C) to (B, C, T, V)."""
+    return ops.convert_to_numpy(x).transpose(0, 3, 1, 2)
+
+
+def run(model, clips):
+    """Outputs by name, as arrays."""
+    outputs = model.predict_on_batch(clips)
+    return {key: ops.convert_to_numpy(x) for key, x in outputs.items()}
+
+
+def assert_inference(name, model, blocks, arrays, tolerance):
+    """Compares logits and all values on the way to official ones.
+
+    Args:
+        name: Name of the case.
+        model: The classifier, with its weights loaded.
+        blocks: Dict of official names to the model's blocks.
+        arrays: All arrays of the fixture.
+        tolerance: Relative to the scale of each value.
+    """
+    expected = part(arrays, "out/")
+    clips = to_ours(arrays["in/x"])
+    layers = {label: layer.output for label, layer in blocks.items()}
+    layers |= {f"{k} input": layer.input for k, layer in blocks.items()}
+    layers["input_norm"] = model.get_layer("input_norm").output
+    layers["logits"] = model.output
+    outputs = run(keras.Model(model.input, layers), clips)
+    normalized = outputs["input_norm"].transpose(0, 1, 3, 4, 2)
+    found = {
+        "logits": outputs["logits"],
+        "data_bn": normalized.reshape(len(clips), -1, normalized.shape[-1]),
+    }
+    for label, block in blocks.items():
+        found[label] = channels_first(outputs[label])
+        if any(key.startswith(f"{label}.") for key in expected):
+            details = block_details(block, outputs[f"{label} input"])
+            found |= {f"{label}.{key}": x for key, x in details.items()}
+    assert expected.keys() <= found.keys(), f"{name}: values not compared"
+    for key, value in expected.items():
+        assert_close(found[key], value, f"{name}: {key}", tolerance)
+
+
+def block_details(block, x):
+    """Values inside a `ChannelTopologyBlock`, by their official names."""
+    convolution, temporal = block.graph_convolution, block.temporal_convolution
+    details = {}
+    joints = x.shape[2]
+    topologies = convolution.topologies(x)
+    for s, (values, topology) in enumerate(
+        zip(convolution.values, topologies, strict=True)
+    ):
+        details[f"gcn1.convs.{s}"] = np.einsum(
+            "bcuv,btvc->bctu",
+            ops.convert_to_numpy(topology),
+            ops.convert_to_numpy(values(x)),
+            optimize=True,
+        )
+    for number, layers in (
+        (1, convolution.receivers),
+        (2, convolution.senders),
+        (3, convolution.values),
+    ):
+        details[f"gcn1.convs.0.conv{number}"] = channels_first(layers[0](x))
+    difference = ops.transpose(convolution.differences(x)[0], (0, 2, 1))
+    difference = ops.reshape(
+        difference, (len(x), joints, joints, difference.shape[-1])
+    )
+    relation = channels_first(convolution.relations[0](difference))
+    details["gcn1.convs.0.conv4"] = relation
+    details["relation_maps.0"] = relation
+    y = convolution(x)
+    details["gcn1"] = channels_first(y)
+    details["tcn1"] = channels_first(temporal(y))
+    for i, branch in enumerate(temporal.branches(y)):
+        details[f"tcn1.branches.{i}"] = channels_first(branch)
+    return details
+
+
+def assert_loss(name, model, arrays, mode):
+    """Compares logits, loss, gradients and batch statistics of one step.
+
+    Args:
+        name: Name of the case.
+        model: The classifier, with its weights loaded.
+        arrays: All arrays of the fixture.
+        mode: `"eval"` or `"train"`.
+    """
+    expected = part(arrays, f"out/{mode}_")
+    training = mode == "train"
+    clips, labels = to_ours(arrays["in/x"]), arrays["in/label"]
+    crossentropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def loss(model, inputs):
+        logits = model(inputs["clips"], training=training)
+        return crossentropy(inputs["labels"], logits)
+
+    value, found = gradients(model, loss, {"clips": clips, "labels": labels})
+    assert_close(np.array(value), expected["loss"], f"{name}: loss")
+    names = {v: k for k, v in official_names(model).items()}
+    wanted = part(arrays, f"grad/{mode}/")
+    assert wanted, f"{name} has no gradients"
+    for official, gradient in wanted.items():
+        assert_close(
+            found[names[official]],
+            convert_array(model, official, gradient),
+            f"{name}: gradient of {official}",
+            1e-4,
+        )
+    if training:
+        assert_variables(name, model, part(arrays, "after/bn/"))
+        load_official(model, part(arrays, "state/"))
+    logits = model(clips, training=training)
+    assert_close(logits, expected["logits"], f"{name}: logits", 1e-4)
+
+
+def assert_variables(name, model, expected, tolerance=1e-5):
+    """Compares variables to official tensors."""
+    assert expected, f"{name}: nothing to compare"
+    names = {v: k for k, v in official_names(model).items()}
+    values = {v.path: v.value for v in model.weights}
+    for official, array in expected.items():
+        assert_close(
+            values[names[official]],
+            convert_array(model, official, array),
+            f"{name}: {official}",
+            tolerance,
+        )
+
+
+class CoupledSGD(keras.optimizers.SGD):
+    """With the decay of weights as part of the gradient."""
+
+    def __init__(self, decay, **kwargs):
+        super().__init__(**kwargs)
+        self.decay = decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.add(gradient, ops.multiply(self.decay, variable))
+        super().update_step(gradient, variable, learning_rate)
+
+
+def assert_optimizer_steps(name, model, config, arrays, tolerances):
+    """Compares the losses and weights of steps on the same batch.
+
+    Args:
+        name: Name of the case.
+        model: The classifier, with its weights loaded.
+        config: Configuration of the fixture.
+        arrays: All arrays of the fixture.
+        tolerances: Relative tolerance of the weights after each step.
+    """
+    settings = config["optimizer"]
+    assert settings["type"] == "SGD"
+    model.compile(
+        CoupledSGD(
+            settings["weight_decay"],
+            learning_rate=settings["lr"],
+            momentum=settings["momentum"],
+            nesterov=settings["nesterov"],
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    clips, labels = to_ours(arrays["in/x"]), arrays["in/label"]
+    losses = arrays["out/sgd_losses"]
+    for step, tolerance in zip(
+        range(1, len(losses) + 1), tolerances, strict=True
+    ):
+        history = model.fit(clips, labels, batch_size=len(clips), verbose=0)
+        assert_close(
+            np.array(history.history["loss"][0]),
+            losses[step - 1],
+            f"{name}: loss of step {step}",
+            tolerance,
+        )
+        assert_variables(
+            f"{name}: step {step}",
+            model,
+            part(arrays, f"after/step{step}/"),
+            tolerance,
+        )
+
+
+def assert_manifests(paths, build):
+    """Checks that every official tensor finds its variable, and back.
+
+    Args:
+        paths: Paths of manifests.
+        build: Function from the official configuration to a model.
+    """
+    assert paths
+    for path in sorted(paths):
+        manifest = json.loads(path.read_text())
+        shapes = manifest["tensors"]
+        model = build(manifest["config"])
+        count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
+        assert count == manifest["num_params"], path.name
+        random = np.random.default_rng(0)
+        tensors = {
+            name: random.random(shape, dtype="float32")
+            for name, shape in shapes.items()
+        }
+        load_official(model, tensors)
+        names = official_names(model)
+        counters = {n for n in shapes if n.endswith("num_batches_tracked")}
+        assert set(names.values()) == set(shapes) - counters, path.name
+        for variable in model.weights:
+            tensor = tensors[names[variable.path]]
+            loaded = ops.convert_to_numpy(variable.value)
+            np.testing.assert_array_equal(
+                loaded.ravel(), in_our_order(tensor).ravel(), path.name
+            )
+        keras.backend.clear_session()
+
+
+def in_our_order(tensor):
+    """Kernels (outputs, inputs, frames, 1) as (frames, inputs, outputs)."""
+    if tensor.ndim == 4:
+        return tensor[..., 0].transpose(2, 1, 0)
+    return tensor.T if tensor.ndim == 2 else tensor
