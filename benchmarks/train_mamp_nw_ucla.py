@@ -16,11 +16,11 @@ the recipe of fine-tuning was chosen on view 2, after training on view 1.
 """
 
 import argparse
-import datetime
 import json
 import pathlib
 
 import keras
+import training
 
 from keras_skeleton import evaluation
 from keras_skeleton.applications import MAMP
@@ -33,7 +33,6 @@ from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.pretext import LayerwiseAdamW
-from keras_skeleton.pretext import ResumeTraining
 from keras_skeleton.pretext import layerwise_scales
 from keras_skeleton.pretext import warmup_cosine
 from keras_skeleton.weights import save_weights
@@ -63,20 +62,6 @@ AUGMENTATION = [
 BATCH_SIZE = 32
 
 
-def train(model, optimizer, batches, folder, stage, epochs, **compile_options):
-    model.compile(optimizer, **compile_options)
-    model.fit(
-        batches,
-        epochs=epochs,
-        shuffle=False,
-        verbose=2,
-        callbacks=[
-            ResumeTraining(folder / f"{stage}_state.npz", data=batches),
-            keras.callbacks.CSVLogger(folder / f"{stage}.csv", append=True),
-        ],
-    )
-
-
 def pretrain(encoder, sequences, folder, seed, epochs):
     model = MAMPPretext(encoder, **PRETEXT)
     batches = sequences.to_keras(
@@ -95,7 +80,7 @@ def pretrain(encoder, sequences, folder, seed, epochs):
         total_steps=epochs * steps,
     )
     optimizer = LayerwiseAdamW(rate, weight_decay=0.05, beta_2=0.95)
-    train(model, optimizer, batches, folder, "pretrain", epochs)
+    training.train(model, optimizer, batches, folder, "pretrain", epochs)
 
 
 def finetune(encoder, sequences, folder, seed, epochs, layer_decay):
@@ -118,7 +103,7 @@ def finetune(encoder, sequences, folder, seed, epochs, layer_decay):
     optimizer = LayerwiseAdamW(
         rate, weight_decay=0.05, scales=layerwise_scales(model, layer_decay)
     )
-    train(
+    training.train(
         model,
         optimizer,
         batches,
@@ -147,20 +132,17 @@ def frozen_scores(encoder, train_split, test_split):
     }
 
 
-def write_card(path, scores, class_names, stage, recipe):
-    """The description that the package shows for the weights."""
-    card = {
-        "source": f"keras_skeleton, {stage} on NW-UCLA (training views 1, 2)",
-        "licence": "Apache-2.0 for the weights; NW-UCLA itself is research "
-        "data without a licence text",
-        "scores": scores,
-        "classes": len(class_names) if class_names else None,
-        "class_names": class_names,
-        "preprocessing": "joint 1 of the first frame as origin, middle 95 % "
-        f"of the frames, {FRAMES} frames by linear interpolation",
-        "notes": json.dumps(recipe),
-    }
-    path.write_text(json.dumps(card, indent=2) + "\n")
+def card(file, scores, class_names, stage, options):
+    training.write_card(
+        file.with_suffix(".json"),
+        "benchmarks/train_mamp_nw_ucla.py",
+        options,
+        scores=scores,
+        stage=stage,
+        class_names=class_names,
+        preprocessing="joint 1 of the first frame as origin, middle 95 % of "
+        f"the frames, {FRAMES} frames by linear interpolation",
+    )
 
 
 def main():
@@ -182,15 +164,6 @@ def main():
     sequences = nw_ucla.load_data(options.data_path)
     train_split, test_split = sequences.split("xview")
     class_names = list(sequences.class_names)
-    recipe = {
-        "script": "benchmarks/train_mamp_nw_ucla.py",
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-        "date": datetime.date.today().isoformat(),
-        **vars(options),
-    }
-    for path in ("data_path", "output", "encoder"):
-        recipe.pop(path)
     # `keras-skeleton evaluate` needs nothing but the file and the data.
     metadata = {
         "data_set": "nw_ucla",
@@ -216,7 +189,7 @@ def main():
             result = frozen_scores(encoder, train_split, test_split)
             print(json.dumps(result), flush=True)
             stage = "pre-trained without labels"
-            write_card(file.with_suffix(".json"), result, [], stage, recipe)
+            card(file, result, [], stage, options)
         # From the file and a fresh seed: a run with `--encoder` is the same.
         encoder = MAMP(weights=file)
     keras.utils.set_random_seed(options.seed)
@@ -232,22 +205,14 @@ def main():
     file = folder / "mamp_nw_ucla.safetensors"
     save_weights(model, file, dtype="float16", **metadata)
     found = evaluation.evaluate_weights("mamp", file, options.data_path)
-    result = {
-        key: round(found[key], 2) if "top" in key else found[key]
-        for key in (
-            "top1",
-            "num_clips",
-            "top1_without_duplicates",
-            "num_clips_without_duplicates",
-        )
-    }
+    result = training.short_scores(found)
     print(json.dumps(result, indent=2))
     stage = (
         "from scratch"
         if options.from_scratch
         else ("pre-trained without labels, then fine-tuned")
     )
-    write_card(file.with_suffix(".json"), result, class_names, stage, recipe)
+    card(file, result, class_names, stage, options)
 
 
 if __name__ == "__main__":

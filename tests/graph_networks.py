@@ -10,6 +10,7 @@ from support import gradients
 from support import part
 from support import read_fixture
 
+from keras_skeleton.pretext import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
@@ -158,18 +159,6 @@ def assert_variables(name, model, expected, tolerance=1e-5):
         )
 
 
-class CoupledSGD(keras.optimizers.SGD):
-    """With the decay of weights as part of the gradient."""
-
-    def __init__(self, decay, **kwargs):
-        super().__init__(**kwargs)
-        self.decay = decay
-
-    def update_step(self, gradient, variable, learning_rate):
-        gradient = ops.add(gradient, ops.multiply(self.decay, variable))
-        super().update_step(gradient, variable, learning_rate)
-
-
 def assert_optimizer_steps(name, model, config, arrays, tolerances):
     """Compares the losses and weights of steps on the same batch.
 
@@ -183,11 +172,11 @@ def assert_optimizer_steps(name, model, config, arrays, tolerances):
     settings = config["optimizer"]
     assert settings["type"] == "SGD"
     model.compile(
-        CoupledSGD(
-            settings["weight_decay"],
-            learning_rate=settings["lr"],
+        SGD(
+            settings["lr"],
             momentum=settings["momentum"],
             nesterov=settings["nesterov"],
+            weight_decay=settings["weight_decay"],
         ),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )

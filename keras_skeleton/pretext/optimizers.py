@@ -1,8 +1,80 @@
-"""The optimizer and schedule of the published transformer recipes."""
+"""The optimizers and schedules of the published recipes."""
 
 import keras
+from keras import ops
 
 from keras_skeleton.layers import TransformerBlock
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class SGD(keras.optimizers.SGD):
+    """SGD with momentum as PyTorch has it: the graph networks' optimizer.
+
+    For a variable `w` with the gradient `g`, at learning rate `r`:
+
+        g = g + weight_decay * w
+        velocity = momentum * velocity + g
+        w = w - r * (g + momentum * velocity)   (or - r * velocity, without
+                                                 Nesterov)
+
+    Keras' own SGD differs in two ways that change a training: its
+    `weight_decay` acts on the variable beside the gradient, and its velocity
+    holds steps, so that a change of the learning rate acts late.
+
+    Args:
+        learning_rate: A number or a schedule.
+        momentum: Share of the velocity that stays.
+        nesterov: Whether the step looks ahead along the velocity.
+        weight_decay: Factor of the L2 penalty's gradient, for every
+            trainable variable, biases and normalizations included.
+        **kwargs: As in `keras.optimizers.SGD`.
+
+    Example:
+
+    ```python
+    rate = warmup_cosine(0.1, warmup_steps=320, total_steps=4160)
+    model.compile(SGD(rate, weight_decay=4e-4), loss=...)
+    ```
+
+    Reference: Sutskever et al., On the Importance of Initialization and
+    Momentum in Deep Learning, ICML 2013.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=0.0,
+        name="sgd",
+        **kwargs,
+    ):
+        # The base class would decay beside the gradient.
+        super().__init__(
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            name=name,
+            **kwargs,
+        )
+        self.coupled_weight_decay = weight_decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        step = ops.cast(gradient, variable.dtype)
+        if self.coupled_weight_decay:
+            step = step + self.coupled_weight_decay * variable
+        if self.momentum:
+            velocity = self.momentums[self._get_variable_index(variable)]
+            moved = self.momentum * ops.cast(velocity, variable.dtype) + step
+            self.assign(velocity, moved)
+            step = step + self.momentum * moved if self.nesterov else moved
+        self.assign_sub(variable, rate * step)
+
+    def get_config(self):
+        config = super().get_config()
+        config["weight_decay"] = self.coupled_weight_decay
+        return config
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -83,7 +155,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         scale, decay = self._settings[self._get_variable_index(variable)]
         learning_rate = learning_rate * scale
         if decay:
-            rate = keras.ops.cast(learning_rate, variable.dtype)
+            rate = ops.cast(learning_rate, variable.dtype)
             self.assign_sub(variable, variable * (rate * decay))
         super().update_step(gradient, variable, learning_rate)
 

@@ -6,7 +6,6 @@ import re
 import keras
 import numpy as np
 import pytest
-from graph_networks import CoupledSGD
 from graph_networks import assert_variables
 from graph_networks import cases
 from graph_networks import to_ours
@@ -22,6 +21,7 @@ from keras_skeleton.applications import hyper_gcn
 from keras_skeleton.evaluation import fuse_scores
 from keras_skeleton.evaluation import top_k_accuracy
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.pretext import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
@@ -220,7 +220,7 @@ def test_inference_step(fixtures_dir):
         assert_gradients(name, model, found, part(arrays, "grad/eval/"))
 
 
-class RecordingSGD(CoupledSGD):
+class RecordingSGD(SGD):
     """Keeps the gradients."""
 
     def build(self, variables):
@@ -262,10 +262,10 @@ def test_training_steps(fixtures_dir):
         settings = config["optimizer"]
         assert settings["type"] == "SGD"
         optimizer = RecordingSGD(
-            settings["weight_decay"],
-            learning_rate=settings["lr"],
+            settings["lr"],
             momentum=settings["momentum"],
             nesterov=settings["nesterov"],
+            weight_decay=settings["weight_decay"],
         )
         logits = LastPredictions(out["train_logits"].shape)
         model.compile(optimizer, crossentropy(config), metrics=[logits])

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton.applications import MAMP
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.pretext import SGD
 from keras_skeleton.pretext import LayerwiseAdamW
 from keras_skeleton.pretext import layerwise_scales
 from keras_skeleton.pretext import warmup_cosine
@@ -20,6 +21,42 @@ def tiny_classifier():
         head_dim=4,
         classes=3,
     )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.02},
+        {"momentum": 0.9, "nesterov": False},
+        {"momentum": 0.0, "nesterov": False, "weight_decay": 0.5},
+    ],
+)
+def test_sgd_equals_torch(settings):
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(0)
+    start = random.normal(size=(4, 3)).astype("float32")
+    # Falling at once: a velocity that holds steps would lag behind.
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [3], [0.5, 0.05]
+    )
+    optimizer = SGD(schedule, **settings)
+    optimizer = SGD.from_config(optimizer.get_config())
+    ours = keras.Variable(start, name="kernel")
+    optimizer.build([ours])
+    theirs = torch.nn.Parameter(torch.tensor(start))
+    torch_optimizer = torch.optim.SGD([theirs], lr=0.5, **settings)
+    for step in range(8):
+        gradient = random.normal(size=start.shape).astype("float32")
+        optimizer.apply([ops.convert_to_tensor(gradient)])
+        torch_optimizer.param_groups[0]["lr"] = 0.5 if step <= 3 else 0.05
+        theirs.grad = torch.tensor(gradient)
+        torch_optimizer.step()
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(ours.value),
+            theirs.detach().numpy(),
+            rtol=1e-5,
+            atol=1e-6,
+        )
 
 
 def test_equals_torch_with_parameter_groups():
