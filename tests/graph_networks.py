@@ -73,7 +73,7 @@ def assert_inference(name, model, blocks, arrays, tolerance):
 
 
 def block_details(block, x):
-    """Values inside a `ChannelTopologyBlock`, by their official names."""
+    """Values inside a `SpatioTemporalBlock`, by their official names."""
     convolution, temporal = block.graph_convolution, block.temporal_convolution
     details = {}
     joints = x.shape[2]

@@ -3,7 +3,6 @@
 import keras
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _common
 
 
 def relation_channels(channels, small=()):
@@ -38,13 +37,18 @@ def features(
     )
     x = layers.FoldPersons(name=f"{prefix}fold_persons", dtype=dtype)(x)
     for i, (width, stride) in enumerate(plan):
-        x = layers.ChannelTopologyBlock(
+        convolution = layers.ChannelTopologyGraphConvolution(
             width * hidden_dim,
             graph,
             relation_channels(channels, small),
+            adaptive=adaptive,
+            name="graph_convolution",
+            dtype=dtype,
+        )
+        x = layers.SpatioTemporalBlock(
+            convolution,
             stride=stride,
             residual=i > 0,
-            adaptive=adaptive,
             name=f"{prefix}block_{i}",
             dtype=dtype,
         )(x)
@@ -87,12 +91,3 @@ def check_width(hidden_dim):
             "`hidden_dim` must be a positive multiple of the 4 branches over "
             f"time. Received hidden_dim={hidden_dim}."
         )
-
-
-def decode_predictions(system, predictions, class_names, top):
-    """Names the best classes; names of classes may be those of weights."""
-    if isinstance(class_names, str):
-        from keras_skeleton.weights import registry
-
-        class_names = registry.get(system, class_names).class_names
-    return _common.decode_predictions(predictions, class_names, top)

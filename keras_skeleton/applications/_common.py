@@ -6,13 +6,8 @@ import numpy as np
 from keras_skeleton import skeletons
 
 
-def check_arguments(input_shape, skeleton, classes, pooling):
-    """Checks the arguments that every application takes.
-
-    Returns:
-        The input shape as a tuple of ints and the `Skeleton`.
-    """
-    skeleton = skeletons.get(skeleton)
+def check_shape(input_shape, skeleton):
+    """The input shape as a tuple of ints, which must suit the skeleton."""
     if (
         not isinstance(input_shape, list | tuple)
         or len(input_shape) != 4
@@ -39,6 +34,10 @@ def check_arguments(input_shape, skeleton, classes, pooling):
                 f"{', '.join(skeletons.names())}."
             )
         )
+    return input_shape
+
+
+def _check_end(classes, pooling):
     if classes is not None and (
         not isinstance(classes, int | np.integer) or classes < 1
     ):
@@ -57,15 +56,16 @@ def check_arguments(input_shape, skeleton, classes, pooling):
             f"head. Received classes={classes} and pooling={pooling!r}: leave "
             "one of them out."
         )
-    return input_shape, skeleton
 
 
-def decode_predictions(predictions, class_names, top=5):
+def decode_predictions(system, predictions, class_names, top=5):
     """Turns rows of class scores into named classes.
 
     Args:
+        system: Name of the system in the registry of weights.
         predictions: Array `(N, classes)` of logits or probabilities.
-        class_names: Names of the classes, in label order.
+        class_names: Names of the classes, in label order, or the name of
+            registered weights of the system.
         top: How many classes to return for each row.
 
     Returns:
@@ -73,9 +73,14 @@ def decode_predictions(predictions, class_names, top=5):
 
     Example:
 
-    >>> decode_predictions([[0.1, 2.0]], ["sit down", "stand up"], top=1)
+    >>> names = ["sit down", "stand up"]
+    >>> decode_predictions("mamp", [[0.1, 2.0]], names, top=1)
     [[('stand up', 2.0)]]
     """
+    if isinstance(class_names, str):
+        from keras_skeleton.weights import registry
+
+        class_names = registry.get(system, class_names).class_names
     scores = np.asarray(predictions, dtype="float32")
     if scores.ndim != 2 or scores.shape[1] != len(class_names):
         raise ValueError(
@@ -91,7 +96,7 @@ def decode_predictions(predictions, class_names, top=5):
     ]
 
 
-def settle(system, given, published, weights, encoder, head_settings):
+def _settle(system, given, published, weights, encoder, head_settings):
     """Settles architecture arguments: given, then inherited, then published.
 
     Args:
@@ -163,3 +168,125 @@ class ClipCheck:
                     "`skeleton`."
                 )
         return super().__call__(inputs, *args, **kwargs)
+
+
+class Application(ClipCheck, keras.Model):
+    """Base of all encoders and classifiers.
+
+    A subclass names its `system`, its `published` configuration and the
+    `head_settings` among it that may change when a head is put on a finished
+    encoder. It says how its parts are built (`encoder_graph`, `head_graph`)
+    and, if need be, how its arguments are checked (`settle_shape`, `check`)
+    and how a finished encoder is adapted (`adapt`). Its constructor passes
+    its arguments on; those that are `None` count as left out.
+
+    Attributes:
+        skeleton: The `Skeleton`.
+        clip_shape: Shape `(M, T, V, C)` of a clip.
+        settings: Dict of all settled arguments of the architecture.
+    """
+
+    system = None
+    published = {}
+    head_settings = ()
+
+    def __init__(
+        self,
+        weights,
+        *,
+        classes,
+        pooling,
+        encoder,
+        classifier_activation,
+        name,
+        dtype,
+        **arguments,
+    ):
+        given = {k: v for k, v in arguments.items() if v is not None}
+        settings = _settle(
+            self.system,
+            given,
+            self.published,
+            weights,
+            encoder,
+            self.head_settings,
+        )
+        skeleton = skeletons.get(settings["skeleton"])
+        settings["skeleton"] = skeletons.serialize(skeleton)
+        settings["input_shape"] = self.settle_shape(settings, skeleton)
+        _check_end(classes, pooling)
+        self.check(settings)
+
+        if encoder is None:
+            inputs = keras.Input(settings["input_shape"], name="skeletons")
+            features = self.encoder_graph(inputs, settings, skeleton, dtype)
+        else:
+            self.adapt(encoder, settings)
+            inputs = encoder.inputs[0]
+            features = encoder.get_layer("features").output
+        outputs = features
+        if classes is not None:
+            outputs = self.head_graph(
+                features,
+                settings,
+                skeleton,
+                int(classes),
+                classifier_activation,
+                dtype,
+            )
+        elif pooling is not None:
+            outputs = pool(features, pooling, dtype)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = keras.dtype_policies.get(dtype)
+
+        self.skeleton = skeleton
+        self.clip_shape = settings["input_shape"]
+        self.settings = settings
+        self._end = {
+            "classes": classes,
+            "pooling": pooling,
+            "classifier_activation": classifier_activation,
+        }
+        if weights is not None:
+            from keras_skeleton.weights import load_weights
+
+            load_weights(self, weights)
+
+    @staticmethod
+    def settle_shape(settings, skeleton):
+        """The checked `input_shape`."""
+        return check_shape(settings["input_shape"], skeleton)
+
+    @staticmethod
+    def check(settings):
+        """Checks settings, and brings them to the form to keep.
+
+        Raises:
+            ValueError: If they cannot be built.
+        """
+
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        """The feature map, from a layer `features`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def adapt(encoder, settings):
+        """Gives a finished encoder what `head_settings` say about it."""
+
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        """The class scores, from a layer `predictions`."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {
+            **self.settings,
+            **self._end,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -3,7 +3,6 @@
 import keras
 
 from keras_skeleton import layers
-from keras_skeleton import skeletons
 from keras_skeleton.applications import _channel_topology
 from keras_skeleton.applications import _common
 from keras_skeleton.layers.augmentation import CropResize
@@ -16,15 +15,6 @@ _PLAN = (
     (4, 2),
     *2 * ((4, 1),),
 )
-_PUBLISHED = {
-    "input_shape": (2, 64, 25, 3),
-    "skeleton": "ntu",
-    "hidden_dim": 64,
-    "adaptive": True,
-    "dropout_rate": 0.0,
-}
-# What can be chosen anew when a head is put on a finished encoder.
-_HEAD_SETTINGS = ("dropout_rate",)
 
 # Factors of the logits of the streams in the published fusions.
 FUSION_WEIGHTS = {
@@ -35,11 +25,11 @@ FUSION_WEIGHTS = {
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class CTRGCN(_common.ClipCheck, keras.Model):
+class CTRGCN(_common.Application):
     """CTR-GCN: encoder, or classifier with a head.
 
     The coordinates are normalized for each person, joint and axis and pass
-    through ten blocks (`keras_skeleton.layers.ChannelTopologyBlock`): graph
+    through ten blocks (`keras_skeleton.layers.SpatioTemporalBlock`): graph
     convolutions over three graphs of the body, which are learned and refined
     for each clip and channel, and convolutions over time at several scales.
     The fifth and the eighth block halve the frames and double the channels.
@@ -106,6 +96,16 @@ class CTRGCN(_common.ClipCheck, keras.Model):
     arXiv 2107.12213; official code Uason-Chen/CTR-GCN.
     """
 
+    system = "ctrgcn"
+    published = {
+        "input_shape": (2, 64, 25, 3),
+        "skeleton": "ntu",
+        "hidden_dim": 64,
+        "adaptive": True,
+        "dropout_rate": 0.0,
+    }
+    head_settings = ("dropout_rate",)
+
     def __init__(
         self,
         weights=None,
@@ -122,83 +122,51 @@ class CTRGCN(_common.ClipCheck, keras.Model):
         name="ctrgcn",
         dtype=None,
     ):
-        given = {
-            key: value
-            for key, value in {
-                "input_shape": input_shape,
-                "skeleton": skeleton,
-                "hidden_dim": hidden_dim,
-                "adaptive": adaptive,
-                "dropout_rate": dropout_rate,
-            }.items()
-            if value is not None
-        }
-        settings = _common.settle(
-            "ctrgcn", given, _PUBLISHED, weights, encoder, _HEAD_SETTINGS
+        super().__init__(
+            weights,
+            classes=classes,
+            pooling=pooling,
+            encoder=encoder,
+            classifier_activation=classifier_activation,
+            name=name,
+            dtype=dtype,
+            input_shape=input_shape,
+            skeleton=skeleton,
+            hidden_dim=hidden_dim,
+            adaptive=adaptive,
+            dropout_rate=dropout_rate,
         )
-        input_shape, skeleton = _common.check_arguments(
-            settings["input_shape"], settings["skeleton"], classes, pooling
-        )
+
+    @staticmethod
+    def check(settings):
         _channel_topology.check_width(settings["hidden_dim"])
-        settings["input_shape"] = input_shape
-        settings["skeleton"] = skeletons.serialize(skeleton)
 
-        if encoder is None:
-            inputs = keras.Input(input_shape, name="skeletons")
-            features = _channel_topology.features(
-                inputs,
-                layers.spatial_graph(skeleton.num_joints, skeleton.edges),
-                _PLAN,
-                settings["hidden_dim"],
-                small=(9,),
-                adaptive=settings["adaptive"],
-                dtype=dtype,
-            )
-        else:
-            inputs = encoder.inputs[0]
-            features = encoder.get_layer("features").output
-        outputs = features
-        if classes is not None:
-            outputs = _channel_topology.logits(
-                features,
-                int(classes),
-                activation=classifier_activation,
-                dropout_rate=settings["dropout_rate"],
-                dtype=dtype,
-            )
-        elif pooling is not None:
-            outputs = _common.pool(features, pooling, dtype)
-        super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.dtype_policy = keras.dtype_policies.get(dtype)
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        return _channel_topology.features(
+            inputs,
+            layers.spatial_graph(skeleton.num_joints, skeleton.edges),
+            _PLAN,
+            settings["hidden_dim"],
+            small=(9,),
+            adaptive=settings["adaptive"],
+            dtype=dtype,
+        )
 
-        self.skeleton = skeleton
-        self.clip_shape = input_shape
-        self._config = {
-            **settings,
-            "classes": classes,
-            "pooling": pooling,
-            "classifier_activation": classifier_activation,
-        }
-        if weights is not None:
-            from keras_skeleton.weights import load_weights
-
-            load_weights(self, weights)
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        return _channel_topology.logits(
+            features,
+            classes,
+            activation=activation,
+            dropout_rate=settings["dropout_rate"],
+            dtype=dtype,
+        )
 
     @property
     def blocks(self):
         """The ten blocks, first to last."""
         return [self.get_layer(f"block_{i}") for i in range(len(_PLAN))]
-
-    def get_config(self):
-        return {
-            **self._config,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def preprocess_input(clips, num_frames=64):
@@ -220,6 +188,4 @@ def preprocess_input(clips, num_frames=64):
 
 def decode_predictions(predictions, class_names, top=5):
     """Names the best classes; see `_common.decode_predictions`."""
-    return _channel_topology.decode_predictions(
-        "ctrgcn", predictions, class_names, top
-    )
+    return _common.decode_predictions("ctrgcn", predictions, class_names, top)

@@ -7,8 +7,6 @@ from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton.applications import _channel_topology
 from keras_skeleton.applications import _common
-from keras_skeleton.layers import _joined
-from keras_skeleton.layers import temporal
 from keras_skeleton.layers.augmentation import CropResize
 
 _WIDTHS = {
@@ -17,21 +15,6 @@ _WIDTHS = {
 }
 # The blocks that halve the frames, and begin groups of three.
 _STRIDED = (3, 6)
-_PUBLISHED = {
-    "input_shape": (2, 64, 25, 3),
-    "skeleton": "ntu",
-    "size": "base",
-    "bones": "published",
-    "num_virtual_joints": 3,
-    "hidden_dim": 128,
-    "num_heads": 8,
-    "num_neighbors": 9,
-    "divergence_weight": 1.0,
-    "distinct_virtual_joints": False,
-    "dropout_rate": 0.0,
-}
-# What can be chosen anew when a head is put on a finished encoder.
-_HEAD_SETTINGS = ("dropout_rate",)
 
 # For each size and protocol, the factors of the logits of the joint, bone,
 # joint motion and bone motion streams.
@@ -54,7 +37,7 @@ TWO_STREAM_WEIGHTS = (1.0, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class HyperGCN(_common.ClipCheck, keras.Model):
+class HyperGCN(_common.Application):
     """Hyper-GCN: encoder, or classifier with a head.
 
     The joints are embedded with their place in the body, normalized for each
@@ -146,6 +129,22 @@ class HyperGCN(_common.ClipCheck, keras.Model):
     2025, arXiv 2411.14796; official code 6UOOON9/Hyper-GCN.
     """
 
+    system = "hypergcn"
+    published = {
+        "input_shape": (2, 64, 25, 3),
+        "skeleton": "ntu",
+        "size": "base",
+        "bones": "published",
+        "num_virtual_joints": 3,
+        "hidden_dim": 128,
+        "num_heads": 8,
+        "num_neighbors": 9,
+        "divergence_weight": 1.0,
+        "distinct_virtual_joints": False,
+        "dropout_rate": 0.0,
+    }
+    head_settings = ("dropout_rate",)
+
     def __init__(
         self,
         weights=None,
@@ -168,167 +167,89 @@ class HyperGCN(_common.ClipCheck, keras.Model):
         name="hyper_gcn",
         dtype=None,
     ):
-        given = {
-            key: value
-            for key, value in {
-                "input_shape": input_shape,
-                "skeleton": skeleton,
-                "size": size,
-                "bones": bones,
-                "num_virtual_joints": num_virtual_joints,
-                "hidden_dim": hidden_dim,
-                "num_heads": num_heads,
-                "num_neighbors": num_neighbors,
-                "divergence_weight": divergence_weight,
-                "distinct_virtual_joints": distinct_virtual_joints,
-                "dropout_rate": dropout_rate,
-            }.items()
-            if value is not None
-        }
-        settings = _common.settle(
-            "hypergcn", given, _PUBLISHED, weights, encoder, _HEAD_SETTINGS
+        super().__init__(
+            weights,
+            classes=classes,
+            pooling=pooling,
+            encoder=encoder,
+            classifier_activation=classifier_activation,
+            name=name,
+            dtype=dtype,
+            input_shape=input_shape,
+            skeleton=skeleton,
+            size=size,
+            bones=bones,
+            num_virtual_joints=num_virtual_joints,
+            hidden_dim=hidden_dim,
+            num_heads=num_heads,
+            num_neighbors=num_neighbors,
+            divergence_weight=divergence_weight,
+            distinct_virtual_joints=distinct_virtual_joints,
+            dropout_rate=dropout_rate,
         )
-        input_shape, skeleton = _common.check_arguments(
-            settings["input_shape"], settings["skeleton"], classes, pooling
-        )
-        _check(settings)
-        settings["input_shape"] = input_shape
-        settings["skeleton"] = skeletons.serialize(skeleton)
 
-        if encoder is None:
-            inputs, features = _encoder_graph(settings, skeleton, dtype)
-        else:
-            inputs = encoder.inputs[0]
-            features = encoder.get_layer("features").output
-        outputs = features
-        if classes is not None:
-            outputs = _channel_topology.logits(
-                features,
-                int(classes),
-                activation=classifier_activation,
-                dropout_rate=settings["dropout_rate"],
-                dtype=dtype,
+    @staticmethod
+    def check(settings):
+        if settings["size"] not in _WIDTHS:
+            raise ValueError(
+                "`size` must be 'base' or 'large'. Received "
+                f"size={settings['size']!r}."
             )
-        elif pooling is not None:
-            outputs = _common.pool(features, pooling, dtype)
-        super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.dtype_policy = keras.dtype_policies.get(dtype)
+        heads, dim = settings["num_heads"], settings["hidden_dim"]
+        if heads < 1 or dim < 1 or dim % heads or dim % 4:
+            raise ValueError(
+                "`hidden_dim` must be a multiple of `num_heads` and of the 4 "
+                f"branches over time. Received hidden_dim={dim} and "
+                f"num_heads={heads}."
+            )
+        if settings["num_virtual_joints"] < 0:
+            raise ValueError(
+                "`num_virtual_joints` must not be negative. Received "
+                f"num_virtual_joints={settings['num_virtual_joints']}."
+            )
 
-        self.skeleton = skeleton
-        self.clip_shape = input_shape
-        self._config = {
-            **settings,
-            "classes": classes,
-            "pooling": pooling,
-            "classifier_activation": classifier_activation,
-        }
-        if weights is not None:
-            from keras_skeleton.weights import load_weights
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        persons, _, joints, coordinates = settings["input_shape"]
+        # The default of PyTorch's linear layer.
+        limit = coordinates**-0.5
+        uniform = keras.initializers.RandomUniform(-limit, limit)
+        x = keras.layers.Dense(
+            settings["hidden_dim"],
+            kernel_initializer=uniform,
+            bias_initializer=uniform.clone(),
+            name="joint_embedding",
+            dtype=dtype,
+        )(inputs)
+        x = JointPositions(name="position_embedding", dtype=dtype)(x)
+        x = ops.tanh(x)
+        x = layers.PersonNormalization(name="input_norm", dtype=dtype)(x)
+        x = layers.FoldPersons(name="fold_persons", dtype=dtype)(x)
+        for i, block in enumerate(_blocks(settings, skeleton, dtype)):
+            if i % 3 == 0:
+                x = first = block(x)
+            elif i % 3 == 1:
+                x = block(x)
+            else:
+                x = block(x + first)
+        return layers.TokenGrid(
+            persons, x.shape[1], joints, name="features", dtype=dtype
+        )(x)
 
-            load_weights(self, weights)
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        return _channel_topology.logits(
+            features,
+            classes,
+            activation=activation,
+            dropout_rate=settings["dropout_rate"],
+            dtype=dtype,
+        )
 
     @property
     def blocks(self):
         """The nine blocks, first to last."""
         return [self.get_layer(f"block_{i}") for i in range(9)]
-
-    def get_config(self):
-        return {
-            **self._config,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
-class HyperGCNBlock(keras.layers.Layer):
-    """Hyper-graph convolution, then convolutions over time, and a residual.
-
-    `relu(temporal(graph(x)) + shortcut(x))`. The shortcut is pointwise with a
-    normalization where the channels change or frames are skipped, and else
-    the identity.
-
-    Args:
-        graph_convolution: A `HyperGraphConvolution`.
-        stride: Frames from one output to the next.
-        **kwargs: Arguments of `keras.layers.Layer`.
-
-    Input shape: `(B, T, V, C)`.
-
-    Output shape: `(B, T', V, filters)` with `T' = ceil(T / stride)`.
-    """
-
-    def __init__(self, graph_convolution, stride=1, **kwargs):
-        super().__init__(**kwargs)
-        self.stride = stride
-        self.graph_convolution = graph_convolution
-        self.temporal_convolution = layers.MultiScaleTemporalConvolution(
-            graph_convolution.filters,
-            stride=stride,
-            padding="edge",
-            name="temporal_convolution",
-            dtype=self.dtype_policy,
-        )
-        self.shortcut = None
-
-    def build(self, input_shape):
-        filters = self.graph_convolution.filters
-        self.graph_convolution.build(input_shape)
-        self.temporal_convolution.build((*input_shape[:-1], filters))
-        if input_shape[-1] == filters and self.stride == 1:
-            return
-        policy = {"dtype": self.dtype_policy}
-        self.shortcut = keras.layers.Dense(
-            filters,
-            kernel_initializer=temporal.kernel_initializer(),
-            name="shortcut",
-            **policy,
-        )
-        self.shortcut_norm = layers.BatchNormalization(
-            name="shortcut_norm", **policy
-        )
-        self.shortcut.build(input_shape)
-        self.shortcut_norm.build((*input_shape[:-1], filters))
-
-    def call(self, inputs, training=None):
-        x = self.graph_convolution(inputs, training=training)
-        x = self.temporal_convolution(x, training=training)
-        shortcut = inputs
-        if self.shortcut is not None:
-            shortcut = _joined.normalized_linear(
-                temporal.take_every(inputs, self.stride),
-                [self.shortcut],
-                [self.shortcut_norm],
-                training,
-            )
-        return ops.relu(x + shortcut)
-
-    def compute_output_shape(self, input_shape):
-        return self.temporal_convolution.compute_output_shape(
-            self.graph_convolution.compute_output_shape(input_shape)
-        )
-
-    def get_config(self):
-        convolution = self.graph_convolution
-        return {
-            **super().get_config(),
-            "graph_convolution": keras.saving.serialize_keras_object(
-                convolution
-            ),
-            "stride": self.stride,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["graph_convolution"] = keras.saving.deserialize_keras_object(
-            config["graph_convolution"]
-        )
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -382,56 +303,6 @@ def body_edges(skeleton, bones="published"):
     return edges
 
 
-def _check(settings):
-    if settings["size"] not in _WIDTHS:
-        raise ValueError(
-            "`size` must be 'base' or 'large'. Received "
-            f"size={settings['size']!r}."
-        )
-    heads, dim = settings["num_heads"], settings["hidden_dim"]
-    if heads < 1 or dim < 1 or dim % heads or dim % 4:
-        raise ValueError(
-            "`hidden_dim` must be a multiple of `num_heads` and of the 4 "
-            f"branches over time. Received hidden_dim={dim} and "
-            f"num_heads={heads}."
-        )
-    if settings["num_virtual_joints"] < 0:
-        raise ValueError(
-            "`num_virtual_joints` must not be negative. Received "
-            f"num_virtual_joints={settings['num_virtual_joints']}."
-        )
-
-
-def _encoder_graph(settings, skeleton, dtype):
-    inputs = keras.Input(settings["input_shape"], name="skeletons")
-    persons, _, joints, coordinates = settings["input_shape"]
-    # The default of PyTorch's linear layer.
-    limit = coordinates**-0.5
-    uniform = keras.initializers.RandomUniform(-limit, limit)
-    x = keras.layers.Dense(
-        settings["hidden_dim"],
-        kernel_initializer=uniform,
-        bias_initializer=uniform.clone(),
-        name="joint_embedding",
-        dtype=dtype,
-    )(inputs)
-    x = JointPositions(name="position_embedding", dtype=dtype)(x)
-    x = ops.tanh(x)
-    x = layers.PersonNormalization(name="input_norm", dtype=dtype)(x)
-    x = layers.FoldPersons(name="fold_persons", dtype=dtype)(x)
-    for i, block in enumerate(_blocks(settings, skeleton, dtype)):
-        if i % 3 == 0:
-            x = first = block(x)
-        elif i % 3 == 1:
-            x = block(x)
-        else:
-            x = block(x + first)
-    features = layers.TokenGrid(
-        persons, x.shape[1], joints, name="features", dtype=dtype
-    )(x)
-    return inputs, features
-
-
 def _blocks(settings, skeleton, dtype):
     num_virtual = settings["num_virtual_joints"]
     graph = layers.virtual_joint_graph(
@@ -452,9 +323,10 @@ def _blocks(settings, skeleton, dtype):
             name="graph_convolution",
             dtype=dtype,
         )
-        yield HyperGCNBlock(
+        yield layers.SpatioTemporalBlock(
             convolution,
             stride=2 if i in _STRIDED else 1,
+            padding="edge",
             name=f"block_{i}",
             dtype=dtype,
         )
@@ -479,6 +351,4 @@ def preprocess_input(clips, num_frames=64):
 
 def decode_predictions(predictions, class_names, top=5):
     """Names the best classes; see `_common.decode_predictions`."""
-    return _channel_topology.decode_predictions(
-        "hypergcn", predictions, class_names, top
-    )
+    return _common.decode_predictions("hypergcn", predictions, class_names, top)

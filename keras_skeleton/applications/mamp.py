@@ -5,34 +5,13 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton import skeletons
 from keras_skeleton.applications import _common
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.pretext import PretextModel
 
-_PUBLISHED = {
-    "input_shape": (2, 120, 25, 3),
-    "skeleton": "ntu",
-    "hidden_dim": 256,
-    "num_layers": 8,
-    "num_heads": 8,
-    "mlp_ratio": 4,
-    "segment_length": 4,
-    "joints_per_patch": 1,
-    "use_qkv_bias": True,
-    "dropout_rate": 0.0,
-    "attention_dropout_rate": 0.0,
-    "drop_path_rate": 0.0,
-    "head": "finetune",
-    "head_dim": 2048,
-    "head_dropout_rate": 0.3,
-}
-# What can be chosen anew when a head is put on a finished encoder.
-_HEAD_SETTINGS = ("drop_path_rate", "head", "head_dim", "head_dropout_rate")
-
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMP(_common.ClipCheck, keras.Model):
+class MAMP(_common.Application):
     """Skeleton transformer of MAMP: encoder, or classifier with a head.
 
     Every joint of every segment of `segment_length` frames is one token. The
@@ -131,6 +110,31 @@ class MAMP(_common.ClipCheck, keras.Model):
     maoyunyao/MAMP.
     """
 
+    system = "mamp"
+    published = {
+        "input_shape": (2, 120, 25, 3),
+        "skeleton": "ntu",
+        "hidden_dim": 256,
+        "num_layers": 8,
+        "num_heads": 8,
+        "mlp_ratio": 4,
+        "segment_length": 4,
+        "joints_per_patch": 1,
+        "use_qkv_bias": True,
+        "dropout_rate": 0.0,
+        "attention_dropout_rate": 0.0,
+        "drop_path_rate": 0.0,
+        "head": "finetune",
+        "head_dim": 2048,
+        "head_dropout_rate": 0.3,
+    }
+    head_settings = (
+        "drop_path_rate",
+        "head",
+        "head_dim",
+        "head_dropout_rate",
+    )
+
     def __init__(
         self,
         weights=None,
@@ -157,77 +161,111 @@ class MAMP(_common.ClipCheck, keras.Model):
         name="mamp",
         dtype=None,
     ):
-        given = {
-            key: value
-            for key, value in {
-                "input_shape": input_shape,
-                "skeleton": skeleton,
-                "head": head,
-                "hidden_dim": hidden_dim,
-                "num_layers": num_layers,
-                "num_heads": num_heads,
-                "mlp_ratio": mlp_ratio,
-                "segment_length": segment_length,
-                "joints_per_patch": joints_per_patch,
-                "use_qkv_bias": use_qkv_bias,
-                "dropout_rate": dropout_rate,
-                "attention_dropout_rate": attention_dropout_rate,
-                "drop_path_rate": drop_path_rate,
-                "head_dim": head_dim,
-                "head_dropout_rate": head_dropout_rate,
-            }.items()
-            if value is not None
-        }
-        settings = _common.settle(
-            "mamp", given, _PUBLISHED, weights, encoder, _HEAD_SETTINGS
+        super().__init__(
+            weights,
+            classes=classes,
+            pooling=pooling,
+            encoder=encoder,
+            classifier_activation=classifier_activation,
+            name=name,
+            dtype=dtype,
+            input_shape=input_shape,
+            skeleton=skeleton,
+            head=head,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            segment_length=segment_length,
+            joints_per_patch=joints_per_patch,
+            use_qkv_bias=use_qkv_bias,
+            dropout_rate=dropout_rate,
+            attention_dropout_rate=attention_dropout_rate,
+            drop_path_rate=drop_path_rate,
+            head_dim=head_dim,
+            head_dropout_rate=head_dropout_rate,
         )
-        input_shape, skeleton = _common.check_arguments(
-            settings["input_shape"], settings["skeleton"], classes, pooling
-        )
+
+    @staticmethod
+    def check(settings):
         if settings["head"] not in ("finetune", "linear"):
             raise ValueError(
                 "`head` must be 'finetune' or 'linear'. Received "
                 f"head={settings['head']!r}."
             )
-        settings["input_shape"] = input_shape
-        settings["skeleton"] = skeletons.serialize(skeleton)
 
-        if encoder is None:
-            inputs, features = _encoder_graph(settings, dtype)
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        persons, frames, joints, _ = settings["input_shape"]
+        segments = frames // settings["segment_length"]
+        patches = joints // settings["joints_per_patch"]
+        x = layers.FoldPersons(name="fold_persons", dtype=dtype)(inputs)
+        x = layers.JointEmbedding(
+            settings["hidden_dim"],
+            settings["segment_length"],
+            settings["joints_per_patch"],
+            name="joint_embedding",
+            dtype=dtype,
+        )(x)
+        x = layers.PositionEmbedding(
+            segments, patches, name="position_embedding", dtype=dtype
+        )(x)
+        for block in _blocks(
+            settings, settings["num_layers"], prefix="block", dtype=dtype
+        ):
+            x = block(x)
+        x = keras.layers.LayerNormalization(
+            epsilon=1e-5, name="norm", dtype=dtype
+        )(x)
+        return layers.TokenGrid(
+            persons, segments, patches, name="features", dtype=dtype
+        )(x)
+
+    @staticmethod
+    def adapt(encoder, settings):
+        rates = _drop_path_rates(settings)
+        for block, rate in zip(encoder.blocks, rates, strict=True):
+            block.drop_path_rate = rate
+
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        if settings["head"] == "linear":
+            x = _common.pool(features, "avg", dtype)
+            x = layers.BatchNormalization(
+                epsilon=1e-6,
+                center=False,
+                scale=False,
+                name="head_norm",
+                dtype=dtype,
+            )(x)
+            initializer = keras.initializers.TruncatedNormal(stddev=0.01)
         else:
-            inputs = encoder.inputs[0]
-            features = encoder.get_layer("features").output
-            rates = _drop_path_rates(settings)
-            for block, rate in zip(encoder.blocks, rates, strict=True):
-                block.drop_path_rate = rate
-        outputs = features
-        if classes is not None:
-            settings["classes"] = int(classes)
-            outputs = _head_graph(
-                features, settings, classifier_activation, dtype
-            )
-        elif pooling is not None:
-            outputs = _common.pool(features, pooling, dtype)
-        super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.dtype_policy = keras.dtype_policies.get(dtype)
-
-        self.skeleton = skeleton
-        self.clip_shape = input_shape
-        self._config = {
-            **settings,
-            "classes": classes,
-            "pooling": pooling,
-            "classifier_activation": classifier_activation,
-        }
-        if weights is not None:
-            from keras_skeleton.weights import load_weights
-
-            load_weights(self, weights)
+            x = keras.layers.Dropout(
+                settings["head_dropout_rate"], name="head_dropout", dtype=dtype
+            )(features)
+            x = ops.mean(x, axis=2)
+            persons, patches, dim = x.shape[1:]
+            x = ops.reshape(x, (-1, persons, patches * dim))
+            x = ops.mean(x, axis=1)
+            x = keras.layers.Dense(
+                settings["head_dim"], name="head_hidden", dtype=dtype
+            )(x)
+            x = layers.BatchNormalization(name="head_norm", dtype=dtype)(x)
+            x = ops.relu(x)
+            initializer = "glorot_uniform"
+        return keras.layers.Dense(
+            classes,
+            activation=activation,
+            kernel_initializer=initializer,
+            name="predictions",
+            # The loss needs full precision whatever the layers compute in.
+            dtype="float32",
+        )(x)
 
     @property
     def blocks(self):
         """The transformer blocks, first to last."""
-        count = self._config["num_layers"]
+        count = self.settings["num_layers"]
         return [self.get_layer(f"block_{i}") for i in range(count)]
 
     def embed(self, clips):
@@ -240,46 +278,6 @@ class MAMP(_common.ClipCheck, keras.Model):
         for block in self.blocks:
             tokens = block(tokens, training=training)
         return self.get_layer("norm")(tokens)
-
-    def get_config(self):
-        return {
-            **self._config,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-
-def _encoder_graph(settings, dtype):
-    persons, frames, joints, _ = settings["input_shape"]
-    segments = frames // settings["segment_length"]
-    patches = joints // settings["joints_per_patch"]
-    inputs = keras.Input(settings["input_shape"], name="skeletons")
-    x = layers.FoldPersons(name="fold_persons", dtype=dtype)(inputs)
-    x = layers.JointEmbedding(
-        settings["hidden_dim"],
-        settings["segment_length"],
-        settings["joints_per_patch"],
-        name="joint_embedding",
-        dtype=dtype,
-    )(x)
-    x = layers.PositionEmbedding(
-        segments, patches, name="position_embedding", dtype=dtype
-    )(x)
-    for block in _blocks(
-        settings, settings["num_layers"], prefix="block", dtype=dtype
-    ):
-        x = block(x)
-    x = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)(
-        x
-    )
-    features = layers.TokenGrid(
-        persons, segments, patches, name="features", dtype=dtype
-    )(x)
-    return inputs, features
 
 
 def _blocks(settings, count, prefix, dtype):
@@ -302,41 +300,6 @@ def _blocks(settings, count, prefix, dtype):
 def _drop_path_rates(settings):
     last, count = settings["drop_path_rate"], settings["num_layers"]
     return np.linspace(0, last, count).tolist()
-
-
-def _head_graph(features, settings, activation, dtype):
-    if settings["head"] == "linear":
-        x = _common.pool(features, "avg", dtype)
-        x = layers.BatchNormalization(
-            epsilon=1e-6,
-            center=False,
-            scale=False,
-            name="head_norm",
-            dtype=dtype,
-        )(x)
-        initializer = keras.initializers.TruncatedNormal(stddev=0.01)
-    else:
-        x = keras.layers.Dropout(
-            settings["head_dropout_rate"], name="head_dropout", dtype=dtype
-        )(features)
-        x = ops.mean(x, axis=2)
-        persons, patches, dim = x.shape[1:]
-        x = ops.reshape(x, (-1, persons, patches * dim))
-        x = ops.mean(x, axis=1)
-        x = keras.layers.Dense(
-            settings["head_dim"], name="head_hidden", dtype=dtype
-        )(x)
-        x = layers.BatchNormalization(name="head_norm", dtype=dtype)(x)
-        x = ops.relu(x)
-        initializer = "glorot_uniform"
-    return keras.layers.Dense(
-        settings["classes"],
-        activation=activation,
-        kernel_initializer=initializer,
-        name="predictions",
-        # The loss needs full precision whatever the layers compute in.
-        dtype="float32",
-    )(x)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -580,8 +543,4 @@ def preprocess_input(clips, num_frames=120):
 
 def decode_predictions(predictions, class_names, top=5):
     """Names the best classes; see `_common.decode_predictions`."""
-    if isinstance(class_names, str):
-        from keras_skeleton.weights import registry
-
-        class_names = registry.get("mamp", class_names).class_names
-    return _common.decode_predictions(predictions, class_names, top)
+    return _common.decode_predictions("mamp", predictions, class_names, top)

@@ -26,17 +26,6 @@ _PLANS = {
     "leg": ((1, 1), (2, 2), (2, 1), (4, 2)),
 }
 PARTS = tuple(_PLANS)
-_PUBLISHED = {
-    "input_shape": None,
-    "skeleton": "ntu",
-    "part": None,
-    "bones": "published",
-    "hidden_dim": 64,
-    "fusion_weights": (2.0, 1.8, 0.7),
-    "dropout_rate": 0.0,
-}
-# What can be chosen anew when a head is put on a finished encoder.
-_HEAD_SETTINGS = ("fusion_weights", "dropout_rate")
 # Published layouts of parts, by the name of the skeleton.
 _LAYOUTS = {"ntu": "ntu", "ntu_x67": "ntu_x", "shrec22": "shrec"}
 
@@ -52,13 +41,13 @@ FUSION_WEIGHTS = {
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class PSUMNet(_common.ClipCheck, keras.Model):
+class PSUMNet(_common.Application):
     """PSUMNet: encoder or classifier, of one part of the body or of all.
 
     One network looks at the whole body, one at both hands and one at both
     legs. Each sees the joints, the bones and the motion of both as twelve
     channels, in the frame of reference of the whole body, and is a stack of
-    CTR-GCN's blocks (`keras_skeleton.layers.ChannelTopologyBlock`), ten, six
+    CTR-GCN's blocks (`keras_skeleton.layers.SpatioTemporalBlock`), ten, six
     and four of them. Persons meet only in the head, as means; absent persons
     (all zero) take part like the others, as in the published code.
 
@@ -139,6 +128,18 @@ class PSUMNet(_common.ClipCheck, keras.Model):
     ECCV 2022 Workshops, arXiv 2208.05775; official code skelemoa/psumnet.
     """
 
+    system = "psumnet"
+    published = {
+        "input_shape": None,
+        "skeleton": "ntu",
+        "part": None,
+        "bones": "published",
+        "hidden_dim": 64,
+        "fusion_weights": (2.0, 1.8, 0.7),
+        "dropout_rate": 0.0,
+    }
+    head_settings = ("fusion_weights", "dropout_rate")
+
     def __init__(
         self,
         weights=None,
@@ -157,67 +158,103 @@ class PSUMNet(_common.ClipCheck, keras.Model):
         name="psumnet",
         dtype=None,
     ):
-        given = {
-            key: value
-            for key, value in {
-                "input_shape": input_shape,
-                "skeleton": skeleton,
-                "part": part,
-                "bones": bones,
-                "hidden_dim": hidden_dim,
-                "fusion_weights": fusion_weights,
-                "dropout_rate": dropout_rate,
-            }.items()
-            if value is not None
-        }
-        settings = _common.settle(
-            "psumnet", given, _PUBLISHED, weights, encoder, _HEAD_SETTINGS
+        super().__init__(
+            weights,
+            classes=classes,
+            pooling=pooling,
+            encoder=encoder,
+            classifier_activation=classifier_activation,
+            name=name,
+            dtype=dtype,
+            input_shape=input_shape,
+            skeleton=skeleton,
+            part=part,
+            bones=bones,
+            hidden_dim=hidden_dim,
+            fusion_weights=fusion_weights,
+            dropout_rate=dropout_rate,
         )
-        _channel_topology.check_width(settings["hidden_dim"])
-        skeleton = skeletons.get(settings["skeleton"])
-        parts = {
-            part: part_of(skeleton, part, settings["bones"])
-            for part in ([settings["part"]] if settings["part"] else PARTS)
-        }
-        input_shape = _check_shape(settings, skeleton, parts, classes, pooling)
-        settings["input_shape"] = input_shape
-        settings["skeleton"] = skeletons.serialize(skeleton)
-        settings["fusion_weights"] = _check_factors(settings["fusion_weights"])
 
-        if encoder is None:
-            inputs = keras.Input(input_shape, name="skeletons")
-            features = _features(inputs, settings, parts, dtype)
-        else:
-            inputs = encoder.inputs[0]
-            features = encoder.get_layer("features").output
-        outputs = features
-        if classes is not None:
-            outputs = _logits(
-                features,
-                settings,
-                parts,
-                int(classes),
-                classifier_activation,
-                dtype,
+    @staticmethod
+    def settle_shape(settings, skeleton):
+        parts = _parts(settings, skeleton)
+        shape, part = settings["input_shape"], settings["part"]
+        if part is None:
+            shape = shape or (2, 64, skeleton.num_joints, 3)
+            return _common.check_shape(shape, skeleton)
+        joints = len(parts[part].joints)
+        shape = shape or (2, 64, joints, 12)
+        if len(shape) == 4 and shape[2] != joints:
+            raise ValueError(
+                f"The part {part!r} of the skeleton {skeleton.name!r} has "
+                f"{joints} joints, in the order of `part_of`. Received "
+                f"input_shape={tuple(shape)}, whose third number is "
+                f"{shape[2]}. Without `part`, the model takes clips of the "
+                "whole skeleton."
             )
-        elif pooling is not None:
-            outputs = _common.pool(features, pooling, dtype)
-        super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.dtype_policy = keras.dtype_policies.get(dtype)
+        whole = (*shape[:2], skeleton.num_joints, *shape[3:])
+        persons, frames, _, channels = _common.check_shape(whole, skeleton)
+        return persons, frames, joints, channels
 
-        self.skeleton = skeleton
-        self.parts = tuple(parts)
-        self.clip_shape = input_shape
-        self._config = {
-            **settings,
-            "classes": classes,
-            "pooling": pooling,
-            "classifier_activation": classifier_activation,
-        }
-        if weights is not None:
-            from keras_skeleton.weights import load_weights
+    @staticmethod
+    def check(settings):
+        _channel_topology.check_width(settings["hidden_dim"])
+        factors = tuple(float(factor) for factor in settings["fusion_weights"])
+        if len(factors) != len(PARTS):
+            raise ValueError(
+                "`fusion_weights` must be one factor for each of "
+                f"{', '.join(PARTS)}. Received fusion_weights={factors}."
+            )
+        settings["fusion_weights"] = factors
 
-            load_weights(self, weights)
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        parts = _parts(settings, skeleton)
+        if settings["part"]:
+            (part,) = parts
+            return _part_features(inputs, settings, part, parts[part], dtype)
+        outputs = []
+        for part, chosen in parts.items():
+            x = SelectJoints(chosen.joints, name=f"{part}_joints")(inputs)
+            x = Streams(bones=chosen.bones, name=f"{part}_streams")(x)
+            outputs.append(
+                _part_features(x, settings, part, chosen, dtype, f"{part}_")
+            )
+        return keras.layers.Concatenate(axis=3, name="features", dtype=dtype)(
+            outputs
+        )
+
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        def head(features, activation, prefix):
+            return _channel_topology.logits(
+                features,
+                classes,
+                activation=activation,
+                dropout_rate=settings["dropout_rate"],
+                prefix=prefix,
+                dtype=dtype,
+            )
+
+        if settings["part"]:
+            return head(features, activation, "")
+        scores, first = [], 0
+        for part, chosen in _parts(settings, skeleton).items():
+            last = first + len(chosen.joints)
+            scores.append(head(features[:, :, :, first:last], None, f"{part}_"))
+            first = last
+        return ScoreFusion(
+            settings["fusion_weights"],
+            activation,
+            name="predictions",
+            dtype="float32",
+        )(scores)
+
+    @property
+    def parts(self):
+        """Names of the parts whose networks the model has."""
+        part = self.settings["part"]
+        return PARTS if part is None else (part,)
 
     def blocks(self, part):
         """The blocks of the network of one part, first to last."""
@@ -234,7 +271,7 @@ class PSUMNet(_common.ClipCheck, keras.Model):
                 f"The model {self.name!r} has the parts "
                 f"{', '.join(self.parts)}. Received part={part!r}."
             )
-        return "" if self._config["part"] else f"{part}_"
+        return "" if self.settings["part"] else f"{part}_"
 
     def load_streams(self, **streams):
         """Loads trained networks of parts into the three together.
@@ -274,28 +311,18 @@ class PSUMNet(_common.ClipCheck, keras.Model):
 
     def _stream(self, part, weights):
         settings = {
-            key: self._config[key]
-            for key in ("skeleton", "bones", "hidden_dim", "classes")
+            key: self.settings[key]
+            for key in ("skeleton", "bones", "hidden_dim")
         }
         persons, frames, _, coordinates = self.clip_shape
         joints = len(part_of(self.skeleton, part, settings["bones"]).joints)
         return PSUMNet(
             weights,
             part=part,
+            classes=self._end["classes"],
             input_shape=(persons, frames, joints, 4 * coordinates),
             **settings,
         )
-
-    def get_config(self):
-        return {
-            **self._config,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -401,90 +428,21 @@ def part_of(skeleton, part, bones="published"):
     )
 
 
-def _check_shape(settings, skeleton, parts, classes, pooling):
-    """The input shape, checked, or the default one."""
-    shape, part = settings["input_shape"], settings["part"]
-    if part is None:
-        shape = shape or (2, 64, skeleton.num_joints, 3)
-        return _common.check_arguments(shape, skeleton, classes, pooling)[0]
-    joints = len(parts[part].joints)
-    shape = shape or (2, 64, joints, 12)
-    if isinstance(shape, list | tuple) and len(shape) == 4:
-        if shape[2] != joints:
-            raise ValueError(
-                f"The part {part!r} of the skeleton {skeleton.name!r} has "
-                f"{joints} joints, in the order of `part_of`. Received "
-                f"input_shape={tuple(shape)}, whose third number is "
-                f"{shape[2]}. Without `part`, the model takes clips of the "
-                "whole skeleton."
-            )
-        whole = (*shape[:2], skeleton.num_joints, shape[3])
-        _common.check_arguments(whole, skeleton, classes, pooling)
-        return tuple(int(size) for size in shape)
-    return _common.check_arguments(shape, skeleton, classes, pooling)[0]
+def _parts(settings, skeleton):
+    """The `BodyPart` of each network of the model, by name."""
+    names = [settings["part"]] if settings["part"] else PARTS
+    return {name: part_of(skeleton, name, settings["bones"]) for name in names}
 
 
-def _check_factors(factors):
-    factors = tuple(float(factor) for factor in factors)
-    if len(factors) != len(PARTS):
-        raise ValueError(
-            "`fusion_weights` must be one factor for each of "
-            f"{', '.join(PARTS)}. Received fusion_weights={factors}."
-        )
-    return factors
-
-
-def _features(clips, settings, parts, dtype):
-    if settings["part"]:
-        return _part_features(clips, settings, parts, settings["part"], dtype)
-    outputs = []
-    for part, chosen in parts.items():
-        x = SelectJoints(chosen.joints, name=f"{part}_joints")(clips)
-        x = Streams(bones=chosen.bones, name=f"{part}_streams")(x)
-        outputs.append(
-            _part_features(x, settings, parts, part, dtype, f"{part}_")
-        )
-    return keras.layers.Concatenate(axis=3, name="features", dtype=dtype)(
-        outputs
-    )
-
-
-def _part_features(clips, settings, parts, part, dtype, prefix=""):
-    graph = layers.spatial_graph(len(parts[part].joints), parts[part].bones)
+def _part_features(clips, settings, part, chosen, dtype, prefix=""):
     return _channel_topology.features(
         clips,
-        graph,
+        layers.spatial_graph(len(chosen.joints), chosen.bones),
         _PLANS[part],
         settings["hidden_dim"],
         prefix=prefix,
         dtype=dtype,
     )
-
-
-def _logits(features, settings, parts, classes, activation, dtype):
-    def head(features, activation, prefix):
-        return _channel_topology.logits(
-            features,
-            classes,
-            activation=activation,
-            dropout_rate=settings["dropout_rate"],
-            prefix=prefix,
-            dtype=dtype,
-        )
-
-    if settings["part"]:
-        return head(features, activation, "")
-    scores, first = [], 0
-    for part, chosen in parts.items():
-        last = first + len(chosen.joints)
-        scores.append(head(features[:, :, :, first:last], None, f"{part}_"))
-        first = last
-    return ScoreFusion(
-        settings["fusion_weights"],
-        activation,
-        name="predictions",
-        dtype="float32",
-    )(scores)
 
 
 def preprocess_input(clips, num_frames=64):
@@ -506,6 +464,4 @@ def preprocess_input(clips, num_frames=64):
 
 def decode_predictions(predictions, class_names, top=5):
     """Names the best classes; see `_common.decode_predictions`."""
-    return _channel_topology.decode_predictions(
-        "psumnet", predictions, class_names, top
-    )
+    return _common.decode_predictions("psumnet", predictions, class_names, top)

@@ -5,7 +5,6 @@ from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
-from keras_skeleton.layers.graph import ChannelTopologyBlock
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.hypergraph import AdaptiveHyperGraph
@@ -15,6 +14,7 @@ from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
+from keras_skeleton.layers.spatio_temporal import SpatioTemporalBlock
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -27,7 +27,6 @@ from keras_skeleton.layers.virtual_joints import virtual_joint_graph
 __all__ = [
     "AdaptiveHyperGraph",
     "BatchNormalization",
-    "ChannelTopologyBlock",
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
@@ -40,6 +39,7 @@ __all__ = [
     "PersonNormalization",
     "PositionEmbedding",
     "SelfAttention",
+    "SpatioTemporalBlock",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",

@@ -4,12 +4,9 @@ from keras import ops
 
 
 def joined(variables):
-    """Variables side by side on the last axis."""
-    if len(variables) == 1:
-        return ops.convert_to_tensor(variables[0])
-    return ops.concatenate(
-        [ops.convert_to_tensor(variable) for variable in variables], axis=-1
-    )
+    """Values of variables side by side on the last axis."""
+    values = [variable.value for variable in variables]
+    return values[0] if len(values) == 1 else ops.concatenate(values, axis=-1)
 
 
 def parameters(layers):
@@ -53,17 +50,16 @@ def normalized(function, layers, norms, training):
     if training and norms[0].trainable:
         return normalize(function(kernel) + bias, norms, training)
     scale, offset = scale_and_offset(norms)
-    dtype = kernel.dtype
-    offset = ops.cast(bias, scale.dtype) * scale + offset
-    kernel = ops.cast(ops.cast(kernel, scale.dtype) * scale, dtype)
-    return function(kernel) + ops.cast(offset, dtype)
+    # The statistics are float32 whatever the layers compute in.
+    offset = as_type(bias * scale + offset, kernel)
+    return function(as_type(kernel * scale, kernel)) + offset
 
 
 def normalize(x, norms, training):
     """Batch normalizations of consecutive groups of channels, as one."""
     if not training or not norms[0].trainable:
         scale, offset = scale_and_offset(norms)
-        return x * ops.cast(scale, x.dtype) + ops.cast(offset, x.dtype)
+        return x * as_type(scale, x) + as_type(offset, x)
     values = ops.cast(x, norms[0].moving_mean.dtype)
     axes = list(range(len(x.shape) - 1))
     mean = ops.mean(values, axis=axes)
@@ -90,13 +86,20 @@ def normalize(x, norms, training):
     return ops.cast(outputs, x.dtype)
 
 
+def as_type(x, other):
+    """`x` in the data type of `other`, without a cast that does nothing."""
+    return x if x.dtype == other.dtype else ops.cast(x, other.dtype)
+
+
 def scale_and_offset(norms):
     """What batch normalizations multiply by and add outside training."""
-    gamma = joined([norm.gamma for norm in norms])
-    variance = joined([norm.moving_variance for norm in norms])
-    scale = ops.cast(gamma, variance.dtype) * ops.rsqrt(
-        variance + norms[0].epsilon
+    # All in one go: PyTorch takes longer to start an operation on so few
+    # numbers than to do it.
+    kinds = ("gamma", "beta", "moving_mean", "moving_variance")
+    values = joined([getattr(norm, kind) for kind in kinds for norm in norms])
+    width = values.shape[0] // 4
+    gamma, beta, mean, variance = (
+        values[i * width : (i + 1) * width] for i in range(4)
     )
-    mean = joined([norm.moving_mean for norm in norms])
-    beta = ops.cast(joined([norm.beta for norm in norms]), variance.dtype)
+    scale = gamma * (variance + norms[0].epsilon) ** -0.5
     return scale, beta - mean * scale

@@ -164,25 +164,33 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
             self.shortcut_norm.build(output_shape)
 
     def call(self, inputs, training=None):
-        kernels = [layer.kernel for layer in self.values]
-        biases = [layer.bias for layer in self.values]
+        count = len(self.values)
+        kernels, biases = _joined.parameters(self.values)
+        kernels = ops.reshape(ops.transpose(kernels), (count, self.filters, -1))
+        biases = ops.reshape(biases, (count, self.filters, 1))
         batch_statistics = training and self.norm.trainable
         if not batch_statistics:
             # The normalization becomes part of the values.
             scale, offset = _joined.scale_and_offset([self.norm])
-            scale = ops.cast(scale, inputs.dtype)
-            kernels = [kernel * scale for kernel in kernels]
-            biases = [bias * scale for bias in biases]
+            scale = _joined.as_type(scale, kernels)[:, None]
+            kernels, biases = kernels * scale, biases * scale
+        _, frames, joints, channels = inputs.shape
+        # The joints are gathered channel by channel: with the channels in
+        # front already in the values, only the inputs are transposed.
+        columns = ops.transpose(
+            ops.reshape(inputs, (-1, frames * joints, channels)), (0, 2, 1)
+        )
         outputs = None
-        topologies = self.topologies(inputs)
-        for parts in zip(topologies, kernels, biases, strict=True):
-            part = _convolve(inputs, *parts)
+        for s, topology in enumerate(self.topologies(inputs)):
+            values = ops.matmul(kernels[s], columns) + biases[s]
+            values = ops.reshape(values, (-1, self.filters, frames, joints))
+            part = ops.matmul(values, ops.transpose(topology, (0, 1, 3, 2)))
             outputs = part if outputs is None else outputs + part
         outputs = ops.transpose(outputs, (0, 2, 3, 1))
         if batch_statistics:
             outputs = _joined.normalize(outputs, [self.norm], training)
         else:
-            outputs = outputs + ops.cast(offset, outputs.dtype)
+            outputs = outputs + _joined.as_type(offset, outputs)
         shortcut = inputs
         if self.shortcut is not None:
             shortcut = _joined.normalized_linear(
@@ -196,32 +204,33 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
         Entry `[b, c, u, v]` is the weight at which, in channel `c`, joint
         `u` receives from joint `v`.
         """
-        joints = inputs.shape[2]
-        graph = ops.reshape(self.graph, (-1, joints * joints))
-        topologies = []
-        for s, (difference, relation) in enumerate(
-            zip(self.differences(inputs), self.relations, strict=True)
-        ):
-            kernel = ops.transpose(relation.kernel * self.gate)
-            offset = (relation.bias * self.gate)[:, None] + graph[s]
-            topology = ops.matmul(kernel, difference) + offset
-            topologies.append(
-                ops.reshape(topology, (-1, self.filters, joints, joints))
-            )
-        return topologies
+        count, joints, _ = self.graph.shape
+        gate = self.gate.value
+        kernels, biases = _joined.parameters(self.relations)
+        kernels = ops.transpose(kernels * gate)
+        kernels = ops.reshape(kernels, (count, 1, self.filters, -1))
+        biases = ops.reshape(biases * gate, (count, 1, self.filters, 1))
+        graphs = ops.reshape(self.graph, (count, 1, 1, joints * joints))
+        topologies = ops.matmul(kernels, self.differences(inputs))
+        topologies = topologies + (biases + graphs)
+        topologies = ops.reshape(
+            topologies, (count, -1, self.filters, joints, joints)
+        )
+        return [topologies[s] for s in range(count)]
 
     def differences(self, inputs):
-        """How joints differ: `S` tensors `(B, relation_channels, V * V)`."""
+        """How joints differ: `(S, B, relation_channels, V * V)`."""
+        count, joints, _ = self.graph.shape
         mean = ops.mean(inputs, axis=1)
         ends = _joined.linear(mean, [*self.receivers, *self.senders])
-        receivers, senders = ops.split(ops.transpose(ends, (0, 2, 1)), 2, 1)
-        differences = ops.tanh(receivers[:, :, :, None] - senders[:, :, None])
-        joints = inputs.shape[2]
-        return ops.split(
-            ops.reshape(differences, (-1, receivers.shape[1], joints * joints)),
-            len(self.relations),
-            axis=1,
+        ends = ops.reshape(
+            ends, (-1, joints, 2 * count, self.relation_channels)
         )
+        ends = ops.transpose(ends, (2, 0, 3, 1))
+        receivers, senders = ends[:count], ends[count:]
+        differences = ops.tanh(receivers[..., None] - senders[..., None, :])
+        shape = (count, -1, self.relation_channels, joints * joints)
+        return ops.reshape(differences, shape)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -233,131 +242,4 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
             "graph": self._initial_graph.tolist(),
             "relation_channels": self.relation_channels,
             "adaptive": self.adaptive,
-        }
-
-
-def _convolve(inputs, topology, kernel, bias):
-    """Values of one graph, gathered by it: `(B, filters, T, V)`."""
-    _, frames, joints, channels = inputs.shape
-    # The joints are gathered channel by channel: with the channels in front
-    # already in the values, only the inputs are transposed.
-    columns = ops.transpose(
-        ops.reshape(inputs, (-1, frames * joints, channels)), (0, 2, 1)
-    )
-    values = ops.matmul(ops.transpose(kernel), columns) + bias[:, None]
-    values = ops.reshape(values, (-1, values.shape[1], frames, joints))
-    return ops.matmul(values, ops.transpose(topology, (0, 1, 3, 2)))
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
-class ChannelTopologyBlock(keras.layers.Layer):
-    """Graph convolution by channels, then over time, and a residual.
-
-    `relu(temporal_convolution(graph_convolution(x)) + shortcut(x))`. The
-    shortcut is the identity, pointwise with a normalization where the
-    channels change or frames are skipped, or absent.
-
-    Args:
-        filters: Channels of the output, a multiple of 4.
-        graph: As in `ChannelTopologyGraphConvolution`.
-        relation_channels: As in `ChannelTopologyGraphConvolution`.
-        stride: Frames from one output to the next.
-        residual: Whether there is a shortcut.
-        adaptive: As in `ChannelTopologyGraphConvolution`.
-        **kwargs: Arguments of `keras.layers.Layer`.
-
-    Input shape: `(B, T, V, C)`.
-
-    Output shape: `(B, T', V, filters)` with `T' = ceil(T / stride)`.
-
-    Example:
-
-    >>> arm = spatial_graph(3, [(1, 0), (2, 1)])
-    >>> block = ChannelTopologyBlock(64, arm, 8, stride=2)
-    >>> block(ops.zeros((4, 16, 3, 3))).shape
-    (4, 8, 3, 64)
-
-    Reference: as for `ChannelTopologyGraphConvolution`.
-    """
-
-    def __init__(
-        self,
-        filters,
-        graph,
-        relation_channels,
-        stride=1,
-        residual=True,
-        adaptive=True,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.stride = stride
-        self.residual = residual
-        policy = {"dtype": self.dtype_policy}
-        self.graph_convolution = ChannelTopologyGraphConvolution(
-            filters,
-            graph,
-            relation_channels,
-            adaptive,
-            name="graph_convolution",
-            **policy,
-        )
-        self.temporal_convolution = temporal.MultiScaleTemporalConvolution(
-            filters, stride=stride, name="temporal_convolution", **policy
-        )
-        self.shortcut = None
-
-    def build(self, input_shape):
-        filters = self.graph_convolution.filters
-        self.graph_convolution.build(input_shape)
-        self.temporal_convolution.build((*input_shape[:-1], filters))
-        changes = input_shape[-1] != filters or self.stride != 1
-        if self.residual and changes:
-            policy = {"dtype": self.dtype_policy}
-            self.shortcut = keras.layers.Dense(
-                filters,
-                kernel_initializer=temporal.kernel_initializer(),
-                name="shortcut",
-                **policy,
-            )
-            self.shortcut.build(input_shape)
-            self.shortcut_norm = BatchNormalization(
-                name="shortcut_norm", **policy
-            )
-            self.shortcut_norm.build((*input_shape[:-1], filters))
-
-    def call(self, inputs, training=None):
-        x = self.graph_convolution(inputs, training=training)
-        x = self.temporal_convolution(x, training=training)
-        if self.shortcut is not None:
-            x = x + _joined.normalized_linear(
-                temporal.take_every(inputs, self.stride),
-                [self.shortcut],
-                [self.shortcut_norm],
-                training,
-            )
-        elif self.residual:
-            x = x + inputs
-        return ops.relu(x)
-
-    def compute_output_shape(self, input_shape):
-        return self.temporal_convolution.compute_output_shape(
-            self.graph_convolution.compute_output_shape(input_shape)
-        )
-
-    def get_config(self):
-        convolution = self.graph_convolution.get_config()
-        return {
-            **super().get_config(),
-            **{
-                name: convolution[name]
-                for name in (
-                    "filters",
-                    "graph",
-                    "relation_channels",
-                    "adaptive",
-                )
-            },
-            "stride": self.stride,
-            "residual": self.residual,
         }

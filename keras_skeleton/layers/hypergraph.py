@@ -191,8 +191,8 @@ class AdaptiveHyperGraph(keras.layers.Layer):
         layers = (self.projection, self.weight_hidden)
         kernel = _joined.joined([layer.kernel for layer in layers])
         heads, depth, width = kernel.shape
-        bias = _joined.joined(
-            [ops.reshape(layer.bias, (heads, -1)) for layer in layers]
+        bias = ops.concatenate(
+            [ops.reshape(layer.bias, (heads, -1)) for layer in layers], axis=-1
         )
         joints = inputs.shape[1]
         x = ops.reshape(inputs, (-1, joints, heads, depth))

@@ -75,10 +75,13 @@ class TemporalConvolution(keras.layers.Layer):
 
     def convolve(self, inputs, kernel):
         """The convolution with any kernel, without the bias."""
-        x = pad_frames(
-            inputs, self.dilation * (self.kernel_size // 2), self.padding
-        )
         stride, dilation, last_stride = self.stride, self.dilation, 1
+        # At stride 1 the backends pad both sides alike, without a copy.
+        is_padded_inside = stride == 1 and self.padding == "zeros"
+        x = inputs
+        if not is_padded_inside:
+            margin = dilation * (self.kernel_size // 2)
+            x = pad_frames(x, margin, self.padding)
         # Backends do not take strides together with dilations.
         if dilation % stride == 0:
             x = take_every(x, stride)
@@ -89,7 +92,7 @@ class TemporalConvolution(keras.layers.Layer):
             x,
             kernel[:, None],
             strides=(stride, 1),
-            padding="valid",
+            padding="same" if is_padded_inside else "valid",
             data_format="channels_last",
             dilation_rate=(dilation, 1),
         )
@@ -307,10 +310,12 @@ def take_every(x, stride):
 def max_over_frames(x, stride):
     """Maximum of each frame and its neighbours; `x` must not be negative."""
     joints, channels = x.shape[2:]
-    x = pad_frames(x, 1, "zeros")
+    padding = "same"
+    if stride > 1:
+        x, padding = pad_frames(x, 1, "zeros"), "valid"
     x = ops.reshape(x, (-1, x.shape[1], joints * channels))
     x = ops.max_pool(
-        x, 3, strides=stride, padding="valid", data_format="channels_last"
+        x, 3, strides=stride, padding=padding, data_format="channels_last"
     )
     return ops.reshape(x, (-1, x.shape[1], joints, channels))
 

@@ -64,7 +64,7 @@ def temporal_kernel(kernel):
 
 
 def block(layer, official, ours):
-    """A `ChannelTopologyBlock`."""
+    """A `SpatioTemporalBlock`."""
     return [
         *_graph_convolution(
             len(layer.graph_convolution.values),

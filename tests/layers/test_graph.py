@@ -120,14 +120,19 @@ def test_training_normalizes_and_tracks():
     np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
+def make_block(graph=ARM, dtype=None, **arguments):
+    convolution = layers.ChannelTopologyGraphConvolution(
+        8, graph, 2, name="graph_convolution", dtype=dtype
+    )
+    return layers.SpatioTemporalBlock(convolution, dtype=dtype, **arguments)
+
+
 @pytest.mark.parametrize(
     ("channels", "stride", "residual"),
     [(8, 1, True), (8, 2, True), (5, 1, True), (5, 2, False)],
 )
 def test_block(channels, stride, residual):
-    block = layers.ChannelTopologyBlock(
-        8, ARM, 2, stride=stride, residual=residual
-    )
+    block = make_block(stride=stride, residual=residual)
     x = features(2, 5, 3, channels)
     block.build(x.shape)
     randomize(block)
@@ -149,7 +154,7 @@ def test_block(channels, stride, residual):
 
 def test_gradients_reach_every_variable():
     inputs = keras.Input((4, 3, 5))
-    block = layers.ChannelTopologyBlock(8, ARM, 2, stride=2)
+    block = make_block(stride=2)
     model = keras.Model(inputs, block(inputs))
     randomize(model)
     target = ops.convert_to_tensor(features(3, 2, 3, 8))
@@ -175,8 +180,8 @@ def test_saving_keeps_every_argument(tmp_path):
     x = layers.ChannelTopologyGraphConvolution(
         6, ARM, 3, adaptive=False, name="graph"
     )(x)
-    x = layers.ChannelTopologyBlock(
-        8, 2 * ARM, 3, 2, False, False, name="block"
+    x = make_block(
+        graph=2 * ARM, stride=2, residual=False, padding="edge", name="block"
     )(x)
     model = keras.Model(inputs, x)
     randomize(model)
@@ -215,7 +220,7 @@ def test_person_normalization():
 
 
 def test_half_precision():
-    block = layers.ChannelTopologyBlock(8, ARM, 2, dtype="mixed_bfloat16")
+    block = make_block(dtype="mixed_bfloat16")
     x = features(2, 4, 3, 5)
     for training in (False, True):
         outputs = block(x, training=training)

@@ -1,0 +1,125 @@
+"""The block of all graph networks: over the joints, then over time."""
+
+import keras
+from keras import ops
+
+from keras_skeleton.layers import _joined
+from keras_skeleton.layers import temporal
+from keras_skeleton.layers.batch_normalization import BatchNormalization
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class SpatioTemporalBlock(keras.layers.Layer):
+    """Graph convolution, then convolutions over time, and a residual.
+
+    `relu(temporal_convolution(graph_convolution(x)) + shortcut(x))`. The
+    shortcut is the identity; pointwise with a normalization (`shortcut`,
+    `shortcut_norm`) where the channels change or frames are skipped; or
+    absent.
+
+    Args:
+        graph_convolution: A layer from `(B, T, V, C)` to `(B, T, V, filters)`
+            with the attribute `filters`.
+        stride: Frames from one output to the next.
+        residual: Whether there is a shortcut.
+        padding: Of the convolutions over time, see
+            `MultiScaleTemporalConvolution`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape: `(B, T, V, C)`.
+
+    Output shape: `(B, T', V, filters)` with `T' = ceil(T / stride)`.
+
+    Example:
+
+    >>> arm = spatial_graph(3, [(1, 0), (2, 1)])
+    >>> convolution = ChannelTopologyGraphConvolution(64, arm, 8)
+    >>> block = SpatioTemporalBlock(convolution, stride=2)
+    >>> block(ops.zeros((4, 16, 3, 3))).shape
+    (4, 8, 3, 64)
+
+    Reference: Chen et al., Channel-wise Topology Refinement Graph
+    Convolution for Skeleton-Based Action Recognition, ICCV 2021,
+    arXiv 2107.12213.
+    """
+
+    def __init__(
+        self,
+        graph_convolution,
+        stride=1,
+        residual=True,
+        padding="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.residual = residual
+        self.graph_convolution = graph_convolution
+        self.temporal_convolution = temporal.MultiScaleTemporalConvolution(
+            graph_convolution.filters,
+            stride=stride,
+            padding=padding,
+            name="temporal_convolution",
+            dtype=self.dtype_policy,
+        )
+        self.shortcut = None
+
+    def build(self, input_shape):
+        filters = self.graph_convolution.filters
+        output_shape = (*input_shape[:-1], filters)
+        self.graph_convolution.build(input_shape)
+        self.temporal_convolution.build(output_shape)
+        changes = input_shape[-1] != filters or self.stride != 1
+        if self.residual and changes:
+            self.shortcut = keras.layers.Dense(
+                filters,
+                kernel_initializer=temporal.kernel_initializer(),
+                name="shortcut",
+                dtype=self.dtype_policy,
+            )
+            self.shortcut_norm = BatchNormalization(
+                name="shortcut_norm", dtype=self.dtype_policy
+            )
+            self.shortcut.build(input_shape)
+            self.shortcut_norm.build(output_shape)
+
+    def call(self, inputs, training=None):
+        x = self.graph_convolution(inputs, training=training)
+        x = self.temporal_convolution(x, training=training)
+        if self.shortcut is not None:
+            x = x + _joined.normalized_linear(
+                temporal.take_every(inputs, self.stride),
+                [self.shortcut],
+                [self.shortcut_norm],
+                training,
+            )
+        elif self.residual:
+            x = x + inputs
+        return ops.relu(x)
+
+    def compute_output_shape(self, input_shape):
+        return self.temporal_convolution.compute_output_shape(
+            self.graph_convolution.compute_output_shape(input_shape)
+        )
+
+    def get_config(self):
+        convolution = keras.saving.serialize_keras_object(
+            self.graph_convolution
+        )
+        # This block builds it, so that its variables have their place here.
+        convolution.pop("build_config", None)
+        return {
+            **super().get_config(),
+            "graph_convolution": convolution,
+            "stride": self.stride,
+            "residual": self.residual,
+            "padding": self.temporal_convolution.padding,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["graph_convolution"] = keras.saving.deserialize_keras_object(
+            config["graph_convolution"]
+        )
+        return cls(**config)
