@@ -1,4 +1,5 @@
-"""What a model looks at: attention, saliency, drawings and a live page.
+"""What a model looks at: attention, saliency, learned graphs, drawings and a
+live page.
 
 Maps have the axes (samples, persons, frames or segments, joints or patches).
 Pictures take one sample, pages one clip.
@@ -21,33 +22,53 @@ from keras_skeleton.explain.drawing import draw_skeleton
 from keras_skeleton.explain.drawing import draw_strip
 from keras_skeleton.explain.page import explain
 from keras_skeleton.explain.page import write_page
+from keras_skeleton.explain.parts import part_joints
+from keras_skeleton.explain.parts import to_skeleton
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
 from keras_skeleton.explain.saliency import saliency
 from keras_skeleton.explain.saliency import tf_keras_vis_grad_cam
 from keras_skeleton.explain.saliency import tf_keras_vis_saliency
+from keras_skeleton.explain.topology import HyperEdges
+from keras_skeleton.explain.topology import block_joints
+from keras_skeleton.explain.topology import clip_topology
+from keras_skeleton.explain.topology import graph_blocks
+from keras_skeleton.explain.topology import hyper_edges
+from keras_skeleton.explain.topology import shared_topology
+from keras_skeleton.explain.topology_drawing import draw_hyper_edges
+from keras_skeleton.explain.topology_drawing import draw_topology
 
 __all__ = [
+    "HyperEdges",
     "animate",
     "attention_maps",
     "attention_rollout",
+    "block_joints",
     "class_probabilities",
+    "clip_topology",
     "draw_attention",
     "draw_confusion_matrix",
     "draw_heat_map",
+    "draw_hyper_edges",
     "draw_skeleton",
     "draw_strip",
+    "draw_topology",
     "explain",
     "feature_grid",
     "frame_importance",
     "grad_cam",
+    "graph_blocks",
+    "hyper_edges",
     "importance",
     "joint_attention",
     "joint_importance",
+    "part_joints",
     "saliency",
+    "shared_topology",
     "tf_keras_vis_grad_cam",
     "tf_keras_vis_saliency",
     "to_shares",
+    "to_skeleton",
     "upsample",
     "write_page",
 ]

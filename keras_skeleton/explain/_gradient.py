@@ -7,13 +7,14 @@ import numpy as np
 from keras import ops
 
 
-def gradient(model, weights, values):
+def gradient(model, weights, values, *others):
     """The gradient of `sum(weights * model(values))` at the input.
 
     Args:
-        model: Functional model with one input and one output.
+        model: Functional model with one output.
         weights: Array of the shape of the output.
-        values: The input, an array.
+        values: The first input, an array.
+        *others: Further inputs of the model, which are held fixed.
 
     Returns:
         NumPy array of the shape of `values`.
@@ -29,9 +30,11 @@ def gradient(model, weights, values):
             f"Gradients need one of the backends {', '.join(functions)}. "
             f"The current backend is {backend!r}."
         )
-    weights = ops.convert_to_tensor(weights, dtype="float32")
-    values = ops.convert_to_tensor(values, dtype="float32")
-    result = functions[backend](model, weights, values)
+    weights, values, *others = (
+        ops.convert_to_tensor(array, dtype="float32")
+        for array in (weights, values, *others)
+    )
+    result = functions[backend](model, weights, values, others)
     return np.array(ops.convert_to_numpy(result), dtype="float32")
 
 
@@ -44,31 +47,35 @@ def without_gradient():
     return torch.no_grad()
 
 
+def _inputs(values, others):
+    return [values, *others] if others else values
+
+
 def _score(outputs, weights):
     return ops.sum(ops.cast(outputs, "float32") * weights)
 
 
-def _gradient_tensorflow(model, weights, values):
+def _gradient_tensorflow(model, weights, values, others):
     import tensorflow as tf
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
-        total = _score(model(values, training=False), weights)
+        total = _score(model(_inputs(values, others), training=False), weights)
     return tape.gradient(
         total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
 
 
-def _gradient_torch(model, weights, values):
+def _gradient_torch(model, weights, values, others):
     import torch
 
     with torch.enable_grad():
         values = values.detach().clone().requires_grad_(True)
-        total = _score(model(values, training=False), weights)
+        total = _score(model(_inputs(values, others), training=False), weights)
         return torch.autograd.grad(total, values)[0]
 
 
-def _gradient_jax(model, weights, values):
+def _gradient_jax(model, weights, values, others):
     import jax
 
     # Compiled once per model: single operations are compiled one by one.
@@ -76,13 +83,13 @@ def _gradient_jax(model, weights, values):
     function = getattr(model, "_explain_gradient", None)
     if function is None:
 
-        def score(values, weights, trainable, others):
+        def score(values, weights, others, trainable, fixed):
             outputs, _ = model.stateless_call(
-                trainable, others, values, training=False
+                trainable, fixed, _inputs(values, others), training=False
             )
             return _score(outputs, weights)
 
         function = model._explain_gradient = jax.jit(jax.grad(score))
     trainable = [variable.value for variable in model.trainable_variables]
-    others = [variable.value for variable in model.non_trainable_variables]
-    return function(values, weights, trainable, others)
+    fixed = [variable.value for variable in model.non_trainable_variables]
+    return function(values, weights, others, trainable, fixed)

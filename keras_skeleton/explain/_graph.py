@@ -37,7 +37,7 @@ def layer_nodes(model):
         before = [_node(tensor) for tensor in node.input_tensors]
         before = [other for other in before if id(other) not in seen]
         if before:
-            waiting.extend(before)
+            waiting.extend(reversed(before))
             continue
         waiting.pop()
         if id(node) not in seen:
@@ -46,15 +46,20 @@ def layer_nodes(model):
     return ordered
 
 
-def layer_output(model, name):
-    """The symbolic output of the layer `name` in this model's graph."""
+def layer_node(model, name):
+    """The node of the layer `name` in this model's graph."""
     nodes = [n for n in layer_nodes(model) if n.operation.name == name]
     if not nodes:
         raise ValueError(
             f"The graph of the model {model.name!r} has no layer {name!r}. "
             f"Its layers: {', '.join(layer.name for layer in model.layers)}."
         )
-    return nodes[-1].outputs[0]
+    return nodes[-1]
+
+
+def layer_output(model, name):
+    """The symbolic output of the layer `name` in this model's graph."""
+    return layer_node(model, name).outputs[0]
 
 
 def logits(model):

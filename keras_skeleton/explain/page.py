@@ -89,6 +89,7 @@ def explain(
     *,
     skeleton=None,
     class_index=None,
+    shown=None,
     title=None,
     frame_rate=30,
     up="y",
@@ -106,6 +107,9 @@ def explain(
         skeleton: A `Skeleton` or its registered name; `model.skeleton` by
             default.
         class_index: The class to explain; the predicted one by default.
+        shown: Array `(M, T, V, C)`, the clip to draw where the model takes
+            something else than the places of all joints: bones, motion, or
+            the twelve channels of a part of the body. `clip` by default.
         title: Heading of the page; by default the explained class.
         frame_rate: Frames per second at normal speed.
         up: Axis that points up: `"y"`, `"z"` or `"-y"`.
@@ -121,6 +125,7 @@ def explain(
     ```
     """
     from keras_skeleton.explain import attention
+    from keras_skeleton.explain.parts import to_skeleton
     from keras_skeleton.explain.saliency import class_probabilities
     from keras_skeleton.explain.saliency import grad_cam
     from keras_skeleton.explain.saliency import saliency
@@ -131,15 +136,19 @@ def explain(
             "The model names no skeleton. Pass `skeleton=`, for example "
             'skeleton="ntu".'
         )
-    clip, skeleton = _geometry.check_clip(clip, skeleton)
-    clips = clip[None]
+    clips = np.asarray(clip, dtype="float32")[None]
+    shown = _check_shown(model, clips[0], shown)
+    shown, skeleton = _geometry.check_clip(shown, skeleton)
+    if clips.ndim == 4:
+        clips = clips[None]
     probabilities = class_probabilities(model, clips)[0]
     best = int(np.argmax(probabilities))
     chosen = best if class_index is None else class_index
     names = _geometry.class_names(class_names, len(probabilities))
 
     def spread(tokens):
-        return attention.upsample(tokens, *clip.shape[1:3])[0]
+        tokens = to_skeleton(tokens, model)
+        return attention.upsample(tokens, *shown.shape[1:3])[0]
 
     maps = {}
     if attention.transformer_blocks(model):
@@ -150,11 +159,11 @@ def explain(
             clips,
         )
         maps["Attention rollout"] = spread(tokens)
-    maps["Gradient saliency"] = saliency(model, clips, chosen)[0]
+    maps["Gradient saliency"] = spread(saliency(model, clips, chosen))
     maps["Grad-CAM"] = spread(grad_cam(model, clips, chosen))
     return write_page(
         path,
-        clip,
+        shown,
         skeleton,
         maps,
         title=title or f"Why “{names[chosen]}”?",
@@ -166,6 +175,25 @@ def explain(
         frame_rate=frame_rate,
         up=up,
     )
+
+
+def _check_shown(model, clip, shown):
+    """The clip to draw."""
+    if shown is None:
+        if clip.shape[-1:] > (3,):
+            raise ValueError(
+                f"The model {model.name!r} takes {clip.shape[-1]} channels "
+                "per joint, which cannot be drawn. Pass the clip (M, T, V, 3) "
+                "of the whole skeleton as `shown=`."
+            )
+        return clip
+    shown = np.asarray(shown, dtype="float32")
+    if shown.shape[:2] != clip.shape[:2]:
+        raise ValueError(
+            "`shown` must have the persons and frames of `clip`, "
+            f"{clip.shape[:2]}. Received shape {shown.shape}."
+        )
+    return shown
 
 
 def _describe_clip(clip, skeleton, up):

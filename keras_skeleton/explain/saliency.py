@@ -29,7 +29,8 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
 
     Returns:
         Array `(N, M, T, V)`, float32, not normalised; zero for absent
-        persons (all coordinates zero). `to_shares` makes shares of it.
+        persons (all coordinates zero). `to_shares` makes shares of it,
+        `to_skeleton` brings the joints of a part of the body to the skeleton.
 
     Example:
 
@@ -57,21 +58,32 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
     """Class activation map of a feature layer, weighted by its gradient.
 
     `relu(sum over D of mean gradient[d] * features[..., d])`, the mean taken
-    over persons, time and joints. A head that treats every joint differently
-    is seen through that mean; where this matters, prefer `saliency`.
+    over persons, time and joints. Paths to the class scores that go round
+    the layer are held fixed.
+
+    Graph networks take the mean of their features themselves, so that before
+    the `relu` the map of `"features"` adds up to the class score (without
+    the bias). A head that treats every joint differently, as that of MAMP, is
+    seen through the mean; where this matters, prefer `saliency`.
+
+    Where the layer is a `Concatenate` of feature maps along the joints, as in
+    `PSUMNet` with its three parts, the channels of one map have nothing to do
+    with those of another: the mean is taken for each map by itself.
 
     Args:
         model: A Functional classifier with one input.
         clips: Array `(N, M, T, V, C)`.
         class_index: The class to explain: one integer, or one per clip. The
             predicted class by default.
-        layer: Name of a layer with output `(N, M, T', V', D)` through which
-            all paths to the class scores go.
+        layer: Name of a layer with output `(N, M, T', V', D)`, or with the
+            persons in the batch, `(N * M, T', V', D)`, as the blocks of graph
+            networks (`"block_3"`).
         batch_size: Clips computed at a time.
 
     Returns:
         Array `(N, M, T', V')`, float32, not normalised; zero for absent
-        persons. `upsample` brings it to frames and joints.
+        persons. `upsample` brings it to frames and joints, `to_skeleton` the
+        joints of parts of the body to those of the skeleton.
 
     Reference:
         Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391).
@@ -85,16 +97,22 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
     )
     classes = _classes(_scorer(model), clips, class_index)
     head = _graph.cached(
-        model, ("head", layer), lambda: _cut_head(model, feature_tensor, layer)
+        model, ("head", layer), lambda: _cut_head(model, feature_tensor)
     )
+    sizes = [
+        tensor.shape[-2] for tensor in _joined_maps(model, layer)
+    ] or feature_tensor.shape[-2:-1]
     maps = []
     for start in range(0, len(clips), batch_size):
         rows = slice(start, start + batch_size)
         features = _graph.run(front, clips[rows], batch_size)
         chosen = _choose(head, classes[rows])
-        gradient = _gradient.gradient(head, chosen, features)
-        weights = gradient.mean(axis=(1, 2, 3), keepdims=True)
-        maps.append(np.maximum((weights * features).sum(axis=-1), 0))
+        others = [clips[rows]] if len(head.inputs) > 1 else []
+        gradient = _gradient.gradient(head, chosen, features, *others)
+        features, gradient = (
+            _unfold(array, clips[rows], layer) for array in (features, gradient)
+        )
+        maps.append(_weighted(features, gradient, sizes))
     return np.concatenate(maps) * _present(clips)
 
 
@@ -149,7 +167,8 @@ def tf_keras_vis_grad_cam(
         model: A Functional classifier with one input.
         clips: Array `(N, M, T, V, C)`.
         class_index: As in `grad_cam`.
-        layer: As in `grad_cam`.
+        layer: Name of a layer with output `(N, M, T', V', D)`. Maps joined
+            along the joints are computed one by one, as in `grad_cam`.
         **options: Passed on to `tf_keras_vis.gradcam.Gradcam`.
 
     Returns:
@@ -161,19 +180,31 @@ def tf_keras_vis_grad_cam(
     """
     vis = _import_tf_keras_vis("gradcam")
     clips = _graph.check_clips(model, clips)
-    _feature_tensor(model, layer)
+    if len(_feature_tensor(model, layer).shape) != 5:
+        raise ValueError(
+            f"The layer {layer!r} has its persons in the batch, which "
+            "tf-keras-vis would take for samples. Use `grad_cam`."
+        )
     scorer = _scorer(model)
     classes = _classes(scorer, clips, class_index)
-    maps = vis.Gradcam(_with_input_list(scorer), clone=False)(
-        _categories(classes),
-        clips,
-        penultimate_layer=layer,
-        seek_penultimate_conv_layer=False,
-        expand_cam=False,
-        normalize_cam=False,
-        **options,
-    )
-    return np.asarray(maps) * _present(clips)
+    pieces = [
+        tensor._keras_history.operation.name
+        for tensor in _joined_maps(model, layer)
+    ]
+    gradcam = vis.Gradcam(_with_input_list(scorer), clone=False)
+    maps = [
+        gradcam(
+            _categories(classes),
+            clips,
+            penultimate_layer=piece,
+            seek_penultimate_conv_layer=False,
+            expand_cam=False,
+            normalize_cam=False,
+            **options,
+        )
+        for piece in pieces or [layer]
+    ]
+    return np.concatenate(maps, axis=3) * _present(clips)
 
 
 def class_probabilities(model, clips, batch_size=8):
@@ -209,26 +240,63 @@ def _scorer(model):
     return scorer
 
 
-def _cut_head(model, feature_tensor, layer):
+def _cut_head(model, feature_tensor):
+    """The model from a layer on; with the clips as second input where some
+    paths go round the layer."""
     scores, _ = _graph.logits(model)
     try:
         return keras.Model(feature_tensor, scores)
-    except ValueError as error:
-        raise ValueError(
-            f"The class scores do not depend on the layer {layer!r} alone, "
-            "so the model cannot be cut there. Choose a layer that all paths "
-            "to the predictions go through."
-        ) from error
+    except ValueError:
+        return keras.Model([feature_tensor, model.inputs[0]], scores)
 
 
 def _feature_tensor(model, layer):
     tensor = _graph.layer_output(model, layer)
-    if len(tensor.shape) != 5:
+    if len(tensor.shape) not in (4, 5):
         raise ValueError(
-            f"The layer {layer!r} must give (N, M, T', V', D). Its output "
-            f"shape is {tensor.shape}."
+            f"The layer {layer!r} must give (N, M, T', V', D) or, with the "
+            "persons in the batch, (N * M, T', V', D). Its output shape is "
+            f"{tensor.shape}."
         )
     return tensor
+
+
+def _joined_maps(model, layer):
+    """The feature maps that a layer joins along the joints; none for other
+    layers."""
+    node = _graph.layer_node(model, layer)
+    operation, rank = node.operation, len(node.outputs[0].shape)
+    if not isinstance(operation, keras.layers.Concatenate):
+        return []
+    return node.input_tensors if operation.axis in (rank - 2, -2) else []
+
+
+def _unfold(features, clips, layer):
+    """`(N * M, T', V', D)` as `(N, M, T', V', D)`."""
+    if features.ndim == 5:
+        return features
+    samples, persons = clips.shape[:2]
+    if len(features) != samples * persons:
+        raise ValueError(
+            f"The layer {layer!r} must give one map for each of the "
+            f"{persons} persons of {samples} clips. Its output has "
+            f"{len(features)} rows."
+        )
+    return features.reshape(samples, persons, *features.shape[1:])
+
+
+def _weighted(features, gradient, sizes):
+    """The map `(N, M, T', V')`, in runs of `sizes` joints."""
+    ends = np.cumsum(sizes)[:-1]
+    maps = []
+    for values, slopes in zip(
+        np.split(features, ends, axis=3),
+        np.split(gradient, ends, axis=3),
+        strict=True,
+    ):
+        weights = slopes.mean(axis=(1, 2, 3), keepdims=True)
+        maps.append(np.maximum((weights * values).sum(axis=-1), 0))
+    return np.concatenate(maps, axis=3)
 
 
 def _classes(scorer, clips, class_index):

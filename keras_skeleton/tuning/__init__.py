@@ -6,10 +6,15 @@ Needs `pip install keras-skeleton[tune]`.
 from keras_skeleton._lazy import attach
 
 _HOMES = {
+    "CTRGCNTraining": "ctrgcn",
     "FineTuning": "hypermodels",
+    "HyperGCNTraining": "hyper_gcn",
     "MAMPFineTuning": "mamp",
     "MAMPPretraining": "mamp",
+    "PSUMNetTraining": "psumnet",
     "Pretraining": "hypermodels",
+    "Training": "hypermodels",
+    "WarmupSteps": "hypermodels",
     "draw": "hypermodels",
 }
 

@@ -4,9 +4,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from shallow import shallow_graph_networks
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
+from keras_skeleton.applications import CTRGCN
+from keras_skeleton.applications import HyperGCN
+from keras_skeleton.applications import PSUMNet
+from keras_skeleton.applications import psumnet
 
 NUM_CLASSES = 3
 
@@ -70,3 +75,46 @@ def convolutional():
     x = keras.layers.GlobalAveragePooling3D()(x)
     outputs = keras.layers.Dense(NUM_CLASSES, name="predictions")(x)
     return keras.Model(inputs, outputs)
+
+
+@functools.cache
+def _graph_network(system, persons=2, frames=4, **arguments):
+    """A shallow graph network with all weights random."""
+    classes = {"ctrgcn": CTRGCN, "hyper_gcn": HyperGCN}
+    if system == "hyper_gcn":
+        arguments = {"num_heads": 2} | arguments
+    joints, channels = 20, 3
+    if "part" in arguments:
+        part = psumnet.part_of("nw_ucla", arguments["part"])
+        joints, channels = len(part.joints), 12
+    with shallow_graph_networks():
+        model = classes.get(system, PSUMNet)(
+            input_shape=(persons, frames, joints, channels),
+            skeleton="nw_ucla",
+            classes=NUM_CLASSES,
+            **{"hidden_dim": 8} | arguments,
+        )
+    random = np.random.default_rng(3)
+    for variable in model.trainable_variables:
+        start = float(variable.path.endswith(("gamma", "gate")))
+        variable.assign(random.normal(start, 0.4, variable.shape))
+    return model
+
+
+@pytest.fixture
+def make_graph_network():
+    return _graph_network
+
+
+@pytest.fixture(params=["ctrgcn", "hyper_gcn", "psumnet", "leg"])
+def graph_network(request):
+    """One of each system, and the clips that it takes."""
+    # With all joints as neighbours, no choice among them makes a jump.
+    arguments = {
+        "hyper_gcn": {"num_neighbors": 30},
+        "leg": {"part": "leg"},
+    }.get(request.param, {})
+    model = _graph_network(request.param, **arguments)
+    random = np.random.default_rng(4)
+    shape = (2, *model.input_shape[1:])
+    return model, random.normal(size=shape).astype("float32")

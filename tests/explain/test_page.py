@@ -206,3 +206,32 @@ def test_explain_without_attention(convolutional, make_clips, tmp_path):
     )
     names = [one["name"] for one in _read(path)[1]["maps"]]
     assert names == ["Gradient saliency", "Grad-CAM"]
+
+
+@pytest.mark.parametrize("part", [None, "leg"])
+def test_explain_parts_of_the_body(
+    make_graph_network, make_clips, tmp_path, part
+):
+    arguments = {"part": part} if part else {}
+    model = make_graph_network(part or "psumnet", **arguments)
+    whole = make_clips("nw_ucla", 1)[0, :, :4]
+    path = tmp_path / "clip.html"
+    clip = whole
+    if part:
+        clip = np.random.default_rng(0).normal(size=model.input_shape[1:])
+        with pytest.raises(ValueError, match="12 channels .* `shown=`"):
+            explain.explain(model, clip, path=path)
+        with pytest.raises(ValueError, match="persons and frames"):
+            explain.explain(model, clip, path=path, shown=whole[:, :3])
+    explain.explain(model, clip, path=path, shown=whole if part else None)
+    _, data = _read(path)
+    np.testing.assert_allclose(
+        np.reshape(data["points"], whole.shape), whole, atol=1e-3
+    )
+    maps = {one["name"]: one["values"] for one in data["maps"]}
+    assert list(maps) == ["Gradient saliency", "Grad-CAM"]
+    joints = explain.part_joints(model)
+    for values in maps.values():
+        values = np.reshape(values, whole.shape[:-1])
+        assert values[..., joints].any()
+        assert not np.delete(values, joints, axis=2).any()

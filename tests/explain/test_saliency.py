@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_skeleton import explain
+from keras_skeleton.applications import psumnet
 from keras_skeleton.explain.saliency import SoftmaxWarning
 
 
@@ -191,6 +192,111 @@ def test_tf_keras_vis_elsewhere(make_transformer, make_clips):
             function(model, clips)
 
 
+def test_saliency_of_graph_networks(graph_network):
+    model, clips = graph_network
+    values = explain.saliency(model, clips, [2, 0])
+    assert values.shape == clips.shape[:-1]
+    for place in [(0, 1, 3, 7), (1, 0, 2, 4)]:
+        chosen = [2, 0][place[0]]
+        gradient = [
+            _difference(model, clips, (*place, axis), chosen, 2e-3)
+            for axis in range(clips.shape[-1])
+        ]
+        norm = np.linalg.norm(gradient)
+        np.testing.assert_allclose(
+            values[place], norm, atol=1e-2 * values.max()
+        )
+
+
+def _head(model, features, prefix=""):
+    """By hand: Grad-CAM of a head that takes the mean, and its score."""
+    layer = model.get_layer(f"{prefix}predictions")
+    kernel = ops.convert_to_numpy(layer.kernel.value)[:, 1]
+    weights = kernel / features[0, ..., 0].size
+    bias = ops.convert_to_numpy(layer.bias.value)[1]
+    return (features * weights).sum(-1), bias
+
+
+def test_grad_cam_of_graph_networks(graph_network):
+    model, clips = graph_network
+    features = keras.Model(model.inputs[0], model.get_layer("features").output)
+    features = features.predict_on_batch(clips)
+    cam = explain.grad_cam(model, clips, 1)
+    assert cam.shape == features.shape[:-1]
+    if getattr(model, "parts", None) == psumnet.PARTS:
+        pieces = np.split(features, [20, 29], axis=3)
+        factors = model.get_layer("predictions").factors
+        parts = [
+            _head(model, piece, f"{part}_")
+            for part, piece in zip(psumnet.PARTS, pieces, strict=True)
+        ]
+        values = np.concatenate(
+            [f * p[0] for f, p in zip(factors, parts, strict=True)], axis=3
+        )
+        bias = sum(f * p[1] for f, p in zip(factors, parts, strict=True))
+    else:
+        values, bias = _head(model, features)
+    expected = np.maximum(values, 0)
+    assert expected.any() and (values < 0).any()
+    np.testing.assert_allclose(cam, expected, atol=1e-5 * expected.max())
+    # What the map leaves out is the bias and what it cuts off.
+    np.testing.assert_allclose(
+        values.sum(axis=(1, 2, 3)) + bias,
+        _logits(model, clips)[:, 1],
+        rtol=1e-4,
+    )
+
+
+def test_layers_with_persons_in_the_batch(make_graph_network, make_clips):
+    model, clips = make_graph_network("ctrgcn"), make_clips("nw_ucla", 3)
+    clips = clips[:, :, :4]
+    clips[1, 1] = 0
+    # The layer `features` only moves the persons out of the batch.
+    expected = explain.grad_cam(model, clips, 1)
+    cam = explain.grad_cam(model, clips, 1, layer="block_1", batch_size=2)
+    np.testing.assert_allclose(cam, expected, atol=1e-5 * expected.max())
+    assert not cam[1, 1].any() and cam[1, 0].any()
+    early = explain.grad_cam(model, clips, 1, layer="block_0")
+    assert early.shape == (3, 2, 4, 20) and early.any()
+
+
+def test_layers_beside_other_paths(make_graph_network, make_clips):
+    model, clips = make_graph_network("psumnet"), make_clips("nw_ucla")
+    clips = clips[:, :, :4]
+    cam = explain.grad_cam(model, clips, 2)
+    hand = explain.grad_cam(model, clips, 2, layer="hand_features")
+    np.testing.assert_allclose(hand, cam[..., 20:29], atol=1e-5 * cam.max())
+    inputs = keras.Input((2, 4, 20, 3))
+    side = keras.layers.Dense(4, name="side")(inputs)
+    x = keras.layers.Add()([ops.sin(side), keras.layers.Dense(4)(inputs)])
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    outputs = keras.layers.Dense(3, name="predictions")(x)
+    model = keras.Model(inputs, outputs)
+    values = keras.Model(inputs, side).predict_on_batch(clips)
+    kernel = ops.convert_to_numpy(model.get_layer("predictions").kernel.value)
+    weights = np.cos(values).mean(axis=(1, 2, 3), keepdims=True) * kernel[:, 2]
+    expected = np.maximum((weights * values).sum(-1), 0) / (2 * 4 * 20)
+    cam = explain.grad_cam(model, clips, 2, layer="side")
+    np.testing.assert_allclose(cam, expected, atol=1e-5 * expected.max())
+
+
+def test_tf_keras_vis_on_graph_networks(make_graph_network, make_clips):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf-keras-vis works on the TensorFlow backend only")
+    pytest.importorskip("tf_keras_vis")
+    model = make_graph_network("psumnet")
+    clips = make_clips("nw_ucla")[:, :, :4]
+    for ours, theirs in (
+        (explain.grad_cam, explain.tf_keras_vis_grad_cam),
+        (explain.saliency, explain.tf_keras_vis_saliency),
+    ):
+        expected = ours(model, clips, 1)
+        values = theirs(model, clips, 1)
+        np.testing.assert_allclose(values, expected, atol=1e-5 * expected.max())
+    with pytest.raises(ValueError, match="Use `grad_cam`"):
+        explain.tf_keras_vis_grad_cam(model, clips, layer="hand_block_0")
+
+
 def test_bad_input(make_transformer, make_clips):
     model, clips = make_transformer(), make_clips("kinect20")
     with pytest.raises(ValueError, match="0..2"):
@@ -207,6 +313,13 @@ def test_bad_input(make_transformer, make_clips):
         explain.grad_cam(model, clips, 0, layer="tokens")
     with pytest.raises(ValueError, match="N, M, T', V', D"):
         explain.grad_cam(model, clips, 0, layer="block_0")
+    inputs = keras.Input((2, 8, 20, 3))
+    x = ops.mean(inputs, axis=1)
+    x = keras.layers.Dense(2, name="no_persons")(x)
+    outputs = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))
+    without = keras.Model(inputs, outputs)
+    with pytest.raises(ValueError, match="each of the 2 persons"):
+        explain.grad_cam(without, clips, 0, layer="no_persons")
     encoder = keras.Model(model.inputs[0], model.get_layer("features").output)
     with pytest.raises(ValueError, match="classes="):
         explain.saliency(encoder, clips)
