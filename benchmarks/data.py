@@ -20,8 +20,8 @@ import random
 import tempfile
 import time
 
-import mamp
 import numpy as np
+import timing
 
 JOBS = ("raw", "mamp", "nw_ucla")
 # How many times faster than the plain style, on one core.
@@ -301,7 +301,7 @@ def main():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
-    lines = [mamp.describe_machine(1, os.getloadavg()[0])]
+    lines = [timing.describe_machine(1, os.getloadavg()[0])]
     print(lines[0], flush=True)
     timers = {"raw": time_raw, "mamp": time_mamp, "nw_ucla": time_nw_ucla}
     for job in options.jobs:
@@ -312,7 +312,7 @@ def main():
             lines.append(line)
     if options.write:
         page = pathlib.Path(__file__).with_name("README.md")
-        mamp.write_table(page, lines, START, END)
+        timing.write_table(page, lines, START, END)
 
 
 if __name__ == "__main__":

@@ -12,24 +12,14 @@ on backends that keep the attention weights. Cases that do not fit into the
 free memory are left out and named.
 """
 
-import argparse
 import dataclasses
-import functools
-import importlib.metadata
-import multiprocessing
-import os
-import pathlib
-import platform
-import resource
-import time
 
 import numpy as np
+import timing
 
-BACKENDS = ("tensorflow", "torch", "jax")
 JOBS = ("inference", "fine-tuning", "pre-training")
-# The best backend, and each of them, may take this share of the twin's time.
+# The best backend may take this share of the twin's time.
 AIMS = {"inference": 0.65, "fine-tuning": 0.8, "pre-training": 0.8}
-LIMITS = {"tensorflow": 1.5, "torch": 1.5, "jax": 2.0}
 NETWORK = {
     "hidden_dim": 256,
     "num_layers": 8,
@@ -86,15 +76,7 @@ class Ours:
     """Our model on one backend."""
 
     def __init__(self, case, backend, threads):
-        if backend == "tensorflow":
-            import tensorflow as tf
-
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        elif backend == "torch":
-            import torch
-
-            torch.set_num_threads(threads)
+        timing.limit_threads(backend, threads)
         import keras
 
         from keras_skeleton.applications import MAMP
@@ -200,89 +182,6 @@ class Twin:
         loss.item()
 
 
-def serve(connection, kind, case, backend, threads):
-    """Runs in a process of its own and does what it is told."""
-    model = kind(case, backend, threads)
-    while True:
-        order, argument = connection.recv()
-        if order == "compute":
-            connection.send(model.compute(argument))
-        elif order == "step":
-            # Idle threads of the other process may spin for some milliseconds.
-            time.sleep(0.05)
-            start = time.perf_counter()
-            model.step()
-            connection.send(time.perf_counter() - start)
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            connection.send(peak / 1e6)
-            return
-
-
-class Worker:
-    def __init__(self, *arguments):
-        context = multiprocessing.get_context("spawn")
-        self.connection, other = context.Pipe()
-        self.process = context.Process(
-            target=serve, args=(other, *arguments), daemon=True
-        )
-        self.process.start()
-        other.close()
-
-    def ask(self, order, argument=None):
-        self.connection.send((order, argument))
-        return self.connection.recv()
-
-    def close(self):
-        self.connection.close()
-        self.process.kill()
-        self.process.join()
-
-
-def measure(case, backend, threads, repeats):
-    """Seconds of ours and of the twin, and the peak memory of both in GB."""
-    os.environ["KERAS_BACKEND"] = backend
-    workers = []
-    try:
-        for kind in (Ours, Twin):
-            workers.append(Worker(kind, case, backend, threads))
-        ours, twin = workers
-        computed = ours.ask("compute")
-        compare(computed[0], twin.ask("compute", computed))
-        seconds = np.empty((2 + repeats, 2))
-        for row in seconds:
-            row[:] = [worker.ask("step") for worker in workers]
-        # The first calls compile.
-        return (
-            seconds[2:].min(axis=0),
-            [worker.ask("stop") for worker in workers],
-        )
-    except (EOFError, ConnectionError) as error:
-        raise RuntimeError(
-            "a process ended early, for want of memory or with the error "
-            "printed above"
-        ) from error
-    finally:
-        for worker in workers:
-            worker.close()
-
-
-def compare(ours, twins):
-    for one, other in zip(ours, twins, strict=True):
-        error = np.abs(one - other).max() / np.abs(one).max()
-        if not error < 1e-4:
-            raise RuntimeError(
-                f"the twin computes something else: relative error {error:.1e}"
-            )
-
-
-def free_gigabytes():
-    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable"):
-            return int(line.split()[1]) / 1e6
-    return 0.0
-
-
 def run(options):
     """Measures all chosen cases; yields the lines of the table."""
     yield "| size | job | batch | backend | ours, ms | twin, ms | ratio |" + (
@@ -302,14 +201,15 @@ def run(options):
                     if ratio:
                         ratios[backend] = ratio
                     yield line
-                failures += check_aims(case, ratios)
+                name = f"{size} {job} with batch {case.batch}"
+                failures += timing.check_aims(name, ratios, AIMS[job])
     yield ""
     yield from failures or ["All aims are met in what was measured."]
 
 
 def run_case(case, backend, options):
     start = f"| {case.size} | {case.job} | {case.batch} | {backend} |"
-    needed, free = 1.5 * case.gigabytes(), free_gigabytes()
+    needed, free = 1.5 * case.gigabytes(), timing.free_gigabytes()
     if needed > free:
         return (
             f"{start} left out: needs about {needed:.0f} GB, {free:.0f} GB "
@@ -317,8 +217,8 @@ def run_case(case, backend, options):
             None,
         )
     try:
-        (ours, twin), memory = measure(
-            case, backend, options.threads, options.repeats
+        (ours, twin), memory = timing.measure(
+            (Ours, Twin), case, backend, options.threads, options.repeats
         )
     except RuntimeError as error:
         return f"{start} failed: {error} | | | | |", None
@@ -329,74 +229,12 @@ def run_case(case, backend, options):
     )
 
 
-def check_aims(case, ratios):
-    name = f"{case.size} {case.job} with batch {case.batch}"
-    if ratios and min(ratios.values()) > AIMS[case.job]:
-        yield (
-            f"- Aim missed: {name}, best backend {min(ratios.values()):.2f} "
-            f"of the twin, aim {AIMS[case.job]}."
-        )
-    for backend, ratio in ratios.items():
-        if ratio > LIMITS[backend]:
-            yield (
-                f"- Aim missed: {name} on {backend}, {ratio:.2f} of the twin, "
-                f"aim {LIMITS[backend]}."
-            )
-
-
-def describe_machine(threads, load):
-    packages = ("keras", "tensorflow-cpu", "tensorflow", "torch", "jax")
-    versions = []
-    for package in packages:
-        try:
-            versions.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return (
-        f"{threads} threads of {os.cpu_count()} ({platform.machine()}), "
-        f"Python {platform.python_version()}, {', '.join(versions)}. "
-        f"Load of the machine before: {load:.1f}."
-    )
-
-
-def write_table(path, lines, start=START, end=END):
-    """Replaces the part of a page between the two marks."""
-    text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(start)
-    after = rest.partition(end)[2]
-    text = f"{before}{start}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    several = functools.partial(parser.add_argument, nargs="+")
-    several("--backends", default=BACKENDS, choices=BACKENDS)
+    parser, several = timing.options_parser(__doc__)
     several("--sizes", default=tuple(SIZES), choices=SIZES)
     several("--jobs", default=JOBS, choices=JOBS)
     several("--batches", default=(1, 16), type=int)
-    parser.add_argument("--threads", default=2, type=int)
-    parser.add_argument("--repeats", default=8, type=int)
-    parser.add_argument(
-        "--write", action="store_true", help="put the table into README.md"
-    )
-    options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[: options.threads])
-    os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    lines = [describe_machine(options.threads, os.getloadavg()[0]), ""]
-    print(lines[0] + "\n", flush=True)
-    for line in run(options):
-        print(line, flush=True)
-        lines.append(line)
-    if options.write:
-        write_table(pathlib.Path(__file__).with_name("README.md"), lines)
+    timing.report(run, parser.parse_args(), START, END)
 
 
 if __name__ == "__main__":
