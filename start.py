@@ -9,6 +9,7 @@ goes to `keras-skeleton demo` (see `demo --help`), what follows `test` to
 pytest.
 """
 
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -32,7 +33,7 @@ TENSORFLOW = (
     "tensorflow; platform_machine not in 'x86_64 AMD64'"
     " or sys_platform == 'darwin'",
 )
-BACKENDS = ("tensorflow", "torch", "jax")
+BACKENDS = ("jax", "tensorflow", "torch")
 
 
 def main():
@@ -65,28 +66,51 @@ def demo(arguments):
 def test(arguments):
     """Runs the tests on each backend and sums the results up."""
     set_up("dev", (*TENSORFLOW, "torch", "jax"))
-    failed, lines = False, []
-    for backend in BACKENDS:
-        print(f"\n== tests on {backend} ==", flush=True)
-        start = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            report = pathlib.Path(folder, "report.xml")
+    # Side by side, as most tests keep one core busy; the longest first.
+    workers = min(len(BACKENDS), os.cpu_count() or 1)
+    print(
+        f"The tests run on {workers} of the backends {', '.join(BACKENDS)} at "
+        "a time. What they say follows when each is done.",
+        flush=True,
+    )
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        runs = {
+            pool.submit(test_on, backend, arguments): backend
+            for backend in BACKENDS
+        }
+        lines, failed = [], False
+        for done in concurrent.futures.as_completed(runs):
+            code, output, line = done.result()
+            print(f"\n== tests on {runs[done]} ==\n{output}", flush=True)
+            failed = failed or code != 0
+            lines.append(line)
+    print("\n" + "\n".join(lines), flush=True)
+    return int(failed)
+
+
+def test_on(backend, arguments):
+    """Exit status, output and a line that sums the tests up."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder, "report.xml")
+        output = pathlib.Path(folder, "output.txt")
+        with output.open("w") as file:
             code = run(
                 "-m",
                 "pytest",
                 f"--junitxml={report}",
                 *arguments,
+                output=file,
                 KERAS_BACKEND=backend,
                 TF_CPP_MIN_LOG_LEVEL="2",
+                # One core each.
+                OMP_NUM_THREADS="1",
             )
-            counts = count(report)
-        failed = failed or code != 0
-        lines.append(
-            f"{backend:<10}  {'FAILED' if code else 'passed'}  {counts}"
+        line = (
+            f"{backend:<10}  {'FAILED' if code else 'passed'}  {count(report)}"
             f"  {time.monotonic() - start:.0f} s"
         )
-    print("\n" + "\n".join(lines), flush=True)
-    return int(failed)
+        return code, output.read_text(errors="replace"), line
 
 
 def count(report):
@@ -149,10 +173,13 @@ def step(command, failure):
         sys.exit(failure)
 
 
-def run(*arguments, **environment):
+def run(*arguments, output=None, **environment):
     """Runs Python in the environment; paths mean those of the caller."""
     return subprocess.run(
-        [PYTHON, *arguments], env={**os.environ, **environment}
+        [PYTHON, *arguments],
+        env={**os.environ, **environment},
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
     ).returncode
 
 

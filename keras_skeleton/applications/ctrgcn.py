@@ -165,7 +165,7 @@ class CTRGCN(_common.Application):
 
     @property
     def blocks(self):
-        """The ten blocks, first to last."""
+        """The blocks, first to last."""
         return [self.get_layer(f"block_{i}") for i in range(len(_PLAN))]
 
 

@@ -248,8 +248,9 @@ class HyperGCN(_common.Application):
 
     @property
     def blocks(self):
-        """The nine blocks, first to last."""
-        return [self.get_layer(f"block_{i}") for i in range(9)]
+        """The blocks, first to last."""
+        count = len(_WIDTHS[self.settings["size"]])
+        return [self.get_layer(f"block_{i}") for i in range(count)]
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

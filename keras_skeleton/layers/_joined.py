@@ -93,13 +93,12 @@ def as_type(x, other):
 
 def scale_and_offset(norms):
     """What batch normalizations multiply by and add outside training."""
-    # All in one go: PyTorch takes longer to start an operation on so few
-    # numbers than to do it.
     kinds = ("gamma", "beta", "moving_mean", "moving_variance")
-    values = joined([getattr(norm, kind) for kind in kinds for norm in norms])
-    width = values.shape[0] // 4
-    gamma, beta, mean, variance = (
-        values[i * width : (i + 1) * width] for i in range(4)
-    )
+    values = [getattr(norm, kind).value for kind in kinds for norm in norms]
+    if len(norms) > 1:
+        # All in one go: to start an operation on so few numbers takes longer
+        # than to do it.
+        values = ops.split(ops.concatenate(values), 4)
+    gamma, beta, mean, variance = values
     scale = gamma * (variance + norms[0].epsilon) ** -0.5
     return scale, beta - mean * scale

@@ -172,7 +172,7 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
         if not batch_statistics:
             # The normalization becomes part of the values.
             scale, offset = _joined.scale_and_offset([self.norm])
-            scale = _joined.as_type(scale, kernels)[:, None]
+            scale = _joined.as_type(ops.expand_dims(scale, 1), kernels)
             kernels, biases = kernels * scale, biases * scale
         _, frames, joints, channels = inputs.shape
         # The joints are gathered channel by channel: with the channels in
@@ -181,8 +181,13 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
             ops.reshape(inputs, (-1, frames * joints, channels)), (0, 2, 1)
         )
         outputs = None
-        for s, topology in enumerate(self.topologies(inputs)):
-            values = ops.matmul(kernels[s], columns) + biases[s]
+        for topology, kernel, bias in zip(
+            self.topologies(inputs),
+            ops.unstack(kernels),
+            ops.unstack(biases),
+            strict=True,
+        ):
+            values = ops.matmul(kernel, columns) + bias
             values = ops.reshape(values, (-1, self.filters, frames, joints))
             part = ops.matmul(values, ops.transpose(topology, (0, 1, 3, 2)))
             outputs = part if outputs is None else outputs + part
@@ -216,7 +221,7 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
         topologies = ops.reshape(
             topologies, (count, -1, self.filters, joints, joints)
         )
-        return [topologies[s] for s in range(count)]
+        return ops.unstack(topologies)
 
     def differences(self, inputs):
         """How joints differ: `(S, B, relation_channels, V * V)`."""
@@ -227,8 +232,10 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
             ends, (-1, joints, 2 * count, self.relation_channels)
         )
         ends = ops.transpose(ends, (2, 0, 3, 1))
-        receivers, senders = ends[:count], ends[count:]
-        differences = ops.tanh(receivers[..., None] - senders[..., None, :])
+        receivers, senders = ops.split(ends, 2)
+        differences = ops.tanh(
+            ops.expand_dims(receivers, -1) - ops.expand_dims(senders, -2)
+        )
         shape = (count, -1, self.relation_channels, joints * joints)
         return ops.reshape(differences, shape)
 

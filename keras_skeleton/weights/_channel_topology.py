@@ -71,7 +71,7 @@ def block(layer, official, ours):
             f"{official}.gcn1",
             f"{ours}/graph_convolution",
         ),
-        *_temporal_convolution(
+        *temporal_convolution(
             len(layer.temporal_convolution.dilations),
             f"{official}.tcn1.branches",
             f"{ours}/temporal_convolution",
@@ -98,7 +98,7 @@ def _graph_convolution(graphs, official, ours):
     return entries
 
 
-def _temporal_convolution(dilations, official, ours):
+def temporal_convolution(dilations, official, ours):
     entries = norm(f"{official}.{dilations}.4", f"{ours}/pooling_norm")
     for i in range(dilations + 2):
         entries += pointwise(f"{official}.{i}.0", f"{ours}/pointwise_{i}")

@@ -56,7 +56,7 @@ def _block(block, official, ours):
             f"{official}.gcn1",
             f"{ours}/graph_convolution",
         ),
-        *_shared._temporal_convolution(
+        *_shared.temporal_convolution(
             len(block.temporal_convolution.dilations),
             f"{official}.tcn1.branches",
             f"{ours}/temporal_convolution",

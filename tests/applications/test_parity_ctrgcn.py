@@ -21,6 +21,8 @@ from keras_skeleton.weights import load_official
 SKELETONS = {"ntu_rgb_d": "ntu", "ucla": "nw_ucla"}
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 
+pytestmark = pytest.mark.usefixtures("zeros_at_first")
+
 
 def build(constructor, frames=8, coordinates=3, hidden_dim=64):
     """The model of an official constructor."""

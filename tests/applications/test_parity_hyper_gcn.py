@@ -31,16 +31,7 @@ from keras_skeleton.weights import official_names
 EXACT_POINTS = 25
 
 
-@pytest.fixture(autouse=True)
-def _zeros_at_first(monkeypatch):
-    """The weights are loaded; drawing others first takes JAX most time."""
-
-    def zeros(self, shape, dtype=None):
-        return ops.convert_to_tensor(np.zeros(shape, dtype or "float32"))
-
-    for initializer in ("RandomNormal", "RandomUniform", "VarianceScaling"):
-        cls = getattr(keras.initializers, initializer)
-        monkeypatch.setattr(cls, "__call__", zeros)
+pytestmark = pytest.mark.usefixtures("zeros_at_first")
 
 
 def build(config, clips, **changes):

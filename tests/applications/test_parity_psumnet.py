@@ -28,6 +28,8 @@ DATASETS = {
     "NTU120-X": "ntu120_x",
 }
 
+pytestmark = pytest.mark.usefixtures("zeros_at_first")
+
 
 def build(constructor, frames=8, hidden_dim=64):
     """The model of an official constructor."""

@@ -51,6 +51,7 @@ def randomize(model, seed=1):
         variable.assign(values.astype("float32"))
 
 
+@pytest.mark.usefixtures("zeros_at_first")
 def test_published_sizes():
     model = PSUMNet(classes=60)
     for part, size in {
@@ -91,6 +92,7 @@ def test_corrected_legs():
     assert (8, 7) not in published.bones
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_three_streams_are_fused():
     model = PSUMNet(**WHOLE, classes=4, fusion_weights=(0.5, 2.0, 3.0))
     x = clips(WHOLE["input_shape"])
@@ -115,6 +117,7 @@ def test_three_streams_are_fused():
     np.testing.assert_allclose(outputs / scale, expected / scale, atol=1e-5)
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_streams_come_from_files_and_must_fit(tmp_path):
     leg = PSUMNet(**LEG, classes=4)
     randomize(leg)
@@ -136,6 +139,7 @@ def test_streams_come_from_files_and_must_fit(tmp_path):
         leg.load_streams(body=leg)
 
 
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize(
     "extra",
     [
@@ -159,6 +163,7 @@ def test_saving_keeps_every_argument(extra, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("arguments", [LEG, WHOLE])
 def test_heads_on_encoders(arguments):
     encoder = PSUMNet(**arguments)
@@ -174,6 +179,7 @@ def test_heads_on_encoders(arguments):
     np.testing.assert_allclose(outputs[1:2] / scale, one / scale, atol=1e-5)
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_gradients_reach_every_variable():
     keras.utils.set_random_seed(0)
     model = PSUMNet(**{**LEG, "hidden_dim": 16}, classes=4)
@@ -187,6 +193,7 @@ def test_gradients_reach_every_variable():
     assert [path for path, x in found.items() if not np.any(x)] == []
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_fit_learns():
     keras.utils.set_random_seed(0)
     x, y = clips(WHOLE["input_shape"], count=4), np.arange(4)
