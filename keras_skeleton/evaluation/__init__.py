@@ -20,6 +20,8 @@ _HOMES = {
     "serialize_transforms": "recipe",
     "evaluate_model": "evaluate",
     "evaluate_weights": "evaluate",
+    "Prediction": "streaming",
+    "StreamingClassifier": "streaming",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)

@@ -226,7 +226,7 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
     def differences(self, inputs):
         """How joints differ: `(S, B, relation_channels, V * V)`."""
         count, joints, _ = self.graph.shape
-        mean = ops.mean(inputs, axis=1)
+        mean = ops.reshape(ops.mean(inputs, axis=1), (-1, inputs.shape[-1]))
         ends = _joined.linear(mean, [*self.receivers, *self.senders])
         ends = ops.reshape(
             ends, (-1, joints, 2 * count, self.relation_channels)

@@ -210,7 +210,7 @@ class AdaptiveHyperGraph(keras.layers.Layer):
         chosen = ops.any(
             ops.equal(
                 ops.expand_dims(nearest, -1),
-                ops.arange(joints, dtype=nearest.dtype),
+                ops.arange(0, joints, dtype=nearest.dtype),
             ),
             axis=-2,
         )

@@ -1,0 +1,182 @@
+"""Exported graph networks compute the same as the models.
+
+Conversion takes long. By default a small network goes to each format, and one
+with official weights to ONNX; with KERAS_SKELETON_EXPORT=all every fixture of
+every system, and PSUMNet's three networks together, go to each.
+"""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+from applications import test_parity_ctrgcn
+from applications import test_parity_hyper_gcn
+from applications import test_parity_psumnet
+from graph_networks import to_ours
+from support import assert_close
+from support import read_fixture
+
+from keras_skeleton import skeletons
+from keras_skeleton.applications import PSUMNet
+
+ALL = os.environ.get("KERAS_SKELETON_EXPORT") == "all"
+LONG = "takes long: set KERAS_SKELETON_EXPORT=all"
+BACKEND = keras.backend.backend()
+FORMATS = {"tf_saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
+# What converts and what runs each format.
+NEEDS = {
+    ("tensorflow", "tf_saved_model"): ("tensorflow",),
+    ("jax", "tf_saved_model"): ("tensorflow",),
+    ("tensorflow", "onnx"): ("tf2onnx", "onnxruntime"),
+    ("torch", "onnx"): ("onnx", "onnxruntime"),
+    ("jax", "onnx"): ("jax2onnx", "onnxruntime"),
+    ("tensorflow", "litert"): ("ai_edge_litert.interpreter",),
+    ("torch", "litert"): ("litert_torch", "ai_edge_litert.interpreter"),
+}
+CANNOT = {
+    ("torch", "tf_saved_model"): "Keras writes no SavedModel from PyTorch: "
+    "torch.export and the signature disagree about dynamic shapes",
+    ("jax", "litert"): "Keras writes LiteRT from TensorFlow and PyTorch only",
+}
+SYSTEMS = {
+    "ctrgcn": (test_parity_ctrgcn, ("ctrgcn_*.npz",)),
+    "hypergcn": (test_parity_hyper_gcn, ("base*.npz",)),
+    "psumnet": (test_parity_psumnet, ("body*.npz", "hand*.npz", "leg*.npz")),
+}
+
+
+def check_format(form, system=None):
+    """Skips a test of what cannot be exported here."""
+    reason = CANNOT.get((BACKEND, form))
+    if reason is None and (BACKEND, form, system) == (
+        "jax",
+        "tf_saved_model",
+        "hypergcn",
+    ):
+        reason = (
+            "TensorFlow cannot read the `top_k` of this JAX: it knows an "
+            "older StableHLO"
+        )
+    if reason is not None:
+        pytest.skip(reason)
+    for package in NEEDS[BACKEND, form]:
+        pytest.importorskip(package)
+
+
+def export(model, form, folder, single=False):
+    """Exports a model as the guide does; returns a function of clips."""
+    # tf2onnx loses shapes that depend on the batch, LiteRT takes single clips.
+    single |= form == "litert" or (BACKEND, form) == ("tensorflow", "onnx")
+    shape = (1 if single else None, *model.input_shape[1:])
+    folder.mkdir(exist_ok=True)
+    path = str(folder / f"model{FORMATS[form]}")
+    model.export(
+        path,
+        format=form,
+        verbose=False,
+        input_signature=[keras.InputSpec("float32", shape)],
+    )
+    run = {"tf_saved_model": saved_model, "onnx": onnx, "litert": litert}
+    function = run[form](path)
+    if not single:
+        return function
+    return lambda clips: np.concatenate([function(x[None]) for x in clips])
+
+
+def saved_model(path):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(path)
+    return lambda clips: loaded.serve(clips).numpy()
+
+
+def onnx(path):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
+    (inputs,) = session.get_inputs()
+    return lambda clips: session.run(None, {inputs.name: clips})[0]
+
+
+def litert(path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(path)
+    interpreter.allocate_tensors()
+    (inputs,) = interpreter.get_input_details()
+    (outputs,) = interpreter.get_output_details()
+
+    def run(clips):
+        interpreter.set_tensor(inputs["index"], clips)
+        interpreter.invoke()
+        return interpreter.get_tensor(outputs["index"])
+
+    return run
+
+
+def fixtures(folder, patterns):
+    paths = {path for pattern in patterns for path in folder.glob(pattern)}
+    paths = sorted(paths, key=lambda path: (path.stat().st_size, path.name))
+    assert paths, f"no fixture matches {patterns} in {folder}"
+    return paths if ALL else paths[:1]
+
+
+def load(system, path):
+    """The model of a fixture and its clips."""
+    config, arrays = read_fixture(path)
+    loaded = SYSTEMS[system][0].load(config, arrays)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded
+    return model, to_ours(arrays["in/x"])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_fixtures(system, form, fixtures_dir, tmp_path):
+    check_format(form, system)
+    if not ALL and (system, form) != ("psumnet", "onnx"):
+        pytest.skip(LONG)
+    for path in fixtures(fixtures_dir(system), SYSTEMS[system][1]):
+        model, clips = load(system, path)
+        expected = model.predict(clips, verbose=0)
+        run = export(model, form, tmp_path / path.stem)
+        assert_close(run(clips), expected, f"{path.stem} as {form}")
+        keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("part", ["leg", None])
+def test_small_networks(part, form, tmp_path):
+    check_format(form)
+    if not ALL and part is None:
+        pytest.skip(LONG)
+    skeleton = skeletons.Skeleton(
+        "star",
+        joints=tuple(f"joint {i}" for i in range(9)),
+        edges=tuple((i, 0 if i % 2 else i - 1) for i in range(1, 9)),
+        parts={
+            "left_arm": (1, 2),
+            "right_arm": (3, 4),
+            "left_leg": (5, 6),
+            "right_leg": (7, 8),
+        },
+    )
+    shape = (1, 8, 9, 3) if part is None else (1, 8, 5, 12)
+    keras.utils.set_random_seed(0)
+    model = PSUMNet(
+        input_shape=shape,
+        skeleton=skeleton,
+        part=part,
+        classes=4,
+        hidden_dim=8,
+    )
+    clips = np.random.default_rng(0).normal(size=(2, *shape))
+    clips = clips.astype("float32")
+    expected = model.predict(clips, verbose=0)
+    # The exporter of PyTorch for any number of clips has no `ravel`, with
+    # which Keras selects joints.
+    single = part is None and (BACKEND, form) == ("torch", "onnx")
+    run = export(model, form, tmp_path, single)
+    assert_close(run(clips), expected, form)
