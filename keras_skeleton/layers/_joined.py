@@ -49,10 +49,11 @@ def normalized(function, layers, norms, training):
     kernel, bias = parameters(layers)
     if training and norms[0].trainable:
         return normalize(function(kernel) + bias, norms, training)
-    scale, offset = scale_and_offset(norms)
     # The statistics are float32 whatever the layers compute in.
-    offset = as_type(bias * scale + offset, kernel)
-    return function(as_type(kernel * scale, kernel)) + offset
+    scale, offset = scale_and_offset(norms)
+    offset = as_type(as_type(bias, scale) * scale + offset, kernel)
+    scaled = as_type(as_type(kernel, scale) * scale, kernel)
+    return function(scaled) + offset
 
 
 def normalize(x, norms, training):
@@ -80,10 +81,10 @@ def normalize(x, norms, training):
                 moving * norm.momentum + batch[first:last] * (1 - norm.momentum)
             )
         first = last
-    scale = joined([norm.gamma for norm in norms])
-    scale = scale * ops.rsqrt(variance + norms[0].epsilon)
-    outputs = values * scale + joined([norm.beta for norm in norms])
-    return ops.cast(outputs, x.dtype)
+    gamma = as_type(joined([norm.gamma for norm in norms]), values)
+    beta = as_type(joined([norm.beta for norm in norms]), values)
+    scale = gamma * ops.rsqrt(variance + norms[0].epsilon)
+    return as_type(values * scale + beta, x)
 
 
 def as_type(x, other):
@@ -100,5 +101,6 @@ def scale_and_offset(norms):
         # than to do it.
         values = ops.split(ops.concatenate(values), 4)
     gamma, beta, mean, variance = values
+    gamma, beta = as_type(gamma, variance), as_type(beta, variance)
     scale = gamma * (variance + norms[0].epsilon) ** -0.5
     return scale, beta - mean * scale

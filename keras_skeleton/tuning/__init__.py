@@ -14,7 +14,6 @@ _HOMES = {
     "PSUMNetTraining": "psumnet",
     "Pretraining": "hypermodels",
     "Training": "hypermodels",
-    "WarmupSteps": "hypermodels",
     "draw": "hypermodels",
 }
 

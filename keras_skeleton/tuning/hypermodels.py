@@ -1,11 +1,11 @@
 """What the search spaces of all systems share."""
 
 import keras
-from keras import ops
 
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.pretext import SGD
 from keras_skeleton.pretext import LayerwiseAdamW
+from keras_skeleton.pretext import WarmupSteps
 from keras_skeleton.pretext import layerwise_scales
 from keras_skeleton.pretext import warmup_cosine
 
@@ -246,44 +246,6 @@ class Training(_Classification):
                 warmup_steps=int(self.steps * self.warmup_share),
             )
         return SGD(rate, weight_decay=recipe["weight_decay"])
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
-class WarmupSteps(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to `peak`, then a tenth of it from each of some steps.
-
-    Args:
-        peak: Highest learning rate.
-        boundaries: Optimizer steps from which the rate is a tenth.
-        warmup_steps: Optimizer steps of the warm-up.
-
-    Example:
-
-    >>> schedule = WarmupSteps(0.1, [50], warmup_steps=10)
-    >>> [round(float(schedule(step)), 3) for step in (5, 49, 50)]
-    [0.05, 0.1, 0.01]
-    """
-
-    def __init__(self, peak, boundaries, warmup_steps=0):
-        self.peak = peak
-        self.boundaries = list(boundaries)
-        self.warmup_steps = warmup_steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        rate = self.peak * ops.minimum(step / max(self.warmup_steps, 1), 1.0)
-        if not self.warmup_steps:
-            rate = self.peak * ops.ones_like(step)
-        for boundary in self.boundaries:
-            rate = ops.where(step >= boundary, 0.1 * rate, rate)
-        return rate
-
-    def get_config(self):
-        return {
-            "peak": self.peak,
-            "boundaries": self.boundaries,
-            "warmup_steps": self.warmup_steps,
-        }
 
 
 class Pretraining(_HyperModel):

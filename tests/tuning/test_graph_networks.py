@@ -8,6 +8,7 @@ from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
 from keras_skeleton.applications import PSUMNet
 from keras_skeleton.pretext import SGD
+from keras_skeleton.pretext import WarmupSteps
 
 keras_tuner = pytest.importorskip("keras_tuner")
 
@@ -145,7 +146,7 @@ def test_decay_in_steps():
         for step, value in expected.items():
             found = float(ops.convert_to_numpy(schedule(step)))
             assert found == pytest.approx(value, rel=1e-5)
-    assert float(tuning.WarmupSteps(0.1, [])(0)) == pytest.approx(0.1)
+    assert float(WarmupSteps(0.1, [])(0)) == pytest.approx(0.1)
 
 
 def test_bad_input():
