@@ -234,15 +234,7 @@ def assert_manifests(paths, build):
         model = build(manifest["config"])
         count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
         assert count == manifest["num_params"], path.name
-        random = np.random.default_rng(0)
-        tensors = {
-            name: random.random(shape, dtype="float32")
-            for name, shape in shapes.items()
-        }
-        load_official(model, tensors)
-        names = official_names(model)
-        counters = {n for n in shapes if n.endswith("num_batches_tracked")}
-        assert set(names.values()) == set(shapes) - counters, path.name
+        tensors, names = load_random_tensors(model, shapes, path.name)
         for variable in model.weights:
             tensor = tensors[names[variable.path]]
             loaded = ops.convert_to_numpy(variable.value)
@@ -252,8 +244,52 @@ def assert_manifests(paths, build):
         keras.backend.clear_session()
 
 
+def load_random_tensors(model, shapes, label):
+    """Loads tensors of these shapes; every one must find its variable.
+
+    Returns:
+        The tensors, and their names by the paths of the variables.
+    """
+    random = np.random.default_rng(0)
+    tensors = {
+        name: random.random(shape, dtype="float32")
+        for name, shape in shapes.items()
+    }
+    load_official(model, tensors)
+    names = official_names(model)
+    counters = {n for n in shapes if n.endswith("num_batches_tracked")}
+    assert set(names.values()) == set(shapes) - counters, label
+    return tensors, names
+
+
 def in_our_order(tensor):
     """Kernels (outputs, inputs, frames, 1) as (frames, inputs, outputs)."""
     if tensor.ndim == 4:
         return tensor[..., 0].transpose(2, 1, 0)
     return tensor.T if tensor.ndim == 2 else tensor
+
+
+def randomize_network(model, seed=1):
+    """Moves every variable, so that each of them counts."""
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        values = 0.1 * random.normal(size=variable.shape)
+        if variable.name in ("beta", "moving_variance"):
+            # So that something is positive before each ReLU.
+            values = np.abs(values)
+        if variable.name == "gamma":
+            # Small, lest values grow from block to block beyond tanh's reach.
+            values = 0.2 + values
+        else:
+            values = ops.convert_to_numpy(variable.value) + values
+        variable.assign(values.astype("float32"))
+
+
+def randomize_layer(layer):
+    """Gives every variable values that count."""
+    random = np.random.default_rng(1)
+    for variable in layer.weights:
+        values = random.normal(size=variable.shape)
+        if "variance" in variable.path or "gamma" in variable.path:
+            values = 0.5 + np.abs(values)
+        variable.assign(values.astype("float32"))

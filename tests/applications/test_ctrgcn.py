@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from graph_networks import randomize_network
 from keras import ops
 from support import gradients
 
@@ -26,22 +27,6 @@ OFF_DEFAULT = {
 def clips(shape=TINY["input_shape"], count=3, seed=0):
     random = np.random.default_rng(seed)
     return random.normal(size=(count, *shape)).astype("float32")
-
-
-def randomize(model):
-    """Moves every variable, so that each of them counts."""
-    random = np.random.default_rng(1)
-    for variable in model.weights:
-        values = 0.1 * random.normal(size=variable.shape)
-        if variable.name in ("beta", "moving_variance"):
-            # So that something is positive before each ReLU.
-            values = np.abs(values)
-        if variable.name == "gamma":
-            # Small, lest values grow from block to block beyond tanh's reach.
-            values = 0.2 + values
-        else:
-            values = ops.convert_to_numpy(variable.value) + values
-        variable.assign(values.astype("float32"))
 
 
 @pytest.mark.usefixtures("zeros_at_first")
@@ -95,7 +80,7 @@ def test_saving_keeps_every_argument(extra, tmp_path):
 @pytest.mark.usefixtures("few_blocks")
 def test_own_weights_bring_the_architecture(tmp_path):
     model = CTRGCN(**TINY, classes=4)
-    randomize(model)
+    randomize_network(model)
     path = tmp_path / "model.safetensors"
     weights.save_weights(model, path)
     loaded = CTRGCN(path, classes=4)
@@ -111,7 +96,7 @@ def test_own_weights_bring_the_architecture(tmp_path):
 def test_gradients_reach_every_variable():
     keras.utils.set_random_seed(0)
     model = CTRGCN(**{**TINY, "hidden_dim": 16}, classes=4)
-    randomize(model)
+    randomize_network(model)
 
     def loss(model, x):
         # In inference mode, as batch statistics leave biases no gradient.

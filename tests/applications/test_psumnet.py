@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from graph_networks import randomize_network
 from keras import ops
 from support import gradients
 
@@ -33,22 +34,6 @@ OFF_DEFAULT = {
 def clips(shape, count=3, seed=0):
     random = np.random.default_rng(seed)
     return random.normal(size=(count, *shape)).astype("float32")
-
-
-def randomize(model, seed=1):
-    """Moves every variable, so that each of them counts."""
-    random = np.random.default_rng(seed)
-    for variable in model.weights:
-        values = 0.1 * random.normal(size=variable.shape)
-        if variable.name in ("beta", "moving_variance"):
-            # So that something is positive before each ReLU.
-            values = np.abs(values)
-        if variable.name == "gamma":
-            # Small, lest values grow from block to block beyond tanh's reach.
-            values = 0.2 + values
-        else:
-            values = ops.convert_to_numpy(variable.value) + values
-        variable.assign(values.astype("float32"))
 
 
 @pytest.mark.usefixtures("zeros_at_first")
@@ -108,7 +93,7 @@ def test_three_streams_are_fused():
             hidden_dim=4,
             classes=4,
         )
-        randomize(streams[part], seed=i)
+        randomize_network(streams[part], seed=i)
         scores = streams[part].predict_on_batch(channels)
         expected = expected + (0.5, 2.0, 3.0)[i] * scores
     model.load_streams(**streams)
@@ -120,7 +105,7 @@ def test_three_streams_are_fused():
 @pytest.mark.usefixtures("few_blocks")
 def test_streams_come_from_files_and_must_fit(tmp_path):
     leg = PSUMNet(**LEG, classes=4)
-    randomize(leg)
+    randomize_network(leg)
     path = tmp_path / "leg.safetensors"
     weights.save_weights(leg, path)
     model = PSUMNet(**WHOLE, classes=4)
@@ -183,7 +168,7 @@ def test_heads_on_encoders(arguments):
 def test_gradients_reach_every_variable():
     keras.utils.set_random_seed(0)
     model = PSUMNet(**{**LEG, "hidden_dim": 16}, classes=4)
-    randomize(model)
+    randomize_network(model)
 
     def loss(model, x):
         # In inference mode, as batch statistics leave biases no gradient.

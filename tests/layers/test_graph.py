@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from graph_networks import randomize_layer
 from keras import ops
 from support import gradients
 
@@ -13,16 +14,6 @@ ARM = layers.spatial_graph(3, [(1, 0), (2, 1)])
 def features(*shape, seed=0):
     random = np.random.default_rng(seed)
     return random.normal(size=shape).astype("float32")
-
-
-def randomize(layer):
-    """Gives every variable values that count."""
-    random = np.random.default_rng(1)
-    for variable in layer.weights:
-        values = random.normal(size=variable.shape)
-        if "variance" in variable.path or "gamma" in variable.path:
-            values = 0.5 + np.abs(values)
-        variable.assign(values.astype("float32"))
 
 
 @pytest.mark.parametrize("name", ["ntu", "nw_ucla", "coco17"])
@@ -84,7 +75,7 @@ def test_convolution(channels):
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     x = features(2, 4, 3, channels)
     layer.build(x.shape)
-    randomize(layer)
+    randomize_layer(layer)
     assert (layer.shortcut is None) == (channels == 6)
     outputs = ops.convert_to_numpy(layer(x))
     assert outputs.shape == layer.compute_output_shape(x.shape)
@@ -107,7 +98,7 @@ def test_training_normalizes_and_tracks():
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     x = features(2, 4, 3, 6)
     layer.build(x.shape)
-    randomize(layer)
+    randomize_layer(layer)
     before = layer.norm.get_weights()
     outputs = ops.convert_to_numpy(layer(x, training=True))
     after = layer.norm.get_weights()
@@ -135,7 +126,7 @@ def test_block(channels, stride, residual):
     block = make_block(stride=stride, residual=residual)
     x = features(2, 5, 3, channels)
     block.build(x.shape)
-    randomize(block)
+    randomize_layer(block)
     outputs = ops.convert_to_numpy(block(x))
     assert outputs.shape == block.compute_output_shape(x.shape)
     y = block.graph_convolution(x)
@@ -156,7 +147,7 @@ def test_gradients_reach_every_variable():
     inputs = keras.Input((4, 3, 5))
     block = make_block(stride=2)
     model = keras.Model(inputs, block(inputs))
-    randomize(model)
+    randomize_layer(model)
     target = ops.convert_to_tensor(features(3, 2, 3, 8))
 
     def loss(model, x):
@@ -184,7 +175,7 @@ def test_saving_keeps_every_argument(tmp_path):
         graph=2 * ARM, stride=2, residual=False, padding="edge", name="block"
     )(x)
     model = keras.Model(inputs, x)
-    randomize(model)
+    randomize_layer(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for name in ("norm", "graph", "block"):

@@ -3,6 +3,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from graph_networks import randomize_layer
 from keras import ops
 from support import gradients
 
@@ -83,16 +84,6 @@ def by_branches(layer, x):
     return np.concatenate(outputs, axis=-1)
 
 
-def randomize(layer):
-    """Gives every variable values that count."""
-    random = np.random.default_rng(1)
-    for variable in layer.weights:
-        values = random.normal(size=variable.shape)
-        if "variance" in variable.path or "gamma" in variable.path:
-            values = 0.5 + np.abs(values)
-        variable.assign(values.astype("float32"))
-
-
 @pytest.mark.parametrize(
     ("arguments", "frames"),
     [
@@ -106,7 +97,7 @@ def test_scales(arguments, frames):
     layer = layers.MultiScaleTemporalConvolution(12, **arguments)
     x = features(2, frames, 4, 6)
     layer.build(x.shape)
-    randomize(layer)
+    randomize_layer(layer)
     outputs = ops.convert_to_numpy(layer(x))
     assert outputs.shape == layer.compute_output_shape(x.shape)
     expected = by_branches(layer, x)
