@@ -26,12 +26,17 @@ def part(arrays, prefix):
     }
 
 
-def assert_close(actual, expected, what, tolerance=1e-5):
-    """Compares to a tolerance relative to the scale of the expected values."""
+def relative_error(actual, expected, what):
+    """Largest difference, relative to the scale of the expected values."""
     actual = ops.convert_to_numpy(actual)
     assert actual.shape == expected.shape, what
     scale = max(float(np.abs(expected).max(initial=0)), 1e-30)
-    error = float(np.abs(actual - expected).max(initial=0)) / scale
+    return float(np.abs(actual - expected).max(initial=0)) / scale
+
+
+def assert_close(actual, expected, what, tolerance=1e-5):
+    """Compares to a tolerance relative to the scale of the expected values."""
+    error = relative_error(actual, expected, what)
     assert error <= tolerance, f"{what}: relative error {error:.2e}"
 
 

@@ -113,7 +113,8 @@ class Intermediates(keras.Model):
             return ops.transpose(value, (0, 3, 1, 2))
         if key == "data_bn":
             value = ops.transpose(value, (0, 1, 3, 4, 2))
-            return ops.reshape(value, (len(value), -1, value.shape[-1]))
+            persons, joints, channels, frames = value.shape[1:]
+            return ops.reshape(value, (-1, persons * joints * channels, frames))
         if key.endswith("A_norm"):
             # The same for all clips; one copy for each, as predictions need.
             rows = ops.zeros_like(values["logits"][:, :1])
@@ -161,15 +162,12 @@ def all_values(convolution, inputs):
     graph = np.zeros((1, 1, joints + virtual, joints + virtual), "float32")
     graph[..., :joints, :joints] = np.eye(joints)
     heads = convolution.topology.num_heads
-    repeats = (len(inputs), heads, 1, 1)
-    real = convolution.convolve(
-        inputs, ops.convert_to_tensor(np.tile(graph, repeats))
-    )
+    rows = ops.zeros_like(inputs[:, 0, 0, :1])[:, :, None, None]
+    repeats = (1, heads, 1, 1)
+    real = convolution.convolve(inputs, rows + np.tile(graph, repeats))
     graph = np.zeros_like(graph)
     graph[..., :virtual, joints:] = np.eye(virtual)
-    sent = convolution.convolve(
-        inputs, ops.convert_to_tensor(np.tile(graph, repeats))
-    )
+    sent = convolution.convolve(inputs, rows + np.tile(graph, repeats))
     return ops.concatenate([real, sent[:, :, :virtual]], axis=2)
 
 
