@@ -243,6 +243,10 @@ def assert_manifests(paths, build):
         for variable in model.weights:
             tensor = tensors[names[variable.path]]
             loaded = ops.convert_to_numpy(variable.value)
+            is_baseline = model.get_config().get("baseline")
+            if is_baseline and variable.name == "graph":
+                # Its official matrices have the senders in their rows.
+                tensor = tensor.transpose(0, 2, 1)
             np.testing.assert_array_equal(
                 loaded.ravel(), in_our_order(tensor).ravel(), path.name
             )

@@ -1,4 +1,4 @@
-"""The network that CTR-GCN and PSUMNet's streams share."""
+"""The network that CTR-GCN, its baseline and PSUMNet's streams share."""
 
 import keras
 
@@ -16,7 +16,16 @@ def relation_channels(channels, small=()):
 
 
 def features(
-    clips, graph, plan, hidden_dim, *, small=(), adaptive=True, prefix="", dtype
+    clips,
+    graph,
+    plan,
+    hidden_dim,
+    *,
+    small=(),
+    adaptive=True,
+    refined=True,
+    prefix="",
+    dtype,
 ):
     """Feature map `(N, M, T', V, D)` of clips `(N, M, T, V, C)`.
 
@@ -28,6 +37,8 @@ def features(
         hidden_dim: Channels of the first block.
         small: As in `relation_channels`.
         adaptive: Whether the graphs are trained.
+        refined: Whether the graphs are refined for each clip and channel,
+            and time is seen at several scales.
         prefix: Begins the name of every layer.
         dtype: Data type policy of the layers.
     """
@@ -37,18 +48,25 @@ def features(
     )
     x = layers.FoldPersons(name=f"{prefix}fold_persons", dtype=dtype)(x)
     for i, (width, stride) in enumerate(plan):
-        convolution = layers.ChannelTopologyGraphConvolution(
-            width * hidden_dim,
-            graph,
-            relation_channels(channels, small),
-            adaptive=adaptive,
-            name="graph_convolution",
-            dtype=dtype,
-        )
+        arguments = {
+            "filters": width * hidden_dim,
+            "graph": graph,
+            "adaptive": adaptive,
+            "name": "graph_convolution",
+            "dtype": dtype,
+        }
+        if refined:
+            convolution = layers.ChannelTopologyGraphConvolution(
+                relation_channels=relation_channels(channels, small),
+                **arguments,
+            )
+        else:
+            convolution = layers.GraphConvolution(**arguments)
         x = layers.SpatioTemporalBlock(
             convolution,
             stride=stride,
             residual=i > 0,
+            multi_scale=refined,
             name=f"{prefix}block_{i}",
             dtype=dtype,
         )(x)

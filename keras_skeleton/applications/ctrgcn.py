@@ -1,6 +1,7 @@
 """CTR-GCN: graph convolutions whose graphs differ by channel and clip."""
 
 import keras
+import numpy as np
 
 from keras_skeleton import layers
 from keras_skeleton.applications import _channel_topology
@@ -41,6 +42,11 @@ class CTRGCN(_common.Application):
     `hidden_dim`, or after `pooling` in `(N, D)`. The classifier ends in the
     layer `predictions`.
 
+    With `baseline=True` it is the network that the authors compare with: in
+    each block three learned graphs for all clips and channels, which begin as
+    the joints themselves, and one convolution over time
+    (`keras_skeleton.layers.GraphConvolution`).
+
     One model sees one stream: joints, bones, or the motion of either
     (`keras_skeleton.layers.augmentation.Streams`). The published results add
     the logits of four models (`FUSION_WEIGHTS`, and
@@ -74,6 +80,8 @@ class CTRGCN(_common.Application):
             to 64.
         adaptive: Whether the graphs themselves are trained, beside their
             refinement. Defaults to `True`.
+        baseline: Whether to build the authors' baseline. Defaults to
+            `False`.
         dropout_rate: Dropout before the last layer. Defaults to 0.
         name: Name of the model.
         dtype: Data type policy of the layers.
@@ -102,6 +110,7 @@ class CTRGCN(_common.Application):
         "skeleton": "ntu",
         "hidden_dim": 64,
         "adaptive": True,
+        "baseline": False,
         "dropout_rate": 0.0,
     }
     head_settings = ("dropout_rate",)
@@ -118,6 +127,7 @@ class CTRGCN(_common.Application):
         classifier_activation=None,
         hidden_dim=None,
         adaptive=None,
+        baseline=None,
         dropout_rate=None,
         name="ctrgcn",
         dtype=None,
@@ -134,6 +144,7 @@ class CTRGCN(_common.Application):
             skeleton=skeleton,
             hidden_dim=hidden_dim,
             adaptive=adaptive,
+            baseline=baseline,
             dropout_rate=dropout_rate,
         )
 
@@ -143,13 +154,19 @@ class CTRGCN(_common.Application):
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
+        joints = skeleton.num_joints
+        if settings["baseline"]:
+            graph = np.stack(3 * [np.eye(joints)])
+        else:
+            graph = layers.spatial_graph(joints, skeleton.edges)
         return _channel_topology.features(
             inputs,
-            layers.spatial_graph(skeleton.num_joints, skeleton.edges),
+            graph,
             _PLAN,
             settings["hidden_dim"],
             small=(9,),
             adaptive=settings["adaptive"],
+            refined=not settings["baseline"],
             dtype=dtype,
         )
 

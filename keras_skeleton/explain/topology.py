@@ -73,7 +73,8 @@ def shared_topology(model, block=-1):
     """The learned graphs of a block that are the same for all clips.
 
     Of `CTRGCN` and `PSUMNet`, the `S = 3` graphs of the body, which begin as
-    joints themselves, inward (from children) and outward (from parents). Of
+    joints themselves, inward (from children) and outward (from parents), or
+    of CTR-GCN's baseline, all three, as joints themselves. Of
     `HyperGCN`, for each head the graph of the body times the learned
     importance of its edges, rows normalized; virtual joints come last.
 
@@ -93,6 +94,8 @@ def shared_topology(model, block=-1):
     with _gradient.without_gradient():
         if isinstance(convolution, layers.HyperGraphConvolution):
             graph = convolution.topology.normalized_body_graph()
+        elif isinstance(convolution, layers.GraphConvolution):
+            graph = convolution.topology()
         else:
             graph = convolution.graph
         return _to_numpy(graph)
@@ -124,7 +127,8 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
         V')`.
 
     Raises:
-        ValueError: If the model has no such block, or `clips` does not fit.
+        ValueError: If the model has no such block, or one whose graphs do
+            not depend on the clip, or `clips` does not fit.
 
     Example:
 
@@ -142,6 +146,12 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
         raise ValueError(
             f"`channels` must be one of {', '.join(map(repr, reductions))}. "
             f"Received: {channels!r}"
+        )
+
+    if isinstance(_choose(model, block)[1], layers.GraphConvolution):
+        raise ValueError(
+            f"The graphs of {model.name!r} are the same for all clips: see "
+            "`shared_topology`."
         )
 
     def graphs(convolution, inputs):
@@ -202,6 +212,7 @@ def hyper_edges(model, clips, block=-1, *, batch_size=8):
 def _blocks(model):
     """By name, the graph convolution of each block and the block's input."""
     kinds = (
+        layers.GraphConvolution,
         layers.ChannelTopologyGraphConvolution,
         layers.HyperGraphConvolution,
     )

@@ -6,6 +6,7 @@ from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
+from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.hypergraph import AdaptiveHyperGraph
 from keras_skeleton.layers.hypergraph import HyperGraphConvolution
@@ -31,6 +32,7 @@ __all__ = [
     "DivergenceRegularizer",
     "DropPath",
     "FoldPersons",
+    "GraphConvolution",
     "HyperGraphConvolution",
     "JointEmbedding",
     "MaskToken",

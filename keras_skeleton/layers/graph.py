@@ -5,8 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.layers import _joined
-from keras_skeleton.layers import temporal
-from keras_skeleton.layers.batch_normalization import BatchNormalization
+from keras_skeleton.layers._shortcut import ShortcutLayer
 
 
 def spatial_graph(num_joints, edges):
@@ -46,8 +45,127 @@ def spatial_graph(num_joints, edges):
     return np.stack(graphs).astype("float32")
 
 
+class _SpatialGraphLayer(ShortcutLayer):
+    """Base of convolutions over `S` given graphs that may be trained."""
+
+    def __init__(self, filters, graph, adaptive=True, **kwargs):
+        super().__init__(filters, **kwargs)
+        graph = np.asarray(graph, dtype="float32")
+        if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+            raise ValueError(
+                "`graph` must have the shape (graphs, joints, joints). "
+                f"Received shape {graph.shape}."
+            )
+        self.adaptive = adaptive
+        self._initial_graph = graph
+
+    def pointwise_of_graphs(self, kind, channels, initializer=None):
+        """One dense layer for each graph."""
+        return [
+            self.pointwise(channels, f"{kind}_{s}", initializer)
+            for s in range(len(self._initial_graph))
+        ]
+
+    def build_graph(self, joints):
+        initial = self._initial_graph
+        if joints != initial.shape[1]:
+            raise ValueError(
+                f"The graph has {initial.shape[1]} joints, the inputs have "
+                f"{joints}. Pass the graph of the inputs' skeleton."
+            )
+        self.graph = self.add_weight(
+            name="graph",
+            shape=initial.shape,
+            initializer=lambda shape, dtype: ops.cast(initial, dtype),
+            trainable=self.adaptive,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "graph": self._initial_graph.tolist(),
+            "adaptive": self.adaptive,
+        }
+
+
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class ChannelTopologyGraphConvolution(keras.layers.Layer):
+class GraphConvolution(_SpatialGraphLayer):
+    """Graph convolution over graphs that are the same for all clips.
+
+    Each of the `S` graphs has a pointwise convolution of its own, the
+    sub-layer `value_s`:
+
+        z[t, u] = sum over s of value_s(sum over v of graph[s, u, v] x[t, v])
+        outputs = relu(norm(z) + x)
+
+    Where the channels change, `x` at the end passes through `shortcut` and
+    `shortcut_norm`. Adaptive graphs begin as the given ones and are trained;
+    what each joint receives is divided by its Euclidean norm over the
+    senders (`topology`).
+
+    Args:
+        filters: Channels of the output.
+        graph: Array `(S, V, V)`; see `spatial_graph`.
+        adaptive: Whether the graphs are trained. Fixed ones are used as they
+            are given.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape: `(B, T, V, C)`.
+
+    Output shape: `(B, T, V, filters)`.
+
+    Example:
+
+    >>> arm = spatial_graph(3, [(1, 0), (2, 1)])
+    >>> GraphConvolution(64, arm)(ops.zeros((4, 16, 3, 3))).shape
+    (4, 16, 3, 64)
+
+    Reference: the network that Chen et al., Channel-wise Topology Refinement
+    Graph Convolution for Skeleton-Based Action Recognition, ICCV 2021,
+    arXiv 2107.12213, compare with.
+    """
+
+    def __init__(self, filters, graph, adaptive=True, **kwargs):
+        super().__init__(filters, graph, adaptive, **kwargs)
+        self.values = self.pointwise_of_graphs(
+            "value", filters, self._initial_kernel
+        )
+
+    def _initial_kernel(self, shape, dtype=None):
+        # As published: smaller than He's, by the inputs and by the graphs.
+        size = shape[0] * shape[1] * len(self._initial_graph)
+        return keras.random.normal(shape, stddev=(2 / size) ** 0.5, dtype=dtype)
+
+    def build(self, input_shape):
+        self.build_graph(input_shape[2])
+        for layer in self.values:
+            layer.build(input_shape)
+        self.build_end(input_shape)
+
+    def call(self, inputs, training=None):
+        outputs = sum(
+            value(ops.matmul(graph, inputs))
+            for value, graph in zip(
+                self.values,
+                ops.unstack(ops.cast(self.topology(), inputs.dtype)),
+                strict=True,
+            )
+        )
+        outputs = _joined.normalize(outputs, [self.norm], training)
+        return self.end(outputs, inputs, training)
+
+    def topology(self):
+        """The graphs in use, `(S, V, V)`: receivers in rows."""
+        graph = self.graph.value
+        if not self.adaptive:
+            return graph
+        norm = ops.sqrt(ops.sum(ops.square(graph), axis=-1, keepdims=True))
+        return graph / (norm + 1e-4)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
     """Graph convolution whose graphs differ from channel to channel.
 
     Each of the `S` graphs is learned, begins as a given one and is refined
@@ -89,86 +207,36 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
     def __init__(
         self, filters, graph, relation_channels, adaptive=True, **kwargs
     ):
-        super().__init__(**kwargs)
-        graph = np.asarray(graph, dtype="float32")
-        if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+        super().__init__(filters, graph, adaptive, **kwargs)
+        if relation_channels < 1:
             raise ValueError(
-                "`graph` must have the shape (graphs, joints, joints). "
-                f"Received shape {graph.shape}."
+                "`relation_channels` must be at least 1. Received "
+                f"relation_channels={relation_channels}."
             )
-        if filters < 1 or relation_channels < 1:
-            raise ValueError(
-                "`filters` and `relation_channels` must be positive. Received "
-                f"filters={filters} and relation_channels={relation_channels}."
-            )
-        self.filters = filters
         self.relation_channels = relation_channels
-        self.adaptive = adaptive
-        self._initial_graph = graph
-
-        def pointwise(kind, channels):
-            return [
-                self._pointwise(channels, f"{kind}_{s}")
-                for s in range(len(graph))
-            ]
-
+        pointwise = self.pointwise_of_graphs
         self.receivers = pointwise("receiver", relation_channels)
         self.senders = pointwise("sender", relation_channels)
         self.relations = pointwise("relation", filters)
         self.values = pointwise("value", filters)
-        self.norm = BatchNormalization(
-            gamma_initializer=keras.initializers.Constant(1e-6),
-            name="norm",
-            dtype=self.dtype_policy,
-        )
-        self.shortcut = None
-
-    def _pointwise(self, channels, name):
-        return keras.layers.Dense(
-            channels,
-            kernel_initializer=temporal.kernel_initializer(),
-            name=name,
-            dtype=self.dtype_policy,
-        )
 
     def build(self, input_shape):
-        *rest, joints, channels = input_shape
-        if joints != self._initial_graph.shape[1]:
-            raise ValueError(
-                f"The graph has {self._initial_graph.shape[1]} joints, the "
-                f"inputs have {joints}. Received "
-                f"input_shape={tuple(input_shape)}."
-            )
-        initial = self._initial_graph
-        self.graph = self.add_weight(
-            name="graph",
-            shape=initial.shape,
-            initializer=lambda shape, dtype: ops.cast(initial, dtype),
-            trainable=self.adaptive,
-        )
+        self.build_graph(input_shape[2])
         self.gate = self.add_weight(
             name="gate", shape=(1,), initializer="zeros"
         )
         for layer in (*self.receivers, *self.senders, *self.values):
             layer.build(input_shape)
         for layer in self.relations:
-            layer.build((*rest, joints, self.relation_channels))
-        output_shape = (*rest, joints, self.filters)
-        self.norm.build(output_shape)
-        if channels != self.filters:
-            self.shortcut = self._pointwise(self.filters, "shortcut")
-            self.shortcut.build(input_shape)
-            self.shortcut_norm = BatchNormalization(
-                name="shortcut_norm", dtype=self.dtype_policy
-            )
-            self.shortcut_norm.build(output_shape)
+            layer.build((*input_shape[:-1], self.relation_channels))
+        self.build_end(input_shape)
 
     def call(self, inputs, training=None):
         count = len(self.values)
         kernels, biases = _joined.parameters(self.values)
         kernels = ops.reshape(ops.transpose(kernels), (count, self.filters, -1))
         biases = ops.reshape(biases, (count, self.filters, 1))
-        batch_statistics = training and self.norm.trainable
+        batch_statistics = self.uses_batch_statistics(training)
         if not batch_statistics:
             # The normalization becomes part of the values.
             scale, offset = _joined.scale_and_offset([self.norm])
@@ -196,12 +264,7 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
             outputs = _joined.normalize(outputs, [self.norm], training)
         else:
             outputs = outputs + _joined.as_type(offset, outputs)
-        shortcut = inputs
-        if self.shortcut is not None:
-            shortcut = _joined.normalized_linear(
-                inputs, [self.shortcut], [self.shortcut_norm], training
-            )
-        return ops.relu(outputs + shortcut)
+        return self.end(outputs, inputs, training)
 
     def topologies(self, inputs):
         """The refined graphs of each row: `S` tensors `(B, filters, V, V)`.
@@ -239,14 +302,8 @@ class ChannelTopologyGraphConvolution(keras.layers.Layer):
         shape = (count, -1, self.relation_channels, joints * joints)
         return ops.reshape(differences, shape)
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.filters)
-
     def get_config(self):
         return {
             **super().get_config(),
-            "filters": self.filters,
-            "graph": self._initial_graph.tolist(),
             "relation_channels": self.relation_channels,
-            "adaptive": self.adaptive,
         }

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.layers import _joined
-from keras_skeleton.layers.batch_normalization import BatchNormalization
+from keras_skeleton.layers._shortcut import ShortcutLayer
 from keras_skeleton.layers.temporal import kernel_initializer
 from keras_skeleton.layers.virtual_joints import TINY
 from keras_skeleton.layers.virtual_joints import DivergenceRegularizer
@@ -241,7 +241,7 @@ class AdaptiveHyperGraph(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class HyperGraphConvolution(keras.layers.Layer):
+class HyperGraphConvolution(ShortcutLayer):
     """Multi-head graph convolution with virtual joints and hyper-edges.
 
     Learned virtual joints, the same for all clips and frames, join the real
@@ -292,10 +292,8 @@ class HyperGraphConvolution(keras.layers.Layer):
         distinct_virtual_joints=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check_positive(filters=filters)
+        super().__init__(filters, **kwargs)
         _check_heads(filters, num_heads)
-        self.filters = filters
         self.num_virtual_joints = num_virtual_joints
         self.divergence_weight = divergence_weight
         self.distinct_virtual_joints = distinct_virtual_joints
@@ -307,15 +305,9 @@ class HyperGraphConvolution(keras.layers.Layer):
             name="topology",
             dtype="float64" if self.dtype == "float64" else "float32",
         )
-        policy = {"dtype": self.dtype_policy}
-        self.value = _Grouped(num_heads, filters, name="value", **policy)
-        # Almost nothing at first: blocks begin as their shortcuts.
-        self.norm = BatchNormalization(
-            gamma_initializer=keras.initializers.Constant(1e-6),
-            name="norm",
-            **policy,
+        self.value = _Grouped(
+            num_heads, filters, name="value", dtype=self.dtype_policy
         )
-        self.shortcut = None
 
     def build(self, input_shape):
         *_, joints, channels = input_shape
@@ -338,21 +330,7 @@ class HyperGraphConvolution(keras.layers.Layer):
         total = joints + self.num_virtual_joints
         self.topology.build((None, total, channels))
         self.value.build(input_shape)
-        outputs = (*input_shape[:-1], self.filters)
-        self.norm.build(outputs)
-        if channels != self.filters:
-            policy = {"dtype": self.dtype_policy}
-            self.shortcut = keras.layers.Dense(
-                self.filters,
-                kernel_initializer=kernel_initializer(),
-                name="shortcut",
-                **policy,
-            )
-            self.shortcut_norm = BatchNormalization(
-                name="shortcut_norm", **policy
-            )
-            self.shortcut.build(input_shape)
-            self.shortcut_norm.build(outputs)
+        self.build_end(input_shape)
 
     def graph(self, inputs):
         """The graph of each clip `(B, heads, V + virtual, V + virtual)`."""
@@ -369,19 +347,14 @@ class HyperGraphConvolution(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         graph = self.graph(inputs)
-        if training and self.norm.trainable:
+        if self.uses_batch_statistics(training):
             y = self.convolve(inputs, graph)
             y = _joined.normalize(y, [self.norm], training)
         else:
             # The normalization becomes part of the values.
             scale, offset = _joined.scale_and_offset([self.norm])
             y = self.convolve(inputs, graph, scale, offset)
-        shortcut = inputs
-        if self.shortcut is not None:
-            shortcut = _joined.normalized_linear(
-                inputs, [self.shortcut], [self.shortcut_norm], training
-            )
-        return ops.relu(y + shortcut)
+        return self.end(y, inputs, training)
 
     def convolve(self, inputs, graph, scale=None, offset=None):
         """Convolution of `(B, T, V, C)` with a graph for each head.
@@ -440,9 +413,6 @@ class HyperGraphConvolution(keras.layers.Layer):
         joints = graph.shape[2]
         sent = ops.matmul(graph[..., joints:], ops.expand_dims(sent, 1))
         return constant + sent
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.filters)
 
     def get_config(self):
         topology = self.topology.get_config()

@@ -1,5 +1,7 @@
 """The block of all graph networks: over the joints, then over time."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -24,6 +26,9 @@ class SpatioTemporalBlock(keras.layers.Layer):
         residual: Whether there is a shortcut.
         padding: Of the convolutions over time, see
             `MultiScaleTemporalConvolution`.
+        multi_scale: Whether there are convolutions over time at several
+            scales, or else one over 5 frames with a normalization
+            (`temporal_norm`).
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(B, T, V, C)`.
@@ -49,19 +54,30 @@ class SpatioTemporalBlock(keras.layers.Layer):
         stride=1,
         residual=True,
         padding="zeros",
+        multi_scale=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.stride = stride
         self.residual = residual
+        self.multi_scale = multi_scale
         self.graph_convolution = graph_convolution
-        self.temporal_convolution = temporal.MultiScaleTemporalConvolution(
+        kind = temporal.TemporalConvolution
+        if multi_scale:
+            kind = temporal.MultiScaleTemporalConvolution
+        self.temporal_convolution = kind(
             graph_convolution.filters,
+            kernel_size=5,
             stride=stride,
             padding=padding,
             name="temporal_convolution",
             dtype=self.dtype_policy,
         )
+        self.temporal_norm = None
+        if not multi_scale:
+            self.temporal_norm = BatchNormalization(
+                name="temporal_norm", dtype=self.dtype_policy
+            )
         self.shortcut = None
 
     def build(self, input_shape):
@@ -69,6 +85,8 @@ class SpatioTemporalBlock(keras.layers.Layer):
         output_shape = (*input_shape[:-1], filters)
         self.graph_convolution.build(input_shape)
         self.temporal_convolution.build(output_shape)
+        if not self.multi_scale:
+            self.temporal_norm.build(output_shape)
         changes = input_shape[-1] != filters or self.stride != 1
         if self.residual and changes:
             self.shortcut = keras.layers.Dense(
@@ -85,7 +103,15 @@ class SpatioTemporalBlock(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         x = self.graph_convolution(inputs, training=training)
-        x = self.temporal_convolution(x, training=training)
+        if self.multi_scale:
+            x = self.temporal_convolution(x, training=training)
+        else:
+            x = _joined.normalized(
+                functools.partial(self.temporal_convolution.convolve, x),
+                [self.temporal_convolution],
+                [self.temporal_norm],
+                training,
+            )
         if self.shortcut is not None:
             x = x + _joined.normalized_linear(
                 temporal.take_every(inputs, self.stride),
@@ -114,6 +140,7 @@ class SpatioTemporalBlock(keras.layers.Layer):
             "stride": self.stride,
             "residual": self.residual,
             "padding": self.temporal_convolution.padding,
+            "multi_scale": self.multi_scale,
         }
 
     @classmethod

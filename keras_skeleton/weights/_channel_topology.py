@@ -54,6 +54,11 @@ def pointwise_kernel(kernel):
     return kernel[:, :, 0, 0].T
 
 
+def swap_ends(graphs):
+    """(graphs, senders, receivers) to (graphs, receivers, senders)."""
+    return graphs.transpose(0, 2, 1)
+
+
 def temporal_kernel(kernel):
     """(outputs, inputs, frames, 1) to (frames, inputs, outputs)."""
     if kernel.ndim != 4 or kernel.shape[3] != 1:
@@ -65,29 +70,54 @@ def temporal_kernel(kernel):
 
 def block(layer, official, ours):
     """A `SpatioTemporalBlock`."""
-    return [
-        *_graph_convolution(
-            len(layer.graph_convolution.values),
-            f"{official}.gcn1",
-            f"{ours}/graph_convolution",
-        ),
-        *temporal_convolution(
+    graphs = len(layer.graph_convolution.values)
+    graph_names = f"{official}.gcn1", f"{ours}/graph_convolution"
+    if layer.multi_scale:
+        over_joints = _refined_graphs(graphs, *graph_names)
+        over_time = temporal_convolution(
             len(layer.temporal_convolution.dilations),
             f"{official}.tcn1.branches",
             f"{ours}/temporal_convolution",
-        ),
+        )
+    else:
+        over_joints = _shared_graphs(graphs, *graph_names)
+        over_time = [
+            *linear(
+                f"{official}.tcn1.conv",
+                f"{ours}/temporal_convolution",
+                temporal_kernel,
+            ),
+            *norm(f"{official}.tcn1.bn", f"{ours}/temporal_norm"),
+        ]
+    return [
+        *over_joints,
+        *_graph_end(*graph_names),
+        *over_time,
         *pointwise(f"{official}.residual.conv", f"{ours}/shortcut"),
         *norm(f"{official}.residual.bn", f"{ours}/shortcut_norm"),
     ]
 
 
-def _graph_convolution(graphs, official, ours):
-    entries = [
-        Entry(f"{official}.PA", f"{ours}/graph"),
-        Entry(f"{official}.alpha", f"{ours}/gate"),
+def _graph_end(official, ours):
+    return [
         *norm(f"{official}.bn", f"{ours}/norm"),
         *pointwise(f"{official}.down.0", f"{ours}/shortcut"),
         *norm(f"{official}.down.1", f"{ours}/shortcut_norm"),
+    ]
+
+
+def _shared_graphs(graphs, official, ours):
+    # The official matrices have the senders in their rows.
+    entries = [Entry(f"{official}.PA", f"{ours}/graph", swap_ends)]
+    for s in range(graphs):
+        entries += pointwise(f"{official}.conv_d.{s}", f"{ours}/value_{s}")
+    return entries
+
+
+def _refined_graphs(graphs, official, ours):
+    entries = [
+        Entry(f"{official}.PA", f"{ours}/graph"),
+        Entry(f"{official}.alpha", f"{ours}/gate"),
     ]
     kinds = ("receiver", "sender", "value", "relation")
     for s in range(graphs):

@@ -19,6 +19,7 @@ OFF_DEFAULT = {
     "skeleton": "coco17",
     "hidden_dim": 8,
     "adaptive": False,
+    "baseline": True,
     "dropout_rate": 0.3,
     "name": "other",
 }

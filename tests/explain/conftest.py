@@ -95,7 +95,7 @@ def _graph_network(system, persons=2, frames=4, **arguments):
             **{"hidden_dim": 8} | arguments,
         )
     random = np.random.default_rng(3)
-    for variable in model.trainable_variables:
+    for variable in sorted(model.trainable_variables, key=lambda v: v.path):
         start = float(variable.path.endswith(("gamma", "gate")))
         variable.assign(random.normal(start, 0.4, variable.shape))
     return model

@@ -127,6 +127,14 @@ def test_graphs_of_channels(make_graph_network, clips, block):
     _close(np.maximum(norm + x, 0), ops.convert_to_numpy(convolution(inputs)))
 
 
+def test_graphs_of_the_baseline(make_graph_network, clips):
+    model = make_graph_network("ctrgcn", baseline=True)
+    shared = explain.shared_topology(model, 0)
+    np.testing.assert_allclose(np.linalg.norm(shared, axis=2), 1, atol=1e-3)
+    with pytest.raises(ValueError, match="same for all clips"):
+        explain.clip_topology(model, clips, 0)
+
+
 def test_means_of_channels_and_batches(make_graph_network, clips):
     model = make_graph_network("ctrgcn")
     graphs = explain.clip_topology(model, clips, 0, channels="all")

@@ -84,6 +84,31 @@ def test_convolution(channels):
     np.testing.assert_allclose(outputs / scale, expected / scale, atol=1e-5)
 
 
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize("channels", [5, 6])
+def test_shared_graphs(channels, adaptive):
+    layer = layers.GraphConvolution(6, ARM, adaptive)
+    x = features(2, 4, 3, channels)
+    layer.build(x.shape)
+    assert any(v is layer.graph for v in layer.trainable_variables) == adaptive
+    randomize_layer(layer)
+    graph = ops.convert_to_numpy(layer.graph.value)
+    if adaptive:
+        graph = graph / (np.linalg.norm(graph, axis=2, keepdims=True) + 1e-4)
+    z = sum(
+        dense(value, np.einsum("uv,btvc->btuc", graph[s], x))
+        for s, value in enumerate(layer.values)
+    )
+    shortcut = x
+    if channels != 6:
+        shortcut = normalized(dense(layer.shortcut, x), layer.shortcut_norm)
+    expected = np.maximum(normalized(z, layer.norm) + shortcut, 0)
+    outputs = ops.convert_to_numpy(layer(x))
+    assert outputs.shape == layer.compute_output_shape(x.shape)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(outputs / scale, expected / scale, atol=1e-5)
+
+
 def test_new_layers_use_the_given_graph():
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     x = features(2, 4, 3, 5)
@@ -122,8 +147,11 @@ def make_block(graph=ARM, dtype=None, **arguments):
     ("channels", "stride", "residual"),
     [(8, 1, True), (8, 2, True), (5, 1, True), (5, 2, False)],
 )
-def test_block(channels, stride, residual):
-    block = make_block(stride=stride, residual=residual)
+@pytest.mark.parametrize("multi_scale", [True, False])
+def test_block(channels, stride, residual, multi_scale):
+    block = make_block(
+        stride=stride, residual=residual, multi_scale=multi_scale
+    )
     x = features(2, 5, 3, channels)
     block.build(x.shape)
     randomize_layer(block)
@@ -131,6 +159,8 @@ def test_block(channels, stride, residual):
     assert outputs.shape == block.compute_output_shape(x.shape)
     y = block.graph_convolution(x)
     expected = ops.convert_to_numpy(block.temporal_convolution(y))
+    if not multi_scale:
+        expected = normalized(expected, block.temporal_norm)
     if residual and (channels, stride) == (8, 1):
         assert block.shortcut is None
         expected = expected + x
@@ -171,14 +201,20 @@ def test_saving_keeps_every_argument(tmp_path):
     x = layers.ChannelTopologyGraphConvolution(
         6, ARM, 3, adaptive=False, name="graph"
     )(x)
+    x = layers.GraphConvolution(4, ARM, adaptive=False, name="shared")(x)
     x = make_block(
-        graph=2 * ARM, stride=2, residual=False, padding="edge", name="block"
+        graph=2 * ARM,
+        stride=2,
+        residual=False,
+        padding="edge",
+        multi_scale=False,
+        name="block",
     )(x)
     model = keras.Model(inputs, x)
     randomize_layer(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    for name in ("norm", "graph", "block"):
+    for name in ("norm", "graph", "shared", "block"):
         config = model.get_layer(name).get_config()
         assert loaded.get_layer(name).get_config() == config
     clips = features(2, 2, 5, 3, 4)
@@ -221,8 +257,10 @@ def test_half_precision():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="graphs, joints, joints"):
         layers.ChannelTopologyGraphConvolution(6, ARM[0], 2)
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="`relation_channels` must be"):
         layers.ChannelTopologyGraphConvolution(6, ARM, 0)
+    with pytest.raises(ValueError, match="`filters` must be"):
+        layers.GraphConvolution(0, ARM)
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     with pytest.raises(ValueError, match="graph has 3 joints"):
         layer.build((None, 4, 5, 6))
