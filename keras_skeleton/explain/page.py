@@ -101,7 +101,7 @@ def explain(
 
     Args:
         model: A classifier of this package.
-        clip: Array `(M, T, V, C)` as the model takes it.
+        clip: Array `(M, T, V, C)` as the model takes it, or `(T, V, C)`.
         class_names: Names of the classes; numbers by default.
         path: Where to write the page.
         skeleton: A `Skeleton` or its registered name; `model.skeleton` by
@@ -136,11 +136,12 @@ def explain(
             "The model names no skeleton. Pass `skeleton=`, for example "
             'skeleton="ntu".'
         )
-    clips = np.asarray(clip, dtype="float32")[None]
-    shown = _check_shown(model, clips[0], shown)
+    clip = np.asarray(clip, dtype="float32")
+    if clip.ndim == 3:
+        clip = clip[None]
+    shown = _check_shown(model, clip, shown)
     shown, skeleton = _geometry.check_clip(shown, skeleton)
-    if clips.ndim == 4:
-        clips = clips[None]
+    clips = clip[None]
     probabilities = class_probabilities(model, clips)[0]
     best = int(np.argmax(probabilities))
     chosen = best if class_index is None else class_index
@@ -187,7 +188,10 @@ def _check_shown(model, clip, shown):
                 "of the whole skeleton as `shown=`."
             )
         return clip
+    _geometry.check_finite(clip, "clip")
     shown = np.asarray(shown, dtype="float32")
+    if shown.ndim == 3:
+        shown = shown[None]
     if shown.shape[:2] != clip.shape[:2]:
         raise ValueError(
             "`shown` must have the persons and frames of `clip`, "

@@ -208,6 +208,18 @@ def test_explain_without_attention(convolutional, make_clips, tmp_path):
     assert names == ["Gradient saliency", "Grad-CAM"]
 
 
+def test_explain_without_an_axis_of_persons(
+    make_graph_network, make_clips, tmp_path
+):
+    model = make_graph_network("leg", part="leg", persons=1)
+    shown = make_clips("nw_ucla", 1)[0, 0, :4]
+    clip = np.random.default_rng(0).normal(size=model.input_shape[2:])
+    path = tmp_path / "clip.html"
+    explain.explain(model, clip, path=path, shown=shown)
+    points = _read(path)[1]["points"]
+    np.testing.assert_allclose(np.ravel(points), shown.ravel(), atol=1e-3)
+
+
 @pytest.mark.parametrize("part", [None, "leg"])
 def test_explain_parts_of_the_body(
     make_graph_network, make_clips, tmp_path, part
@@ -223,6 +235,9 @@ def test_explain_parts_of_the_body(
             explain.explain(model, clip, path=path)
         with pytest.raises(ValueError, match="persons and frames"):
             explain.explain(model, clip, path=path, shown=whole[:, :3])
+        broken = np.where(clip == clip.max(), np.nan, clip)
+        with pytest.raises(ValueError, match="`clip` must be finite"):
+            explain.explain(model, broken, path=path, shown=whole)
     explain.explain(model, clip, path=path, shown=whole if part else None)
     _, data = _read(path)
     np.testing.assert_allclose(
