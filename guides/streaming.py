@@ -154,8 +154,8 @@ the packages that `pip install "keras-skeleton[export]"` brings:
 Weights go from any backend to any other (`save_weights`, `load_weights`, or
 `model.save`), so that a model trained on one can be exported on another. The
 `input_signature` says how many clips the file takes at a time. A live source
-needs one; `None` as the first number takes any, but it must be fixed for ONNX
-from TensorFlow.
+needs one; `None` as the first number takes any, but for LiteRT it must be
+fixed.
 """
 
 # %%
@@ -165,13 +165,12 @@ missing = [name for name in needed if not importlib.util.find_spec(name)]
 if missing:
     print(f"Not exported: {' and '.join(missing)} not installed.")
     sys.exit()
-batch = 1 if keras.backend.backend() == "tensorflow" else None
 path = output / "model.onnx"
 model.export(
     str(path),
     format="onnx",
     input_signature=[
-        keras.InputSpec("float32", (batch, *model.input_shape[1:]))
+        keras.InputSpec("float32", (None, *model.input_shape[1:]))
     ],
     verbose=False,
 )

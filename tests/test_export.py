@@ -64,10 +64,10 @@ def check_format(form, system=None):
         pytest.importorskip(package)
 
 
-def export(model, form, folder, single=False):
+def export(model, form, folder):
     """Exports a model as the guide does; returns a function of clips."""
-    # tf2onnx loses shapes that depend on the batch, LiteRT takes single clips.
-    single |= form == "litert" or (BACKEND, form) == ("tensorflow", "onnx")
+    # LiteRT takes single clips.
+    single = form == "litert"
     shape = (1 if single else None, *model.input_shape[1:])
     folder.mkdir(exist_ok=True)
     path = str(folder / f"model{FORMATS[form]}")
@@ -175,8 +175,5 @@ def test_small_networks(part, form, tmp_path):
     clips = np.random.default_rng(0).normal(size=(2, *shape))
     clips = clips.astype("float32")
     expected = model.predict(clips, verbose=0)
-    # The exporter of PyTorch for any number of clips has no `ravel`, with
-    # which Keras selects joints.
-    single = part is None and (BACKEND, form) == ("torch", "onnx")
-    run = export(model, form, tmp_path, single)
+    run = export(model, form, tmp_path)
     assert_close(run(clips), expected, form)

@@ -6,6 +6,7 @@ import keras
 
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.space import take_joints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +212,7 @@ class SelectJoints(SkeletonTransform):
             )
 
     def transform(self, clips, draws):
-        ops = self.backend.numpy
-        return ops.take(clips, ops.array(self.joints, "int32"), axis=3)
+        return take_joints(self.backend, clips, self.joints)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:3], len(self.joints), input_shape[-1])

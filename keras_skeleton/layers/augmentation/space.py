@@ -257,7 +257,7 @@ class RandomMirror(SkeletonTransform):
     def transform(self, clips, draws):
         ops = self.backend.numpy
         order = self.skeleton.mirror_permutation
-        mirrored = ops.take(clips, ops.array(order, "int32"), axis=3)
+        mirrored = take_joints(self.backend, clips, order)
         x = mirrored[..., :1]
         x = ops.where(x != 0, self.image_width - x, x)
         mirrored = ops.concatenate([x, mirrored[..., 1:]], axis=-1)
@@ -329,6 +329,17 @@ class Center(SkeletonTransform):
             "joint": self.joint,
             "skeleton": skeleton and skeletons.serialize(skeleton),
         }
+
+
+def take_joints(backend, clips, joints):
+    """Some joints of `(N, M, T, V, C)`, in a given order.
+
+    Not with `take`: Keras makes of it operations on PyTorch that cannot be
+    exported.
+    """
+    num_joints = int(clips.shape[3])  # a tensor while PyTorch traces
+    columns = backend.numpy.split(clips, num_joints, axis=3)
+    return backend.numpy.concatenate([columns[i] for i in joints], axis=3)
 
 
 def check_joints(transform, shape):

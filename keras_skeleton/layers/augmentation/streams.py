@@ -5,6 +5,7 @@ import keras
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.space import check_joints
+from keras_skeleton.layers.augmentation.space import take_joints
 
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 
@@ -34,7 +35,7 @@ def _bones(backend, clips, parents, score):
     if clips.shape[3] in parents:
         origin = ops.zeros_like(clips[:, :, :, :1])
         joints = ops.concatenate([clips, origin], axis=3)
-    start = ops.take(joints, ops.array(parents, "int32"), axis=3)
+    start = take_joints(backend, joints, parents)
     return _difference(ops, clips, start, score)
 
 
