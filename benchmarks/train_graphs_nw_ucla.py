@@ -19,6 +19,11 @@ each clip in a quarter or half of the frames, which takes a quarter or half of
 the time; the last ones, in all frames, drop no axis and no joints. No result
 is chosen on the test clips: the model of the last pass counts.
 
+`--start FILE` begins with the weights of an earlier training of the stream
+(with their card beside them; move both away from the output folder first),
+sees all frames in every pass and half the learning rate: the published code
+sees all frames for longer than the last eighth of a training.
+
 On few cores two streams beside each other take less time than one after the
 other: give each `TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1`.
 """
@@ -48,6 +53,7 @@ from keras_skeleton.weights import save_weights
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
 STAGES = ((1 / 4, 5 / 8), (1 / 2, 1 / 4), (1, 1 / 8))
+SECOND_STAGES = ((1, 1),)
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 # Learning rate, weight decay and label smoothing are the published ones of
 # each system; for Hyper-GCN and PSUMNet, which were not published on this
@@ -124,10 +130,16 @@ def transforms(system, stream, is_training, frames=None):
     return chain
 
 
-def train(system, stream, sequences, folder, seed, passes):
+def train(system, stream, sequences, folder, seed, passes, start=None):
     settings = SYSTEMS[system]
-    model, done = None, 0
-    for stage, (part_of_frames, part_of_passes) in enumerate(STAGES):
+    name, highest_rate = f"{system}_{stream}", settings["rate"]
+    stages, model, done = STAGES, None, 0
+    if start is not None:
+        stages, name = SECOND_STAGES, f"{name}_second"
+        highest_rate /= 2
+        model = build(system, stream, len(sequences.class_names))
+        load_weights(model, start)
+    for stage, (part_of_frames, part_of_passes) in enumerate(stages):
         size = int(part_of_frames * settings["frames"])
         count = round(part_of_passes * passes)
         keras.utils.set_random_seed(seed + stage)
@@ -145,7 +157,7 @@ def train(system, stream, sequences, folder, seed, passes):
         )
         steps = len(batches)
         rate = warmup_cosine(
-            settings["rate"], warmup_steps=5 * steps, total_steps=passes * steps
+            highest_rate, warmup_steps=5 * steps, total_steps=passes * steps
         )
         optimizer = SGD(rate, weight_decay=settings["weight_decay"])
         optimizer.build(model.trainable_variables)
@@ -155,7 +167,7 @@ def train(system, stream, sequences, folder, seed, passes):
             optimizer,
             batches,
             folder,
-            f"{system}_{stream}_{size}",
+            f"{name}_{size}",
             count,
             loss=SmoothedCrossentropy(settings["smoothing"]),
             metrics=["accuracy"],
@@ -204,6 +216,7 @@ def main():
     parser.add_argument("--output", default="runs/graphs_nw_ucla")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--passes", type=int, default=240)
+    parser.add_argument("--start", metavar="FILE")
     options = parser.parse_args()
     streams = SYSTEMS[options.system]["streams"]
     if not options.fuse and options.stream not in streams:
@@ -224,8 +237,13 @@ def main():
         folder,
         options.seed,
         options.passes,
+        options.start,
     )
     chain = transforms(options.system, options.stream, is_training=False)
+    if options.start is not None:
+        # The card tells how the first training went.
+        card = pathlib.Path(options.start).with_suffix(".json").read_text()
+        options.start = json.loads(json.loads(card)["notes"])
     file = folder / weights_name(options.system, options.stream)
     save_weights(
         model,
