@@ -19,8 +19,9 @@ PACKAGED = [
 CLASSIFIERS = [each for each in PACKAGED if weights.get(*each).classes]
 
 
-def test_nw_ucla_is_packaged():
-    assert ("mamp", "nw_ucla") in CLASSIFIERS
+@pytest.mark.parametrize("system", ["mamp", "hypergcn"])
+def test_nw_ucla_is_packaged(system):
+    assert (system, "nw_ucla") in CLASSIFIERS
 
 
 @pytest.mark.parametrize(("system", "name"), PACKAGED)
