@@ -7,12 +7,12 @@ estimator or a depth camera, and says what it sees. Here a recorded clip is
 the source, played as fast as it goes. Then the model is exported to ONNX, and
 the same loop runs the file without Keras and without a backend.
 
-    python guides/streaming.py [FOLDER] [DATA_PATH] [WEIGHTS]
+    python guides/streaming.py [FOLDER] [DATA_PATH]
 
-`DATA_PATH` is the NW-UCLA archive `all_sqe.zip` or its folder; without it,
-the clips are generated. `WEIGHTS` is a registered name or a file of CTR-GCN's
-joint stream on NW-UCLA; without it, a small model is trained in some minutes.
-With `KERAS_SKELETON_SHORT=1` it is not, which only shows that everything runs.
+`DATA_PATH` is the NW-UCLA archive `all_sqe.zip` or its folder, for which the
+package has weights. Without it, the clips are generated and a small model is
+trained in some minutes; with `KERAS_SKELETON_SHORT=1` it is not, which only
+shows that everything runs.
 """
 
 # %%
@@ -31,9 +31,8 @@ from keras_skeleton.layers.augmentation import MinMaxNormalization
 from keras_skeleton.layers.augmentation import RandomFrames
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
-arguments = [*sys.argv[1:], *[None] * 3]
-output = pathlib.Path(arguments[0] or "runs/streaming")
-data_path, weights = arguments[1:3]
+output = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/streaming")
+data_path = sys.argv[2] if len(sys.argv) > 2 else None
 output.mkdir(parents=True, exist_ok=True)
 keras.utils.set_random_seed(0)
 
@@ -45,20 +44,18 @@ The transforms are those that the model is evaluated with.
 """
 
 # %%
+center = Center(joint=1)
 if data_path is not None:
     data = ks.datasets.nw_ucla.load_data(data_path)
     train, test = data.split("xview")
+    model = ks.applications.HyperGCN("nw_ucla", classes=len(data.class_names))
+    frames = model.input_shape[2]
+    transforms = [center, MinMaxNormalization(), RandomFrames(frames)]
 else:
     data = ks.datasets.synthetic.load_data(
         num_clips=32 if short else 600, classes=6, skeleton="kinect20"
     )
     train, test = data.split("xsub")
-center = Center(joint=1)
-if weights is not None:
-    model = ks.applications.CTRGCN(weights, classes=len(data.class_names))
-    frames = model.input_shape[2]
-    transforms = [center, MinMaxNormalization(), RandomFrames(frames)]
-else:
     frames = 12 if short else 52
     transforms = [center, CropResize(frames, interval=(0.95,))]
     augmented = [center, CropResize(frames, min_frames=12)]
