@@ -21,8 +21,8 @@ is chosen on the test clips: the model of the last pass counts.
 
 `--start FILE` begins with the weights of an earlier training of the stream
 (with their card beside them; move both away from the output folder first),
-sees all frames in every pass and half the learning rate: the published code
-sees all frames for longer than the last eighth of a training.
+sees all frames in every pass and half the learning rate. CTR-GCN needs it:
+the last eighth of a training is too short for it to get used to all frames.
 
 On few cores two streams beside each other take less time than one after the
 other: give each `TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1`.
@@ -53,7 +53,6 @@ from keras_skeleton.weights import save_weights
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
 STAGES = ((1 / 4, 5 / 8), (1 / 2, 1 / 4), (1, 1 / 8))
-SECOND_STAGES = ((1, 1),)
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 # Learning rate, weight decay and label smoothing are the published ones of
 # each system; for Hyper-GCN and PSUMNet, which were not published on this
@@ -135,7 +134,7 @@ def train(system, stream, sequences, folder, seed, passes, start=None):
     name, highest_rate = f"{system}_{stream}", settings["rate"]
     stages, model, done = STAGES, None, 0
     if start is not None:
-        stages, name = SECOND_STAGES, f"{name}_second"
+        stages, name = ((1, 1),), f"{name}_second"
         highest_rate /= 2
         model = build(system, stream, len(sequences.class_names))
         load_weights(model, start)
@@ -221,6 +220,11 @@ def main():
     streams = SYSTEMS[options.system]["streams"]
     if not options.fuse and options.stream not in streams:
         parser.error(f"the stream must be one of {', '.join(streams)}")
+    start = options.start
+    if start is not None:
+        # The new card tells how the first training went.
+        card = json.loads(pathlib.Path(start).with_suffix(".json").read_text())
+        options.start = json.loads(card["notes"])
 
     folder = pathlib.Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -237,13 +241,9 @@ def main():
         folder,
         options.seed,
         options.passes,
-        options.start,
+        start,
     )
     chain = transforms(options.system, options.stream, is_training=False)
-    if options.start is not None:
-        # The card tells how the first training went.
-        card = pathlib.Path(options.start).with_suffix(".json").read_text()
-        options.start = json.loads(json.loads(card)["notes"])
     file = folder / weights_name(options.system, options.stream)
     save_weights(
         model,

@@ -79,7 +79,8 @@ class CTRGCN(_common.Application):
         hidden_dim: Channels of the first blocks, a multiple of 4. Defaults
             to 64.
         adaptive: Whether the graphs themselves are trained, beside their
-            refinement. Defaults to `True`.
+            refinement. Defaults to `True`. Those of the baseline, if not
+            trained, let no joint receive from another.
         baseline: Whether to build the authors' baseline. Defaults to
             `False`.
         dropout_rate: Dropout before the last layer. Defaults to 0.

@@ -334,9 +334,11 @@ class Center(SkeletonTransform):
 def take_joints(backend, clips, joints):
     """Some joints of `(N, M, T, V, C)`, in a given order.
 
-    Not with `take`: Keras makes of it operations on PyTorch that cannot be
-    exported.
+    `take` is for NumPy only, where it is fast: Keras makes of it operations on
+    PyTorch that cannot be exported.
     """
+    if backend.name == "numpy":
+        return backend.numpy.take(clips, joints, axis=3)
     num_joints = int(clips.shape[3])  # a tensor while PyTorch traces
     columns = backend.numpy.split(clips, num_joints, axis=3)
     return backend.numpy.concatenate([columns[i] for i in joints], axis=3)
