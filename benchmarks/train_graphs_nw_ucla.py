@@ -10,7 +10,8 @@ trains one stream on the training clips (views 1 and 2): of `ctrgcn` and
 of body, hand and leg. A run that was stopped goes on when the same command is
 given again. The output folder receives the weights in float16, their card
 with the scores on the test clips (view 3), and a log. The second form adds
-the logits of the streams that are there and prints the table of all scores.
+the logits of the streams that are there, or else come with the package, and
+prints the table of all scores.
 
 The data, augmentation, batch size, optimizer and highest learning rates are
 those of the published code. The schedule is shorter, 240 passes over the
@@ -40,6 +41,7 @@ import keras
 import training
 
 from keras_skeleton import evaluation
+from keras_skeleton import weights
 from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
 from keras_skeleton.applications import PSUMNet
@@ -51,8 +53,6 @@ from keras_skeleton.layers import augmentation
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.pretext import SGD
 from keras_skeleton.pretext import warmup_cosine
-from keras_skeleton.weights import load_weights
-from keras_skeleton.weights import save_weights
 
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
@@ -140,7 +140,7 @@ def train(system, stream, sequences, folder, seed, passes, stages, start=None):
     if start is not None:
         name, highest_rate = f"{name}_second", highest_rate / 2
         model = build(system, stream, len(sequences.class_names))
-        load_weights(model, start)
+        weights.load_weights(model, start)
     for stage, (part_of_frames, part_of_passes) in enumerate(stages):
         size = int(part_of_frames * settings["frames"])
         count = round(part_of_passes * passes)
@@ -181,14 +181,15 @@ def train(system, stream, sequences, folder, seed, passes, stages, start=None):
 def fuse(system, folder, train_split, test_split):
     """Scores of each trained stream and of their sum: a dict by name."""
     logits, factors = {}, {}
-    settings = SYSTEMS[system]
+    settings, registered = SYSTEMS[system], weights.names(system)
     for stream, factor in zip(
         settings["streams"], settings["factors"], strict=True
     ):
-        file = folder / weights_name(system, stream)
-        if file.exists():
+        name = weights_name(stream)
+        file = file_of(folder, system, stream)
+        if file.exists() or name in registered:
             model = build(system, stream, len(test_split.class_names))
-            load_weights(model, file)
+            weights.load_weights(model, file if file.exists() else name)
             data = test_split.to_keras(
                 transforms(system, stream, is_training=False),
                 batch_size=64,
@@ -204,9 +205,12 @@ def fuse(system, folder, train_split, test_split):
     }
 
 
-def weights_name(system, stream):
-    name = "nw_ucla" if stream == "joint" else f"nw_ucla_{stream}"
-    return f"{system}_{name}.safetensors"
+def weights_name(stream):
+    return "nw_ucla" if stream == "joint" else f"nw_ucla_{stream}"
+
+
+def file_of(folder, system, stream):
+    return folder / f"{system}_{weights_name(stream)}.safetensors"
 
 
 def main():
@@ -250,8 +254,8 @@ def main():
         start,
     )
     chain = transforms(options.system, options.stream, is_training=False)
-    file = folder / weights_name(options.system, options.stream)
-    save_weights(
+    file = file_of(folder, options.system, options.stream)
+    weights.save_weights(
         model,
         file,
         dtype="float16",

@@ -300,7 +300,12 @@ def load_official(model, source, head="load"):
         label = str(source)
     variables = variables_of(model)
     table = table_for(model, tensors)
-    tensors = {n: a for n, a in tensors.items() if not table.is_ignored(n)}
+    # Tensors without elements say that something is absent: virtual joints.
+    tensors = {
+        name: array
+        for name, array in tensors.items()
+        if array.size and not table.is_ignored(name)
+    }
     arrays, missing, mismatched, used = {}, [], [], set()
     for path, variable in variables.items():
         if head == "fresh" and table.in_head(path):

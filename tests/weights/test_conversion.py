@@ -55,6 +55,20 @@ def test_parts_that_a_model_lacks_are_left_out(tiny, official):
     )
 
 
+def test_tensors_without_elements_hold_nothing(tiny, official):
+    # Hyper-GCN saves its virtual joints even where there are none.
+    tensors = official(kind="finetune")
+    load_official(MAMP(classes=5, **tiny), {**tensors, "x": np.zeros((0, 4))})
+    with pytest.raises(ValueError, match="Left over: x"):
+        load_official(
+            MAMP(classes=5, **tiny), {**tensors, "x": np.zeros((1, 4))}
+        )
+    with pytest.raises(ValueError, match="Missing: head.fc2.bias"):
+        load_official(
+            MAMP(classes=5, **tiny), {**tensors, "head.fc2.bias": np.zeros(0)}
+        )
+
+
 def test_linear_head_in_both_forms(tiny, official):
     model = MAMP(classes=5, head="linear", **tiny)
     tensors = official(kind="linear")
