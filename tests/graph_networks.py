@@ -78,13 +78,11 @@ def block_details(block, x):
     convolution, temporal = block.graph_convolution, block.temporal_convolution
     details = {}
     joints = x.shape[2]
-    topologies = convolution.topologies(x)
-    for s, (values, topology) in enumerate(
-        zip(convolution.values, topologies, strict=True)
-    ):
+    topologies = ops.convert_to_numpy(convolution.topologies(x))
+    for s, values in enumerate(convolution.values):
         details[f"gcn1.convs.{s}"] = np.einsum(
             "bcuv,btvc->bctu",
-            ops.convert_to_numpy(topology),
+            topologies[:, s],
             ops.convert_to_numpy(values(x)),
             optimize=True,
         )
@@ -94,7 +92,7 @@ def block_details(block, x):
         (3, convolution.values),
     ):
         details[f"gcn1.convs.0.conv{number}"] = channels_first(layers[0](x))
-    difference = ops.transpose(convolution.differences(x)[0], (0, 2, 1))
+    difference = ops.transpose(convolution.differences(x)[:, 0], (0, 2, 1))
     difference = ops.reshape(
         difference, (len(x), joints, joints, difference.shape[-1])
     )

@@ -158,8 +158,7 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
         if isinstance(convolution, layers.HyperGraphConvolution):
             nodes = convolution.nodes(inputs)
             return [_to_numpy(convolution.topology(nodes))]
-        parts = [_to_numpy(x) for x in convolution.topologies(inputs)]
-        return [reductions[channels](np.stack(parts, axis=1))]
+        return [reductions[channels](_to_numpy(convolution.topologies(inputs)))]
 
     return _run(model, clips, block, graphs, batch_size)[0]
 

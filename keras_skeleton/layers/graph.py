@@ -233,32 +233,24 @@ class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
 
     def call(self, inputs, training=None):
         count = len(self.values)
-        kernels, biases = _joined.parameters(self.values)
-        kernels = ops.reshape(ops.transpose(kernels), (count, self.filters, -1))
-        biases = ops.reshape(biases, (count, self.filters, 1))
+        kernel, bias = _joined.parameters(self.values)
         batch_statistics = self.uses_batch_statistics(training)
         if not batch_statistics:
             # The normalization becomes part of the values.
             scale, offset = _joined.scale_and_offset([self.norm])
-            scale = _joined.as_type(ops.expand_dims(scale, 1), kernels)
-            kernels, biases = kernels * scale, biases * scale
+            scale = ops.tile(_joined.as_type(scale, kernel), count)
+            kernel, bias = kernel * scale, bias * scale
         _, frames, joints, channels = inputs.shape
         # The joints are gathered channel by channel: with the channels in
         # front already in the values, only the inputs are transposed.
         columns = ops.transpose(
             ops.reshape(inputs, (-1, frames * joints, channels)), (0, 2, 1)
         )
-        outputs = None
-        for topology, kernel, bias in zip(
-            self.topologies(inputs),
-            ops.unstack(kernels),
-            ops.unstack(biases),
-            strict=True,
-        ):
-            values = ops.matmul(kernel, columns) + bias
-            values = ops.reshape(values, (-1, self.filters, frames, joints))
-            part = ops.matmul(values, ops.transpose(topology, (0, 1, 3, 2)))
-            outputs = part if outputs is None else outputs + part
+        values = ops.matmul(ops.transpose(kernel), columns)
+        values = values + ops.expand_dims(bias, 1)
+        values = ops.reshape(values, (-1, count, self.filters, frames, joints))
+        topologies = ops.transpose(self.topologies(inputs), (0, 1, 2, 4, 3))
+        outputs = ops.sum(ops.matmul(values, topologies), axis=1)
         outputs = ops.transpose(outputs, (0, 2, 3, 1))
         if batch_statistics:
             outputs = _joined.normalize(outputs, [self.norm], training)
@@ -267,39 +259,37 @@ class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
         return self.end(outputs, inputs, training)
 
     def topologies(self, inputs):
-        """The refined graphs of each row: `S` tensors `(B, filters, V, V)`.
+        """The refined graphs of each row: `(B, S, filters, V, V)`.
 
-        Entry `[b, c, u, v]` is the weight at which, in channel `c`, joint
-        `u` receives from joint `v`.
+        Entry `[b, s, c, u, v]` is the weight at which, in graph `s` and
+        channel `c`, joint `u` receives from joint `v`.
         """
         count, joints, _ = self.graph.shape
         gate = self.gate.value
         kernels, biases = _joined.parameters(self.relations)
         kernels = ops.transpose(kernels * gate)
-        kernels = ops.reshape(kernels, (count, 1, self.filters, -1))
-        biases = ops.reshape(biases * gate, (count, 1, self.filters, 1))
-        graphs = ops.reshape(self.graph, (count, 1, 1, joints * joints))
+        kernels = ops.reshape(kernels, (count, self.filters, -1))
+        biases = ops.reshape(biases * gate, (count, self.filters, 1))
+        graphs = ops.reshape(self.graph, (count, 1, joints * joints))
         topologies = ops.matmul(kernels, self.differences(inputs))
         topologies = topologies + (biases + graphs)
-        topologies = ops.reshape(
-            topologies, (count, -1, self.filters, joints, joints)
-        )
-        return ops.unstack(topologies)
+        shape = (-1, count, self.filters, joints, joints)
+        return ops.reshape(topologies, shape)
 
     def differences(self, inputs):
-        """How joints differ: `(S, B, relation_channels, V * V)`."""
+        """How joints differ: `(B, S, relation_channels, V * V)`."""
         count, joints, _ = self.graph.shape
         mean = ops.reshape(ops.mean(inputs, axis=1), (-1, inputs.shape[-1]))
         ends = _joined.linear(mean, [*self.receivers, *self.senders])
         ends = ops.reshape(
             ends, (-1, joints, 2 * count, self.relation_channels)
         )
-        ends = ops.transpose(ends, (2, 0, 3, 1))
-        receivers, senders = ops.split(ends, 2)
+        ends = ops.transpose(ends, (0, 2, 3, 1))
+        receivers, senders = ops.split(ends, 2, axis=1)
         differences = ops.tanh(
             ops.expand_dims(receivers, -1) - ops.expand_dims(senders, -2)
         )
-        shape = (count, -1, self.relation_channels, joints * joints)
+        shape = (-1, count, self.relation_channels, joints * joints)
         return ops.reshape(differences, shape)
 
     def get_config(self):

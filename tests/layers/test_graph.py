@@ -113,10 +113,10 @@ def test_new_layers_use_the_given_graph():
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     x = features(2, 4, 3, 5)
     layer.build(x.shape)
-    for s, topology in enumerate(layer.topologies(x)):
-        topology = ops.convert_to_numpy(topology)
-        expected = np.broadcast_to(ARM[s], topology.shape)
-        np.testing.assert_array_equal(topology, expected)
+    topologies = ops.convert_to_numpy(layer.topologies(x))
+    assert topologies.shape == (2, len(ARM), 6, 3, 3)
+    expected = np.broadcast_to(ARM[:, None], topologies.shape)
+    np.testing.assert_array_equal(topologies, expected)
 
 
 def test_training_normalizes_and_tracks():
