@@ -21,11 +21,11 @@ the time; the last ones, in all frames, drop no axis and no joints. No result
 is chosen on the test clips: the model of the last pass counts.
 
 `--start FILE` begins with the weights of an earlier training and half the
-learning rate (with their card beside them; move both out of the output folder
-first). From weights of the same stream, all passes see all frames: CTR-GCN
-needs it, for which the last eighth of a training is too short to get used to
-them. From those of another stream the frames grow as above, in a quarter of
-the passes or fewer (`--passes 60`).
+learning rate (with their card beside them, and not in the output folder: give
+a new one by `--output`). From weights of the same stream, all passes see all
+frames: CTR-GCN needs it, for which the last eighth of a training is too short
+to get used to them. From those of another stream the frames grow as above, in
+a quarter of the passes or fewer (`--passes 60`).
 
 On CPUs without AVX-512, TensorFlow takes half the time with
 `TF_ENABLE_ONEDNN_OPTS=1`. On Linux, `MALLOC_TRIM_THRESHOLD_=8000000000` and
@@ -227,15 +227,17 @@ def main():
     streams = SYSTEMS[options.system]["streams"]
     if not options.fuse and options.stream not in streams:
         parser.error(f"the stream must be one of {', '.join(streams)}")
+    folder = pathlib.Path(options.output)
     start, stages = options.start, STAGES
     if start is not None:
+        if pathlib.Path(start).resolve().parent == folder.resolve():
+            parser.error("--start must lie outside the output folder")
         # The new card tells how the first training went.
         card = json.loads(pathlib.Path(start).with_suffix(".json").read_text())
         options.start = json.loads(card["notes"])
         if options.start["stream"] == options.stream:
             stages = ((1, 1),)
 
-    folder = pathlib.Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     sequences = nw_ucla.load_data(options.data_path)
     train_split, test_split = sequences.split("xview")
