@@ -148,8 +148,8 @@ def pool(features, kind, dtype=None):
     return layer(name="pooled", dtype=dtype)(features)
 
 
-class ClipCheck:
-    """Mixin of models that take clips: says what is wrong with a shape.
+class ClipModel:
+    """Mixin of models that take clips: checks their shape, starts quickly.
 
     The model has the attribute `clip_shape`, `(M, T, V, C)`.
     """
@@ -169,8 +169,15 @@ class ClipCheck:
                 )
         return super().__call__(inputs, *args, **kwargs)
 
+    def make_train_function(self, force=False):
+        # Else TensorFlow would build the optimizer, and with it hundreds of
+        # variables, while it traces the first step, and trace it once more.
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
 
-class Application(ClipCheck, keras.Model):
+
+class Application(ClipModel, keras.Model):
     """Base of all encoders and classifiers.
 
     A subclass names its `system`, its `published` configuration and the

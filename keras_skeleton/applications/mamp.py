@@ -303,7 +303,7 @@ def _drop_path_rates(settings):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMPPretext(_common.ClipCheck, PretextModel):
+class MAMPPretext(_common.ClipModel, PretextModel):
     """Masked motion prediction: trains a MAMP encoder without labels.
 
     Most tokens are hidden from the encoder, preferably those that move

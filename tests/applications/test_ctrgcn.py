@@ -120,6 +120,14 @@ def test_fit_learns():
     assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
 
 
+@pytest.mark.usefixtures("few_blocks")
+def test_optimizer_is_built_before_the_first_step():
+    model = CTRGCN(**TINY, classes=4)
+    model.compile(keras.optimizers.SGD(momentum=0.9), "mse")
+    model.make_train_function()
+    assert len(model.optimizer.variables) >= len(model.trainable_variables)
+
+
 def test_registered_weights_say_where_to_get_them():
     assert "ntu60_xsub_joint" in weights.names("ctrgcn")
     with pytest.raises(FileNotFoundError, match="convert ctrgcn"):
