@@ -16,16 +16,16 @@ prints the table of all scores.
 The data, augmentation, batch size, optimizer and highest learning rates are
 those of the published code. The schedule is shorter, 240 passes over the
 clips and not 325 or more, with a cosine in the place of steps. Most passes see
-each clip in a quarter or half of the frames, which takes a quarter or half of
-the time; the last ones, in all frames, drop no axis and no joints. No result
-is chosen on the test clips: the model of the last pass counts.
+each clip in a quarter (Hyper-GCN) or half of the frames, which takes a third
+or two thirds of the time; the last ones, in all frames, drop no axis and no
+joints. No result is chosen on the test clips: the model of the last pass
+counts.
 
 `--start FILE` begins with the weights of an earlier training and half the
 learning rate (with their card beside them, and not in the output folder: give
 a new one by `--output`). From weights of the same stream, all passes see all
-frames: CTR-GCN needs it, for which the last eighth of a training is too short
-to get used to them. From those of another stream the frames grow as above, in
-a quarter of the passes or fewer (`--passes 60`).
+frames. From those of another stream the frames grow as above, in a quarter of
+the passes or fewer (`--passes 60`).
 
 On CPUs without AVX-512, TensorFlow took half the time for CTR-GCN with
 `TF_ENABLE_ONEDNN_OPTS=1`. On Linux, `MALLOC_TRIM_THRESHOLD_=8000000000`,
@@ -57,8 +57,9 @@ from keras_skeleton.pretext import warmup_cosine
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
 STAGES = ((1 / 4, 5 / 8), (1 / 2, 1 / 4), (1, 1 / 8))
-# CTR-GCN depends more on the number of frames, and fewer spare it less time.
-CTRGCN_STAGES = ((1 / 2, 3 / 5), (1, 2 / 5))
+# CTR-GCN, and PSUMNet of the same blocks, depend more on the number of
+# frames, and a quarter of them spares less time.
+LONG_STAGES = ((1 / 2, 3 / 5), (1, 2 / 5))
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 # Learning rate, weight decay and label smoothing are the published ones of
 # each system; for Hyper-GCN and PSUMNet, which were not published on this
@@ -71,7 +72,7 @@ SYSTEMS = {
         "rate": 0.1,
         "weight_decay": 1e-4,
         "smoothing": 0.0,
-        "stages": CTRGCN_STAGES,
+        "stages": LONG_STAGES,
     },
     "hypergcn": {
         "frames": 64,
@@ -89,7 +90,7 @@ SYSTEMS = {
         "rate": 0.1,
         "weight_decay": 1e-4,
         "smoothing": 0.0,
-        "stages": STAGES,
+        "stages": LONG_STAGES,
     },
 }
 
