@@ -63,6 +63,13 @@ class CTRGCN(_common.Application):
     Top-1 accuracy of the four streams together, in percent, as stated in
     publications: NTU-60 X-sub 92.4, NTU-120 X-sub 88.9.
 
+    `"nw_ucla"` comes with this package: the joint stream, trained by us on
+    views 1 and 2 of NW-UCLA with one seed. Top-1 on view 3 is 91.2 %;
+    without the test clips that are copies of training clips 89.2 %. Its
+    clips are those that the transforms `Center(joint=1)`,
+    `MinMaxNormalization()` and `RandomFrames(52)` of `layers.augmentation`
+    give.
+
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
             `https://` address.

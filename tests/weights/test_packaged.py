@@ -19,7 +19,7 @@ PACKAGED = [
 CLASSIFIERS = [each for each in PACKAGED if weights.get(*each).classes]
 
 
-@pytest.mark.parametrize("system", ["mamp", "hypergcn"])
+@pytest.mark.parametrize("system", ["mamp", "ctrgcn", "hypergcn"])
 def test_nw_ucla_is_packaged(system):
     assert (system, "nw_ucla") in CLASSIFIERS
 
