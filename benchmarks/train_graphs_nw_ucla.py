@@ -57,8 +57,8 @@ from keras_skeleton.pretext import warmup_cosine
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
 STAGES = ((1 / 4, 5 / 8), (1 / 2, 1 / 4), (1, 1 / 8))
-# CTR-GCN, and PSUMNet of the same blocks, depend more on the number of
-# frames, and a quarter of them spares less time.
+# CTR-GCN depends more on the number of frames, and a quarter of them spares
+# less time; PSUMNet has the same blocks.
 LONG_STAGES = ((1 / 2, 3 / 5), (1, 2 / 5))
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 # Learning rate, weight decay and label smoothing are the published ones of
@@ -171,7 +171,6 @@ def train(system, stream, sequences, folder, seed, passes, stages, start=None):
             highest_rate, warmup_steps=5 * steps, total_steps=passes * steps
         )
         optimizer = SGD(rate, weight_decay=settings["weight_decay"])
-        optimizer.build(model.trainable_variables)
         optimizer.iterations.assign(done * steps)
         training.train(
             model,

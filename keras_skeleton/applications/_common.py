@@ -170,9 +170,9 @@ class ClipModel:
         return super().__call__(inputs, *args, **kwargs)
 
     def make_train_function(self, force=False):
-        # Else TensorFlow would build the optimizer, and with it hundreds of
-        # variables, while it traces the first step, and trace it once more.
-        if not self.optimizer.built:
+        # Else TensorFlow would make the optimizer's hundreds of variables
+        # while it traces the first step: a fifth of the time of CTR-GCN's.
+        if self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 

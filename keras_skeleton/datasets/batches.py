@@ -1,5 +1,6 @@
 """Batches of clips: the same for `keras.utils.PyDataset` and `tf.data`."""
 
+import concurrent.futures
 import math
 
 import keras
@@ -182,7 +183,15 @@ class SequenceBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, plan, workers=1):
-        super().__init__(workers=workers)
+        # Outside TensorFlow, `fit` looks at a batch before it starts; Keras'
+        # threads keep what they made then, and each epoch ends in the next.
+        threads_of_keras = keras.backend.backend() == "tensorflow"
+        super().__init__(workers=workers if threads_of_keras else 1)
+        self._pool = None
+        if workers > 1 and not threads_of_keras:
+            self._pool = concurrent.futures.ThreadPoolExecutor(workers)
+        self._num_ahead = 2 * workers
+        self._ahead = {}
         self.plan = plan
         self.epoch = 0
         self._current = None
@@ -199,7 +208,14 @@ class SequenceBatches(keras.utils.PyDataset):
         return self.plan.num_batches
 
     def __getitem__(self, index):
-        return self._batch(self.epoch, index)
+        if self._pool is None:
+            return self._batch(self.epoch, index)
+        # Nobody asks for those past the end, which are errors.
+        self._ahead = {
+            key: self._ahead.get(key) or self._pool.submit(self._batch, *key)
+            for key in ((self.epoch, index + i) for i in range(self._num_ahead))
+        }
+        return self._ahead.pop((self.epoch, index)).result()
 
     def __iter__(self):
         epoch = self.epoch

@@ -389,8 +389,11 @@ def test_padding_does_not_change_crops():
     np.testing.assert_allclose(whole, single, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["to_keras", "to_dataset"])
-def test_fit_sees_the_planned_epochs(kind):
+@pytest.mark.parametrize(
+    ("kind", "workers"),
+    [("to_keras", 1), ("to_keras", 2), ("to_dataset", None)],
+)
+def test_fit_sees_the_planned_epochs(kind, workers):
     if kind == "to_dataset":
         pytest.importorskip("tensorflow")
     data = make_data()
@@ -426,9 +429,10 @@ def test_fit_sees_the_planned_epochs(kind):
         assert model.predict(batches, verbose=0).shape == (7, 3)
 
     make = getattr(data, kind)
-    batches = make(transforms, batch_size=3, shuffle=True, seed=2)
+    arguments = {"batch_size": 3, "shuffle": True, "seed": 2}
+    batches = make(transforms, workers=workers, **arguments)
     train(0, 3)
-    batches = make(transforms, batch_size=3, shuffle=True, seed=2)
+    batches = make(transforms, workers=workers, **arguments)
     train(2, 3)
     assert len(set(seen[:3])) == 3
     assert seen[3] == pytest.approx(seen[2], rel=1e-6)
