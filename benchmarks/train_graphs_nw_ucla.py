@@ -23,13 +23,12 @@ counts.
 
 `--start FILE` begins with the weights of an earlier training and half the
 learning rate (with their card beside them, and not in the output folder: give
-a new one by `--output`). From weights of the same stream, all passes see all
-frames. From those of another stream the frames grow as above, in a quarter of
+a new one by `--output`). From weights of the same stream and recipe, all
+passes see all frames. From others the frames grow as above, in a quarter of
 the passes or fewer (`--passes 60`).
 
-`--recipe SYSTEM` trains with the learning rate, weight decay and label
-smoothing of another of the systems, and drops axes and joints if that does.
-With `--start`, the frames then grow, whatever the stream.
+`--recipe hypergcn` trains CTR-GCN or PSUMNet with the learning rate, weight
+decay, label smoothing, and dropped axes and joints of Hyper-GCN.
 
 On CPUs without AVX-512, TensorFlow took half the time for CTR-GCN with
 `TF_ENABLE_ONEDNN_OPTS=1`. On Linux, `MALLOC_TRIM_THRESHOLD_=8000000000`,
@@ -65,38 +64,42 @@ STAGES = ((1 / 4, 5 / 8), (1 / 2, 1 / 4), (1, 1 / 8))
 # less time; PSUMNet has the same blocks.
 LONG_STAGES = ((1 / 2, 3 / 5), (1, 2 / 5))
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
-# Learning rate, weight decay and label smoothing are the published ones of
-# each system; for Hyper-GCN and PSUMNet, which were not published on this
-# data, those of its other data, and CTR-GCN's recipe.
+# Those of the published code. Hyper-GCN and PSUMNet were not published on this
+# data: theirs are Hyper-GCN's of its other data, and CTR-GCN's.
+RECIPES = {
+    "ctrgcn": {
+        "rate": 0.1,
+        "weight_decay": 1e-4,
+        "smoothing": 0.0,
+        "drops": False,
+    },
+    "hypergcn": {
+        "rate": 0.05,
+        "weight_decay": 4e-4,
+        "smoothing": 0.1,
+        "drops": True,
+    },
+}
 SYSTEMS = {
     "ctrgcn": {
         "frames": 52,
         "streams": STREAMS,
         "factors": ctrgcn.FUSION_WEIGHTS[STREAMS],
-        "rate": 0.1,
-        "weight_decay": 1e-4,
-        "smoothing": 0.0,
-        "drops": False,
+        "recipe": "ctrgcn",
         "stages": LONG_STAGES,
     },
     "hypergcn": {
         "frames": 64,
         "streams": STREAMS,
         "factors": hyper_gcn.FUSION_WEIGHTS["base", "nw_ucla"],
-        "rate": 0.05,
-        "weight_decay": 4e-4,
-        "smoothing": 0.1,
-        "drops": True,
+        "recipe": "hypergcn",
         "stages": STAGES,
     },
     "psumnet": {
         "frames": 52,
         "streams": psumnet.PARTS,
         "factors": psumnet.FUSION_WEIGHTS["ntu60_xsub"],
-        "rate": 0.1,
-        "weight_decay": 1e-4,
-        "smoothing": 0.0,
-        "drops": False,
+        "recipe": "ctrgcn",
         "stages": LONG_STAGES,
     },
 }
@@ -119,7 +122,16 @@ def build(system, stream, classes, frames=None):
 
 
 def transforms(system, stream, is_training, frames=None, drops=False):
-    """The published preparation of clips for one stream."""
+    """The published preparation of clips for one stream.
+
+    Args:
+        system: Name of the system.
+        stream: Name of the stream, or part of the body.
+        is_training: Whether the clips are turned and scaled at random.
+        frames: Frames to take, all that the system sees by default.
+        drops: Whether clips of fewer frames than all lose an axis and joints
+            at random.
+    """
     all_frames = SYSTEMS[system]["frames"]
     frames = frames or all_frames
     chain = [augmentation.Center(joint=1)]
@@ -149,15 +161,15 @@ def transforms(system, stream, is_training, frames=None, drops=False):
 def train(
     system,
     stream,
+    recipe,
+    stages,
     sequences,
     folder,
     seed,
     passes,
-    stages,
-    recipe,
     start=None,
 ):
-    settings, recipe = SYSTEMS[system], SYSTEMS[recipe]
+    settings, recipe = SYSTEMS[system], RECIPES[recipe]
     name, highest_rate = f"{system}_{stream}", recipe["rate"]
     model, done = None, 0
     if start is not None:
@@ -174,7 +186,13 @@ def train(
             # The weights suit any number of frames.
             model.set_weights(before.get_weights())
         batches = sequences.to_keras(
-            transforms(system, stream, True, size, recipe["drops"]),
+            transforms(
+                system,
+                stream,
+                is_training=True,
+                frames=size,
+                drops=recipe["drops"],
+            ),
             batch_size=BATCH_SIZE,
             shuffle=True,
             seed=seed + stage,
@@ -248,22 +266,27 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--passes", type=int, default=240)
     parser.add_argument("--start", metavar="FILE")
-    parser.add_argument("--recipe", choices=SYSTEMS)
+    parser.add_argument("--recipe", choices=RECIPES)
     options = parser.parse_args()
-    options.recipe = options.recipe or options.system
-    streams = SYSTEMS[options.system]["streams"]
+    settings = SYSTEMS[options.system]
+    streams, stages = settings["streams"], settings["stages"]
+    options.recipe = options.recipe or settings["recipe"]
     if not options.fuse and options.stream not in streams:
         parser.error(f"the stream must be one of {', '.join(streams)}")
     folder = pathlib.Path(options.output)
-    start, stages = options.start, SYSTEMS[options.system]["stages"]
+    start = options.start
     if start is not None:
         if pathlib.Path(start).resolve().parent == folder.resolve():
             parser.error("--start must lie outside the output folder")
         # The new card tells how the first training went.
         card = json.loads(pathlib.Path(start).with_suffix(".json").read_text())
         options.start = json.loads(card["notes"])
-        is_same_stream = options.start["stream"] == options.stream
-        if is_same_stream and options.recipe == options.system:
+        # Cards from before there was a choice name no recipe.
+        first = (
+            options.start["stream"],
+            options.start.get("recipe", settings["recipe"]),
+        )
+        if first == (options.stream, options.recipe):
             stages = ((1, 1),)
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -276,12 +299,12 @@ def main():
     model = train(
         options.system,
         options.stream,
+        options.recipe,
+        stages,
         train_split,
         folder,
         options.seed,
         options.passes,
-        stages,
-        options.recipe,
         start,
     )
     chain = transforms(options.system, options.stream, is_training=False)

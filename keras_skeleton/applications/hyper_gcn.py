@@ -91,10 +91,9 @@ class HyperGCN(_common.Application):
     |---|---|---|---|---|
     | 94.2, 93.8 | 93.3, 91.6 | 87.9, 90.8 | 89.9, 89.2 | 95.5, 94.9 |
 
-    Their clips are those that the transforms `Center(joint=1)`,
-    `MinMaxNormalization()`, `RandomFrames(64)` and, but for joints,
-    `Streams("nw_ucla", streams=...)` with the stream's name of
-    `layers.augmentation` give.
+    Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
+    `RandomFrames(64)` and, but for joints, `Streams("nw_ucla", streams=...)`
+    with the stream's name give, transforms of `layers.augmentation`.
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
