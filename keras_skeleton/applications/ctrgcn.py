@@ -69,9 +69,10 @@ class CTRGCN(_common.Application):
     published recipe, shortened, then, with test scores of 91.2 and 89.2 % in
     sight, with Hyper-GCN's (label smoothing, more weight decay, dropped axes
     and joints), and, with 91.6 and 90.0 % in sight, with it again; the others
-    with Hyper-GCN's: bones and joint motion from the weights of the joints,
-    bone motion from those of the bones. Top-1 in percent on view 3, and
-    without the test clips that are copies of training clips:
+    with Hyper-GCN's: bones and joint motion from the weights that the joints
+    had before the last training, bone motion from those of the bones. Top-1
+    in percent on view 3, and without the test clips that are copies of
+    training clips:
 
     | joint | bone | joint motion | bone motion | fused |
     |---|---|---|---|---|
