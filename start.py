@@ -105,6 +105,9 @@ def test_on(backend, arguments):
                 TF_CPP_MIN_LOG_LEVEL="2",
                 # One core each.
                 OMP_NUM_THREADS="1",
+                # Compiling takes most of the time, and what is compiled runs
+                # once or twice.
+                XLA_FLAGS="--xla_backend_optimization_level=1",
             )
         line = (
             f"{backend:<10}  {'FAILED' if code else 'passed'}  {count(report)}"
