@@ -12,7 +12,6 @@ there is no file, or it does not run, the table says why.
 import dataclasses
 import os
 import pathlib
-import statistics
 import tempfile
 
 import graphs
@@ -77,7 +76,7 @@ class Model:
                 verbose=False,
             )
         except Exception as error:
-            return f"not exported: {describe(error)} | |"
+            return f"not exported: {describe(error)} | | | |"
         return self.model.predict_on_batch(self.clips)
 
 
@@ -146,8 +145,10 @@ def describe(error):
 
 def run(options):
     """Measures all chosen models; yields the lines of the table."""
-    yield "| model | backend | format | MB | fastest, ms | median, ms |"
-    yield "|---|---|---|---|---|---|"
+    yield "| model | backend | format | MB | fastest, ms | median, ms |" + (
+        " twin's fastest, ms | ratio |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for network in options.networks:
         for backend in options.backends:
             with tempfile.TemporaryDirectory() as folder:
@@ -174,19 +175,31 @@ def run_model(network, backend, folder, options):
 
 def run_file(case, backend, expected, options):
     """Size and times of a file, or what went wrong."""
-    file = timing.Worker(File, case, backend, options.threads)
+    workers = [timing.Worker(File, case, backend, options.threads)]
     try:
-        scores = file.ask("compute")
+        scores = workers[0].ask("compute")
         if isinstance(scores, str):
-            return f"does not run: {scores} | |"
+            return f"does not run: {scores} | | | |"
         timing.compare([expected], [scores], 1e-5)
-        seconds = [file.ask("step") for _ in range(2 + options.repeats)][2:]
+        # PSUMNet's three together have no twin.
+        if case.network in graphs.NETWORKS:
+            twin = graphs.Case(case.network, "inference", 1)
+            workers.append(
+                timing.Worker(graphs.Twin, twin, "torch", options.threads)
+            )
+        # The first calls prepare.
+        times = [
+            [1000 * worker.ask("step") for worker in workers]
+            for _ in range(2 + options.repeats)
+        ][2:]
     finally:
-        file.close()
-    return (
-        f"{megabytes(case.path):.1f} | {1000 * min(seconds):.1f} | "
-        f"{1000 * statistics.median(seconds):.1f}"
-    )
+        for worker in workers:
+            worker.close()
+    fastest, *twin = np.min(times, axis=0)
+    median = np.median(times, axis=0)[0]
+    cells = [megabytes(case.path), fastest, median, *twin]
+    ratio = f"{fastest / twin[0]:.2f}" if twin else "| "
+    return " | ".join([*(f"{cell:.1f}" for cell in cells), ratio])
 
 
 def megabytes(path):
