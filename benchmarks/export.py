@@ -187,11 +187,7 @@ def run_file(case, backend, expected, options):
             workers.append(
                 timing.Worker(graphs.Twin, twin, "torch", options.threads)
             )
-        # The first calls prepare.
-        times = [
-            [1000 * worker.ask("step") for worker in workers]
-            for _ in range(2 + options.repeats)
-        ][2:]
+        times = 1000 * timing.take_turns(workers, options.repeats)
     finally:
         for worker in workers:
             worker.close()

@@ -111,17 +111,22 @@ def measure(kinds, case, backend, threads, repeats, first=0, tolerance=1e-4):
         computed = workers[first].ask("compute")
         other = workers[1 - first].ask("compute", computed)
         compare(computed[0], other, tolerance)
-        seconds = np.empty((2 + repeats, 2))
-        for row in seconds:
-            row[:] = [worker.ask("step") for worker in workers]
-        # The first calls compile.
         return (
-            seconds[2:].min(axis=0),
+            take_turns(workers, repeats).min(axis=0),
             [worker.ask("stop") for worker in workers],
         )
     finally:
         for worker in workers:
             worker.close()
+
+
+def take_turns(workers, repeats):
+    """Seconds of the calls (rows) of each worker (columns) that count."""
+    calls = [
+        [worker.ask("step") for worker in workers] for _ in range(2 + repeats)
+    ]
+    # The first calls compile.
+    return np.array(calls[2:])
 
 
 def peak_memory(kind, case, backend, threads, steps=2):

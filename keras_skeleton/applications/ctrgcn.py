@@ -71,9 +71,9 @@ class CTRGCN(_common.Application):
     and joints), and, with 91.6 and 90.0 % in sight, with it again. The others
     were trained with Hyper-GCN's: bones and joint motion from the weights that
     the joints had before the last training, bone motion from those of the
-    bones; then, with 93.3 and 91.9 % for all four together in sight, each
-    again from its own. Top-1 in percent on view 3, and without the test clips
-    that are copies of training clips:
+    bones; then, with 93.3 to 93.5 and 91.9 % for all four together in sight,
+    each again from its own. Top-1 in percent on view 3, and without the test
+    clips that are copies of training clips:
 
     | joint | bone | joint motion | bone motion | fused |
     |---|---|---|---|---|
