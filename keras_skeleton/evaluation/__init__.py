@@ -20,6 +20,7 @@ _HOMES = {
     "serialize_transforms": "recipe",
     "evaluate_model": "evaluate",
     "evaluate_weights": "evaluate",
+    "FrozenModel": "frozen",
     "Prediction": "streaming",
     "StreamingClassifier": "streaming",
 }

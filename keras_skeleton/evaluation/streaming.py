@@ -43,8 +43,8 @@ class StreamingClassifier:
 
     Args:
         model: A Keras classifier, or a function from a float32 array of clips
-            `(1, M, T, V, C)` to scores `(1, classes)`, such as a file that
-            was exported.
+            `(1, M, T, V, C)` to scores `(1, classes)`, such as a
+            `FrozenModel`, which is faster, or a file that was exported.
         transforms: Transforms of `layers.augmentation` for evaluation, or
             functions of NumPy arrays `(1, M, T, V, C)`, applied in turn.
             Random transforms do what they do outside training.
@@ -71,7 +71,7 @@ class StreamingClassifier:
 
     ```python
     classifier = StreamingClassifier(
-        model, transforms, window=60, every=5, class_names=names
+        FrozenModel(model), transforms, window=60, every=5, class_names=names
     )
     for joints in camera:  # arrays (V, C), or None when nobody is there
         prediction = classifier.update(joints)
