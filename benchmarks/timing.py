@@ -54,9 +54,12 @@ def serve(connection, memory, kind, *arguments):
         elif order == "step":
             # Idle threads of the other process may spin for some milliseconds.
             time.sleep(0.05)
-            start = time.perf_counter()
-            model.step()
-            connection.send(time.perf_counter() - start)
+            seconds = []
+            for _ in range(argument):
+                start = time.perf_counter()
+                model.step()
+                seconds.append(time.perf_counter() - start)
+            connection.send(min(seconds))
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             connection.send(peak / 1e6)
@@ -89,17 +92,20 @@ class Worker:
         self.process.join()
 
 
-def measure(kinds, case, backend, threads, repeats, first=0, tolerance=1e-4):
-    """Times two models in turns, call by call.
+def measure(
+    kinds, case, backend, threads, repeats, first=0, tolerance=1e-4, calls=1
+):
+    """Times two models in turns.
 
     Args:
         kinds: Classes of both models.
         case: What both are called with.
         backend: Backend of Keras.
         threads: Threads of each.
-        repeats: Calls of each that count.
+        repeats: Turns of each that count.
         first: Which of the two is computed first.
         tolerance: Relative, of the other's outputs.
+        calls: Calls in a row in each turn, of which the fastest counts.
 
     Returns:
         Of both, the seconds of the fastest call and the peak memory in GB.
@@ -112,7 +118,7 @@ def measure(kinds, case, backend, threads, repeats, first=0, tolerance=1e-4):
         other = workers[1 - first].ask("compute", computed)
         compare(computed[0], other, tolerance)
         return (
-            take_turns(workers, repeats).min(axis=0),
+            take_turns(workers, repeats, calls).min(axis=0),
             [worker.ask("stop") for worker in workers],
         )
     finally:
@@ -120,13 +126,14 @@ def measure(kinds, case, backend, threads, repeats, first=0, tolerance=1e-4):
             worker.close()
 
 
-def take_turns(workers, repeats):
-    """Seconds of the calls (rows) of each worker (columns) that count."""
-    calls = [
-        [worker.ask("step") for worker in workers] for _ in range(2 + repeats)
+def take_turns(workers, repeats, calls=1):
+    """Seconds of the fastest call in each turn (rows) of each worker."""
+    turns = [
+        [worker.ask("step", calls) for worker in workers]
+        for _ in range(2 + repeats)
     ]
     # The first calls compile.
-    return np.array(calls[2:])
+    return np.array(turns[2:])
 
 
 def peak_memory(kind, case, backend, threads, steps=2):
@@ -134,7 +141,7 @@ def peak_memory(kind, case, backend, threads, steps=2):
     worker = Worker(kind, case, backend, threads, 0.9 * free_gigabytes())
     try:
         for _ in range(steps):
-            worker.ask("step")
+            worker.ask("step", 1)
         return worker.ask("stop")
     finally:
         worker.close()

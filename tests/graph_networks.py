@@ -32,7 +32,7 @@ def to_ours(x):
 
 def channels_first(x):
     """(B, T, V, C) to (B, C, T, V)."""
-    return ops.convert_to_numpy(x).transpose(0, 3, 1, 2)
+    return ops.transpose(x, (0, 3, 1, 2))
 
 
 def run(model, clips):
@@ -53,24 +53,50 @@ def assert_inference(name, model, blocks, arrays, tolerance):
     """
     expected = part(arrays, "out/")
     clips = to_ours(arrays["in/x"])
-    layers = {label: layer.output for label, layer in blocks.items()}
-    layers |= {f"{k} input": layer.input for k, layer in blocks.items()}
-    layers["input_norm"] = model.get_layer("input_norm").output
-    layers["logits"] = model.output
-    outputs = run(keras.Model(model.input, layers), clips)
-    normalized = outputs["input_norm"].transpose(0, 1, 3, 4, 2)
-    found = {
-        "logits": outputs["logits"],
-        "data_bn": normalized.reshape(len(clips), -1, normalized.shape[-1]),
-    }
-    for label, block in blocks.items():
-        found[label] = channels_first(outputs[label])
-        if any(key.startswith(f"{label}.") for key in expected):
-            details = block_details(block, outputs[f"{label} input"])
-            found |= {f"{label}.{key}": x for key, x in details.items()}
+    found = run(Intermediates(model, blocks, expected), clips)
+    normalized = found["input_norm"].transpose(0, 1, 3, 4, 2)
+    found["data_bn"] = normalized.reshape(len(clips), -1, normalized.shape[-1])
     assert expected.keys() <= found.keys(), f"{name}: values not compared"
     for key, value in expected.items():
         assert_close(found[key], value, f"{name}: {key}", tolerance)
+
+
+class Intermediates(keras.Model):
+    """All values on the way, computed in one go.
+
+    Args:
+        model: The classifier.
+        blocks: Dict of official names to the model's blocks.
+        keys: Names of values; what begins with that of a block makes the
+            values inside this block be computed.
+    """
+
+    def __init__(self, model, blocks, keys):
+        super().__init__()
+        self.blocks = blocks
+        self.detailed = {
+            label
+            for label in blocks
+            if any(key.startswith(f"{label}.") for key in keys)
+        }
+        values = {
+            "input_norm": model.get_layer("input_norm").output,
+            "logits": model.output,
+        }
+        for label, block in blocks.items():
+            values[f"{label} input"] = block.input
+            values[label] = block.output
+        self.graph = keras.Model(model.input, values)
+
+    def call(self, clips):
+        values = self.graph(clips)
+        found = {key: values[key] for key in ("input_norm", "logits")}
+        for label, block in self.blocks.items():
+            found[label] = channels_first(values[label])
+            if label in self.detailed:
+                details = block_details(block, values[f"{label} input"])
+                found |= {f"{label}.{key}": x for key, x in details.items()}
+        return found
 
 
 def block_details(block, x):
@@ -78,13 +104,10 @@ def block_details(block, x):
     convolution, temporal = block.graph_convolution, block.temporal_convolution
     details = {}
     joints = x.shape[2]
-    topologies = ops.convert_to_numpy(convolution.topologies(x))
+    topologies = ops.unstack(convolution.topologies(x), axis=1)
     for s, values in enumerate(convolution.values):
-        details[f"gcn1.convs.{s}"] = np.einsum(
-            "bcuv,btvc->bctu",
-            topologies[:, s],
-            ops.convert_to_numpy(values(x)),
-            optimize=True,
+        details[f"gcn1.convs.{s}"] = ops.einsum(
+            "bcuv,btvc->bctu", topologies[s], values(x)
         )
     for number, layers in (
         (1, convolution.receivers),
@@ -94,7 +117,7 @@ def block_details(block, x):
         details[f"gcn1.convs.0.conv{number}"] = channels_first(layers[0](x))
     difference = ops.transpose(convolution.differences(x)[:, 0], (0, 2, 1))
     difference = ops.reshape(
-        difference, (len(x), joints, joints, difference.shape[-1])
+        difference, (-1, joints, joints, difference.shape[-1])
     )
     relation = channels_first(convolution.relations[0](difference))
     details["gcn1.convs.0.conv4"] = relation
@@ -123,7 +146,7 @@ def assert_loss(name, model, arrays, mode):
 
     def loss(model, inputs):
         logits = model(inputs["clips"], training=training)
-        return crossentropy(inputs["labels"], logits)
+        return crossentropy(inputs["labels"], logits), logits
 
     names = {v: k for k, v in official_names(model).items()}
     wanted = {
@@ -134,8 +157,10 @@ def assert_loss(name, model, arrays, mode):
 
     def errors_of(clips):
         inputs = {"clips": clips, "labels": labels}
-        value, found = gradients(model, loss, inputs)
+        shape = expected["logits"].shape
+        value, found, logits = gradients(model, loss, inputs, shape)
         assert_close(np.array(value), expected["loss"], f"{name}: loss")
+        assert_close(logits, expected["logits"], f"{name}: logits", 1e-4)
         if training:
             assert_variables(name, model, part(arrays, "after/bn/"))
             load_official(model, part(arrays, "state/"))
@@ -145,8 +170,6 @@ def assert_loss(name, model, arrays, mode):
         }
 
     assert_within_rounding(name, clips, errors_of)
-    logits = model(clips, training=training)
-    assert_close(logits, expected["logits"], f"{name}: logits", 1e-4)
 
 
 def assert_within_rounding(name, clips, errors_of, count=12):
@@ -210,18 +233,22 @@ def assert_optimizer_steps(name, model, config, arrays, tolerances):
     assert settings["type"] == "SGD"
     clips, labels = to_ours(arrays["in/x"]), arrays["in/label"]
     losses = arrays["out/sgd_losses"]
+    optimizer = SGD(
+        settings["lr"],
+        momentum=settings["momentum"],
+        nesterov=settings["nesterov"],
+        weight_decay=settings["weight_decay"],
+    )
+    model.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    optimizer.build(model.trainable_variables)
+    start = [ops.convert_to_numpy(each.value) for each in optimizer.variables]
 
     def errors_of(inputs):
         load_official(model, part(arrays, "state/"))
-        model.compile(
-            SGD(
-                settings["lr"],
-                momentum=settings["momentum"],
-                nesterov=settings["nesterov"],
-                weight_decay=settings["weight_decay"],
-            ),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        )
+        for variable, value in zip(optimizer.variables, start, strict=True):
+            variable.assign(value)
         errors = {}
         for step, (loss, tolerance) in enumerate(
             zip(losses, tolerances, strict=True), start=1

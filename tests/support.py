@@ -1,5 +1,6 @@
 """Helpers that several test modules share."""
 
+import functools
 import json
 
 import keras
@@ -69,30 +70,51 @@ class GradientRecorder(keras.optimizers.Optimizer):
 
 
 class _Objective(PretextModel):
-    def __init__(self, model, function):
+    def __init__(self, model, function, outputs_shape):
         super().__init__()
         self.model = model
         self.function = function
+        self.outputs_of_step = None
+        if outputs_shape is not None:
+            self.outputs_of_step = self.add_weight(
+                outputs_shape, trainable=False, name="outputs_of_step"
+            )
         self.built = True
 
     def call(self, inputs):
         return self.model(inputs)
 
     def objective(self, inputs, training):
-        return self.function(self.model, inputs), {}, ()
+        found = self.function(self.model, inputs)
+        if self.outputs_of_step is None:
+            return found, {}, ()
+        loss, outputs = found
+        return loss, {}, outputs
+
+    def after_step(self, carried):
+        if self.outputs_of_step is not None:
+            self.outputs_of_step.assign(carried)
 
 
-def gradients(model, function, inputs):
+@functools.lru_cache(maxsize=1)
+def _compiled_objective(model, function, outputs_shape):
+    """Kept for the next call, as compiling takes most of the time."""
+    objective = _Objective(model, function, outputs_shape)
+    objective.compile(GradientRecorder(learning_rate=1.0))
+    return objective
+
+
+def gradients(model, function, inputs, outputs_shape=None):
     """Loss and gradients by variable path, through the real training step.
 
     Args:
         model: Any built model.
         function: Function of the model and the inputs that gives the loss.
         inputs: Array or dict of arrays.
+        outputs_shape: Where it is given, `function` gives the loss and a
+            tensor of that shape, which is returned as a third value.
     """
-    optimizer = GradientRecorder(learning_rate=1.0)
-    objective = _Objective(model, function)
-    objective.compile(optimizer)
+    objective = _compiled_objective(model, function, outputs_shape)
     batch = len(keras.tree.flatten(inputs)[0])
     history = objective.fit(
         inputs, batch_size=batch, epochs=1, verbose=0, shuffle=False
@@ -100,7 +122,12 @@ def gradients(model, function, inputs):
     found = {
         variable.path: ops.convert_to_numpy(slot.value)
         for variable, slot in zip(
-            model.trainable_variables, optimizer.gradients, strict=True
+            model.trainable_variables,
+            objective.optimizer.gradients,
+            strict=True,
         )
     }
-    return history.history["loss"][0], found
+    loss = history.history["loss"][0]
+    if outputs_shape is None:
+        return loss, found
+    return loss, found, objective.outputs_of_step.value

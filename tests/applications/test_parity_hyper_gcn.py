@@ -6,7 +6,6 @@ import re
 import keras
 import numpy as np
 import pytest
-from graph_networks import assert_within_rounding
 from graph_networks import cases
 from graph_networks import load_random_tensors
 from graph_networks import to_ours
@@ -197,25 +196,23 @@ def test_inference_step(fixtures_dir):
         out = part(arrays, "out/eval_")
         model, clips = load(config, arrays)
         assert_close(sum(model.losses), out["divergence"], f"{name}: losses")
-        logits = model.predict_on_batch(clips)
-        assert_close(logits, out["logits"], f"{name}: logits", 2e-5)
         smoothed = crossentropy(config)
-        value = smoothed(arrays["in/label"], logits)
-        assert_close(value, out["ce"], f"{name}: cross-entropy")
 
         def loss(model, inputs, smoothed=smoothed):
             logits = model(inputs["clips"], training=False)
-            return smoothed(inputs["label"], logits) + sum(model.losses)
+            entropy = smoothed(inputs["label"], logits)
+            return entropy + sum(model.losses), logits
 
-        def errors_of(clips, model=model, loss=loss, arrays=arrays, out=out):
-            inputs = {"clips": clips, "label": arrays["in/label"]}
-            value, found = gradients(model, loss, inputs)
-            assert_close(np.array(value), out["loss"], "loss")
-            expected = part(arrays, "grad/eval/")
-            errors = gradient_errors(model, found, expected)
-            return {key: error / 1e-4 for key, error in errors.items()}
-
-        assert_within_rounding(name, clips, errors_of, count=0)
+        inputs = {"clips": clips, "label": arrays["in/label"]}
+        shape = out["logits"].shape
+        value, found, logits = gradients(model, loss, inputs, shape)
+        assert_close(logits, out["logits"], f"{name}: logits", 2e-5)
+        entropy = smoothed(arrays["in/label"], logits)
+        assert_close(entropy, out["ce"], f"{name}: cross-entropy")
+        assert_close(np.array(value), out["loss"], f"{name}: loss")
+        expected = part(arrays, "grad/eval/")
+        for key, error in gradient_errors(model, found, expected).items():
+            assert error <= 1e-4, f"{name}: {key}: {error:.2e}"
 
 
 class RecordingSGD(SGD):
@@ -255,16 +252,12 @@ def test_training_steps(fixtures_dir):
     for name, config, arrays in cases(
         fixtures_dir("hypergcn"), "train_step*.npz"
     ):
-        model, clips = load(config, arrays)
-
-        def errors_of(clips, model=model, config=config, arrays=arrays):
-            load_official(model, part(arrays, "state/"))
-            return errors_of_steps(model, config, arrays, clips)
-
-        assert_within_rounding(name, clips, errors_of, count=0)
+        errors = errors_of_steps(*load(config, arrays), config, arrays)
+        too_large = {what: x for what, x in errors.items() if not x <= 1}
+        assert not too_large, f"{name}: relative to what is allowed"
 
 
-def errors_of_steps(model, config, arrays, clips):
+def errors_of_steps(model, clips, config, arrays):
     """Errors of two steps on the same clips, relative to what is allowed."""
     out = part(arrays, "out/")
     settings = config["optimizer"]
