@@ -6,16 +6,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton._backends import of_backend
+
 
 class FrozenModel:
     """A function with the weights that a model has at this moment.
 
     For a live source, or wherever clips come one by one. What depends on
     weights alone, such as normalizations that become part of kernels, is
-    computed once; `predict` does it in every call, which with single clips
-    takes as long as the rest. TensorFlow and JAX compile the whole with XLA,
-    PyTorch keeps the list of its operations. With many clips at a time
-    `predict` is the faster one on TensorFlow.
+    computed once; `predict` does it in every call, which takes much of the
+    time with single clips. TensorFlow and JAX compile the whole with XLA,
+    PyTorch keeps the list of its operations. Many clips at a time are the
+    business of `predict`.
 
     The weights are copied: training or loading others changes the model, not
     this. Random operations give the same values in every call.
@@ -46,17 +48,12 @@ class FrozenModel:
     """
 
     def __init__(self, model, batch_size=1):
-        compilers = {
-            "tensorflow": _compile_tensorflow,
-            "torch": _compile_torch,
-            "jax": _compile_jax,
-        }
-        backend = keras.backend.backend()
-        if backend not in compilers:
-            raise RuntimeError(
-                f"A frozen model needs one of the backends "
-                f"{', '.join(compilers)}. The current backend is {backend!r}."
-            )
+        compiler = of_backend(
+            "A frozen model",
+            tensorflow=_compile_tensorflow,
+            torch=_compile_torch,
+            jax=_compile_jax,
+        )
         if batch_size < 1:
             raise ValueError(
                 f"`batch_size` must be at least 1. Received "
@@ -64,23 +61,15 @@ class FrozenModel:
             )
         self.input_shape = (batch_size, *_shape_of_clips(model))
         self._dtype = model.inputs[0].dtype
-        weights = [
-            [ops.convert_to_numpy(variable.value).copy() for variable in kind]
-            for kind in (
-                model.trainable_variables,
-                model.non_trainable_variables,
-            )
-        ]
+        kinds = (model.trainable_variables, model.non_trainable_variables)
+        weights = [[_Constant(variable) for variable in kind] for kind in kinds]
 
         def function(clips):
-            constants = [
-                [ops.convert_to_tensor(array) for array in kind]
-                for kind in weights
-            ]
-            return model.stateless_call(*constants, clips, training=False)[0]
+            tensors = [[each.tensor() for each in kind] for kind in weights]
+            return model.stateless_call(*tensors, clips, training=False)[0]
 
         zeros = np.zeros(self.input_shape, self._dtype)
-        self._function = compilers[backend](function, zeros)
+        self._function = compiler(function, zeros)
         # Compiles it, and shows at once whether it runs.
         self(zeros)
 
@@ -95,6 +84,17 @@ class FrozenModel:
         return keras.tree.map_structure(
             ops.convert_to_numpy, self._function(clips)
         )
+
+
+class _Constant:
+    """The value that a variable has at this moment."""
+
+    def __init__(self, variable):
+        self.array = np.array(ops.convert_to_numpy(variable.value))
+        self.dtype = variable.dtype
+
+    def tensor(self):
+        return ops.convert_to_tensor(self.array, self.dtype)
 
 
 def _shape_of_clips(model):

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton._backends import of_backend
+
 
 def gradient(model, weights, values, *others):
     """The gradient of `sum(weights * model(values))` at the input.
@@ -19,22 +21,17 @@ def gradient(model, weights, values, *others):
     Returns:
         NumPy array of the shape of `values`.
     """
-    functions = {
-        "tensorflow": _gradient_tensorflow,
-        "torch": _gradient_torch,
-        "jax": _gradient_jax,
-    }
-    backend = keras.backend.backend()
-    if backend not in functions:
-        raise RuntimeError(
-            f"Gradients need one of the backends {', '.join(functions)}. "
-            f"The current backend is {backend!r}."
-        )
+    function = of_backend(
+        "A gradient",
+        tensorflow=_gradient_tensorflow,
+        torch=_gradient_torch,
+        jax=_gradient_jax,
+    )
     weights, values, *others = (
         ops.convert_to_tensor(array, dtype="float32")
         for array in (weights, values, *others)
     )
-    result = functions[backend](model, weights, values, others)
+    result = function(model, weights, values, others)
     return np.array(ops.convert_to_numpy(result), dtype="float32")
 
 

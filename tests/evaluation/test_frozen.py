@@ -44,6 +44,22 @@ def test_equals_prediction(name):
     assert_close(outputs, expected, name)
 
 
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_float16"])
+def test_keeps_the_data_types(policy):
+    dense = keras.layers.Dense(4, dtype=policy)
+    model = keras.Sequential([keras.Input((8,)), dense])
+    inputs = np.linspace(-1, 1, 8, dtype="float32")[None]
+    expected = model.predict_on_batch(inputs)
+    outputs = FrozenModel(model)(inputs)
+    assert outputs.dtype == keras.ops.convert_to_numpy(expected).dtype
+    assert_close(
+        outputs.astype("float32"),
+        keras.ops.convert_to_numpy(expected).astype("float32"),
+        policy,
+        1e-2,
+    )
+
+
 def test_takes_several_clips(small):
     inputs = clips(3)
     expected = keras.ops.convert_to_numpy(small.predict_on_batch(inputs))
