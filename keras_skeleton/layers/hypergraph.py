@@ -216,15 +216,17 @@ class AdaptiveHyperGraph(keras.layers.Layer):
         )
         # Each joint is at distance 0 from itself, so that this is a softmax.
         shares = ops.exp(-distances)
-        shares = ops.where(chosen, shares, ops.zeros_like(shares))
+        shares = ops.where(chosen, shares, 0.0)
         return shares / ops.sum(shares, axis=-1, keepdims=True)
 
     def _edge_weights(self, hidden):
         heads, width, joints = hidden.shape[1:]
         hidden = ops.leaky_relu(hidden, 0.01)
         hidden = ops.reshape(hidden, (-1, heads * width, joints))
-        weights = self.weight_output(ops.swapaxes(hidden, 1, 2))
-        return ops.swapaxes(weights, 1, 2)
+        # The joints stay last: no transposition before or after.
+        layer = self.weight_output
+        weights = ops.matmul(ops.transpose(layer.kernel), hidden)
+        return layer.activation(weights + layer.bias.value[:, None])
 
     def compute_output_shape(self, input_shape):
         batch, joints, _ = input_shape
@@ -341,8 +343,8 @@ class HyperGraphConvolution(ShortcutLayer):
         nodes = ops.mean(inputs, axis=1)
         if not self.num_virtual_joints:
             return nodes
-        virtual = ops.expand_dims(ops.convert_to_tensor(self.virtual_joints), 0)
-        virtual = ops.cast(virtual, nodes.dtype) + ops.zeros_like(nodes[:, :1])
+        virtual = _joined.as_type(self.virtual_joints.value, nodes)
+        virtual = virtual + ops.zeros_like(nodes[:, :1])
         return ops.concatenate([nodes, virtual], axis=1)
 
     def call(self, inputs, training=None):
@@ -368,11 +370,11 @@ class HyperGraphConvolution(ShortcutLayer):
         frames, joints, channels = inputs.shape[1:]
         heads = self.topology.num_heads
         depth, width = channels // heads, self.filters // heads
-        kernel, bias = self._values(scale, inputs.dtype)
+        kernel, bias = self._values(scale, inputs)
         # Heads before all else, so that both products are of large matrices,
         # without a copy between them.
         graph = ops.transpose(graph[:, :, :joints], (1, 0, 2, 3))
-        graph = ops.cast(graph, inputs.dtype)
+        graph = _joined.as_type(graph, inputs)
         x = ops.reshape(inputs, (-1, frames, joints, heads, depth))
         x = ops.transpose(x, (3, 0, 2, 1, 4))
         x = ops.reshape(x, (heads, -1, joints, frames * depth))
@@ -382,21 +384,21 @@ class HyperGraphConvolution(ShortcutLayer):
         constant = self._constant_part(graph, kernel, bias)
         if offset is not None:
             offset = ops.reshape(offset, (heads, 1, 1, width))
-            constant = constant + ops.cast(offset, constant.dtype)
+            constant = constant + _joined.as_type(offset, constant)
         y = y + ops.expand_dims(constant, 3)
         y = ops.transpose(y, (1, 3, 2, 0, 4))
         return ops.reshape(y, (-1, frames, joints, self.filters))
 
-    def _values(self, scale, dtype):
+    def _values(self, scale, inputs):
         """The kernel, and the bias `(heads, 1, 1, width)`, scaled."""
-        kernel = self.value.kernel
+        kernel, bias = self.value.kernel.value, self.value.bias.value
         heads, _, width = kernel.shape
-        bias = ops.reshape(self.value.bias, (heads, 1, 1, width))
         if scale is not None:
-            scale = ops.reshape(scale, (heads, 1, width))
-            kernel = kernel * ops.cast(scale, kernel.dtype)
-            bias = bias * ops.cast(ops.expand_dims(scale, 1), bias.dtype)
-        return ops.cast(kernel, dtype), ops.cast(bias, dtype)
+            scale = _joined.as_type(scale, bias)
+            bias = bias * scale
+            kernel = kernel * ops.reshape(scale, (heads, 1, width))
+        bias = ops.reshape(bias, (heads, 1, 1, width))
+        return _joined.as_type(kernel, inputs), _joined.as_type(bias, inputs)
 
     def _constant_part(self, graph, kernel, bias):
         """What is the same in all frames, `(heads, B, V, filters / heads)`.
@@ -407,7 +409,7 @@ class HyperGraphConvolution(ShortcutLayer):
         if not self.num_virtual_joints:
             return constant
         heads, depth, _ = kernel.shape
-        virtual = ops.cast(self.virtual_joints, kernel.dtype)
+        virtual = _joined.as_type(self.virtual_joints.value, kernel)
         virtual = ops.reshape(virtual, (-1, heads, depth))
         sent = ops.matmul(ops.transpose(virtual, (1, 0, 2)), kernel)
         joints = graph.shape[2]

@@ -287,9 +287,8 @@ def pad_frames(x, margin, padding):
         return x
     if padding == "zeros":
         return ops.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0)))
-    first = ops.repeat(x[:, :1], margin, axis=1)
-    last = ops.repeat(x[:, -1:], margin, axis=1)
-    return ops.concatenate([first, x, last], axis=1)
+    first, last = margin * [x[:, :1]], margin * [x[:, -1:]]
+    return ops.concatenate([*first, x, *last], axis=1)
 
 
 def take_every(x, stride):

@@ -85,5 +85,4 @@ class RepeatedRow(keras.initializers.Initializer):
 def safe_sqrt(x):
     """Square root with the gradient 0 at 0, where it would be infinite."""
     is_zero = ops.equal(x, 0)
-    root = ops.sqrt(ops.where(is_zero, ops.ones_like(x), x))
-    return ops.where(is_zero, ops.zeros_like(x), root)
+    return ops.where(is_zero, 0.0, ops.sqrt(ops.where(is_zero, 1.0, x)))
