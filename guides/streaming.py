@@ -88,7 +88,7 @@ coordinates)` of a single person, or `None` when nobody is there. The last
 probabilities are smoothed. Below the threshold there is no label.
 
 `FrozenModel` compiles the model with the weights that it has now. For clips
-that come one by one, this is the fastest way to call it.
+that come one by one, it takes less time than the model itself.
 """
 
 # %%

@@ -53,7 +53,23 @@ def assert_inference(name, model, blocks, arrays, tolerance):
     """
     expected = part(arrays, "out/")
     clips = to_ours(arrays["in/x"])
-    found = run(Intermediates(model, blocks, expected), clips)
+    values = {
+        "input_norm": model.get_layer("input_norm").output,
+        "logits": model.output,
+    }
+    for label, block in blocks.items():
+        values |= {f"{label} input": block.input, label: block.output}
+
+    def derive(values):
+        found = {key: values[key] for key in ("input_norm", "logits")}
+        for label, block in blocks.items():
+            found[label] = channels_first(values[label])
+            if any(key.startswith(f"{label}.") for key in expected):
+                details = block_details(block, values[f"{label} input"])
+                found |= {f"{label}.{key}": x for key, x in details.items()}
+        return found
+
+    found = run(Derived(keras.Model(model.input, values), derive), clips)
     normalized = found["input_norm"].transpose(0, 1, 3, 4, 2)
     found["data_bn"] = normalized.reshape(len(clips), -1, normalized.shape[-1])
     assert expected.keys() <= found.keys(), f"{name}: values not compared"
@@ -61,42 +77,16 @@ def assert_inference(name, model, blocks, arrays, tolerance):
         assert_close(found[key], value, f"{name}: {key}", tolerance)
 
 
-class Intermediates(keras.Model):
-    """All values on the way, computed in one go.
+class Derived(keras.Model):
+    """What a function makes of the outputs of a model, computed in one go."""
 
-    Args:
-        model: The classifier.
-        blocks: Dict of official names to the model's blocks.
-        keys: Names of values; what begins with that of a block makes the
-            values inside this block be computed.
-    """
-
-    def __init__(self, model, blocks, keys):
+    def __init__(self, model, function):
         super().__init__()
-        self.blocks = blocks
-        self.detailed = {
-            label
-            for label in blocks
-            if any(key.startswith(f"{label}.") for key in keys)
-        }
-        values = {
-            "input_norm": model.get_layer("input_norm").output,
-            "logits": model.output,
-        }
-        for label, block in blocks.items():
-            values[f"{label} input"] = block.input
-            values[label] = block.output
-        self.graph = keras.Model(model.input, values)
+        self.model = model
+        self.function = function
 
-    def call(self, clips):
-        values = self.graph(clips)
-        found = {key: values[key] for key in ("input_norm", "logits")}
-        for label, block in self.blocks.items():
-            found[label] = channels_first(values[label])
-            if label in self.detailed:
-                details = block_details(block, values[f"{label} input"])
-                found |= {f"{label}.{key}": x for key, x in details.items()}
-        return found
+    def call(self, inputs):
+        return self.function(self.model(inputs))
 
 
 def block_details(block, x):
@@ -243,7 +233,11 @@ def assert_optimizer_steps(name, model, config, arrays, tolerances):
         optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     optimizer.build(model.trainable_variables)
-    start = [ops.convert_to_numpy(each.value) for each in optimizer.variables]
+    # Copies: on PyTorch, arrays share the memory of the variables.
+    start = [
+        np.array(ops.convert_to_numpy(each.value))
+        for each in optimizer.variables
+    ]
 
     def errors_of(inputs):
         load_official(model, part(arrays, "state/"))

@@ -56,7 +56,7 @@ class FrozenModel:
         )
         if batch_size < 1:
             raise ValueError(
-                f"`batch_size` must be at least 1. Received "
+                "`batch_size` must be at least 1. Received "
                 f"batch_size={batch_size}."
             )
         self.input_shape = (batch_size, *_shape_of_clips(model))

@@ -6,8 +6,10 @@ import re
 import keras
 import numpy as np
 import pytest
+from graph_networks import Derived
 from graph_networks import cases
 from graph_networks import load_random_tensors
+from graph_networks import run
 from graph_networks import to_ours
 from graph_networks import variable_errors
 from keras import ops
@@ -69,7 +71,7 @@ def test_inference(fixtures_dir):
         points = clips.shape[3] + config["constructor"]["hyper_joints"]
         exact = points <= EXACT_POINTS
         out, out_f64 = part(arrays, "out/"), part(arrays, "out_f64/")
-        found = Intermediates(model, {*out, *out_f64}).predict_on_batch(clips)
+        found = run(intermediates(model, {*out, *out_f64}), clips)
         for key in out:
             if key.endswith("A_norm"):
                 found[key] = found[key][0]
@@ -85,76 +87,72 @@ def test_inference(fixtures_dir):
                 )
 
 
-class Intermediates(keras.Model):
-    """What the official code calls its values on the way, all at once."""
+def intermediates(model, keys):
+    """A model of values on the way, by what the official code calls them."""
+    layer = model.get_layer
+    graph = {
+        "to_joint_embedding_x": layer("joint_embedding").output,
+        "data_bn": layer("input_norm").output,
+        "logits": model.output,
+    }
+    for i, block in enumerate(model.blocks):
+        graph[f"l{i + 1}.input"] = block.input
+        graph[f"l{i + 1}"] = block.output
+    return Derived(
+        keras.Model(model.input, graph),
+        lambda values: {key: get(model, values, key) for key in keys},
+    )
 
-    def __init__(self, model, keys):
-        super().__init__()
-        self.model = model
-        self.keys = keys
-        layer = model.get_layer
-        graph = {
-            "to_joint_embedding_x": layer("joint_embedding").output,
-            "data_bn": layer("input_norm").output,
-            "logits": model.output,
-        }
-        for i, block in enumerate(model.blocks):
-            graph[f"l{i + 1}.input"] = block.input
-            graph[f"l{i + 1}"] = block.output
-        self.graph = keras.Model(model.input, graph)
 
-    def call(self, clips):
-        values = self.graph(clips)
-        return {key: self.get(values, key) for key in self.keys}
+def get(model, values, key):
+    value = find(model, values, key)
+    if re.fullmatch(r"l\d+(\.gcn1|\.tcn1|\.conv_d)?", key):
+        # (B, T, V, C) to (B, C, T, V)
+        return ops.transpose(value, (0, 3, 1, 2))
+    if key == "data_bn":
+        value = ops.transpose(value, (0, 1, 3, 4, 2))
+        persons, joints, channels, frames = value.shape[1:]
+        return ops.reshape(value, (-1, persons * joints * channels, frames))
+    if key.endswith("A_norm"):
+        # The same for all clips; one copy for each, as predictions need.
+        rows = ops.zeros_like(values["logits"][:, :1])
+        return value + rows[:, :, None, None]
+    return value
 
-    def get(self, values, key):
-        value = self.find(values, key)
-        if re.fullmatch(r"l\d+(\.gcn1|\.tcn1|\.conv_d)?", key):
-            # (B, T, V, C) to (B, C, T, V)
-            return ops.transpose(value, (0, 3, 1, 2))
-        if key == "data_bn":
-            value = ops.transpose(value, (0, 1, 3, 4, 2))
-            persons, joints, channels, frames = value.shape[1:]
-            return ops.reshape(value, (-1, persons * joints * channels, frames))
-        if key.endswith("A_norm"):
-            # The same for all clips; one copy for each, as predictions need.
-            rows = ops.zeros_like(values["logits"][:, :1])
-            return value + rows[:, :, None, None]
-        return value
 
-    def find(self, values, key):
-        if key in values:
-            return values[key]
-        block, key = key.split(".")
-        inputs = values[f"{block}.input"]
-        block = self.model.blocks[int(block[1:]) - 1]
-        convolution = block.graph_convolution
-        topology = convolution.topology
-        nodes = convolution.nodes(inputs)
-        match key:
-            case "gcn1":
-                return convolution(inputs)
-            case "tcn1":
-                return block.temporal_convolution(convolution(inputs))
-            case "conv_d":
-                return all_values(convolution, inputs)
-            case "A_norm":
-                return topology.normalized_body_graph()
-            case "to_V":
-                projected = topology.project(nodes)[0]
-                shape = projected.shape
-                return ops.reshape(projected, (shape[0], -1, shape[3]))
-            case "distance":
-                return topology.distances(nodes)
-            case "H":
-                return topology.incidence(nodes)
-            case "W":
-                return topology.edge_weights(nodes)
-            case "G":
-                return topology.hyper_graph(
-                    topology.incidence(nodes), topology.edge_weights(nodes)
-                )
-        raise AssertionError(f"nothing of ours is known to be {key}")
+def find(model, values, key):
+    if key in values:
+        return values[key]
+    block, key = key.split(".")
+    inputs = values[f"{block}.input"]
+    block = model.blocks[int(block[1:]) - 1]
+    convolution = block.graph_convolution
+    topology = convolution.topology
+    nodes = convolution.nodes(inputs)
+    match key:
+        case "gcn1":
+            return convolution(inputs)
+        case "tcn1":
+            return block.temporal_convolution(convolution(inputs))
+        case "conv_d":
+            return all_values(convolution, inputs)
+        case "A_norm":
+            return topology.normalized_body_graph()
+        case "to_V":
+            projected = topology.project(nodes)[0]
+            shape = projected.shape
+            return ops.reshape(projected, (shape[0], -1, shape[3]))
+        case "distance":
+            return topology.distances(nodes)
+        case "H":
+            return topology.incidence(nodes)
+        case "W":
+            return topology.edge_weights(nodes)
+        case "G":
+            return topology.hyper_graph(
+                topology.incidence(nodes), topology.edge_weights(nodes)
+            )
+    raise AssertionError(f"nothing of ours is known to be {key}")
 
 
 def all_values(convolution, inputs):
