@@ -79,8 +79,8 @@ def time_raw(options):
     """Files per second of the preparation of raw files."""
     import feeders
 
-    from keras_skeleton.datasets import ntu
-    from keras_skeleton.datasets import readers
+    from keras_skeleton.datasets.readers import base as readers
+    from keras_skeleton.datasets.readers import ntu
 
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ def time_raw(options):
 
 def time_workers(reader, options):
     """Files per second when the same files are read over and over."""
-    from keras_skeleton.datasets import readers
+    from keras_skeleton.datasets.readers import base as readers
 
     cores = options.cores
     chunks = [list(reader.units())] * options.rounds

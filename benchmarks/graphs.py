@@ -8,7 +8,7 @@ own, on the same number of cores, and they take turns, so that what else the
 machine does hits both: call by call, or `--calls` in a row for single clips.
 Of all calls the fastest counts. Ours is called as users call it:
 `predict_on_batch` and `train_on_batch` after `compile` with its defaults, and
-`evaluation.FrozenModel` for single clips ("frozen inference").
+`serving.FrozenModel` for single clips ("frozen inference").
 """
 
 import dataclasses
@@ -115,7 +115,7 @@ class Ours:
         import keras
 
         from keras_skeleton import applications
-        from keras_skeleton.pretext import SGD
+        from keras_skeleton.training import SGD
 
         keras.utils.set_random_seed(0)
         self.case = case
@@ -135,7 +135,7 @@ class Ours:
 
         load_official(self.model, twins[1])
         if self.case.job == "frozen inference":
-            from keras_skeleton.evaluation import FrozenModel
+            from keras_skeleton.serving import FrozenModel
 
             self.frozen = FrozenModel(self.model, self.case.batch)
         return [np.array(self.step())]

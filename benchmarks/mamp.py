@@ -82,7 +82,7 @@ class Ours:
         from keras_skeleton.applications import MAMP
         from keras_skeleton.applications import MAMPPretext
         from keras_skeleton.losses import SmoothedCrossentropy
-        from keras_skeleton.pretext import LayerwiseAdamW
+        from keras_skeleton.training import LayerwiseAdamW
 
         keras.utils.set_random_seed(0)
         self.numpy = keras.ops.convert_to_numpy

@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import preparation
-from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.layers.augmentation import CropResize
 
 GIGABYTE = 1 << 30

@@ -49,13 +49,13 @@ from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
 from keras_skeleton.applications import PSUMNet
 from keras_skeleton.applications import ctrgcn
-from keras_skeleton.applications import hyper_gcn
+from keras_skeleton.applications import hypergcn
 from keras_skeleton.applications import psumnet
-from keras_skeleton.datasets import nw_ucla
+from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.layers import augmentation
 from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.pretext import SGD
-from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.training import SGD
+from keras_skeleton.training import warmup_cosine
 
 BATCH_SIZE = 16
 # Which part of the frames, and in which part of the passes.
@@ -91,7 +91,7 @@ SYSTEMS = {
     "hypergcn": {
         "frames": 64,
         "streams": STREAMS,
-        "factors": hyper_gcn.FUSION_WEIGHTS["base", "nw_ucla"],
+        "factors": hypergcn.FUSION_WEIGHTS["base", "nw_ucla"],
         "recipe": "hypergcn",
         "stages": STAGES,
     },

@@ -25,16 +25,16 @@ import training
 from keras_skeleton import evaluation
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
-from keras_skeleton.datasets import nw_ucla
+from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.pretext import LayerwiseAdamW
-from keras_skeleton.pretext import layerwise_scales
-from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.training import LayerwiseAdamW
+from keras_skeleton.training import layerwise_scales
+from keras_skeleton.training import warmup_cosine
 from keras_skeleton.weights import save_weights
 
 FRAMES = 64

@@ -6,7 +6,7 @@ import json
 import keras
 import numpy as np
 
-from keras_skeleton.pretext import ResumeTraining
+from keras_skeleton.training import ResumeTraining
 
 
 def train(model, optimizer, batches, folder, stage, epochs, **compile_options):

@@ -67,11 +67,11 @@ model = ks.applications.HyperGCN(
     num_neighbors=5,
     distinct_virtual_joints=True,
 )
-rate = ks.pretext.warmup_cosine(
+rate = ks.training.warmup_cosine(
     0.05, warmup_steps=len(batches), total_steps=(epochs + 1) * len(batches)
 )
 model.compile(
-    ks.pretext.SGD(rate, weight_decay=4e-4),
+    ks.training.SGD(rate, weight_decay=4e-4),
     loss=ks.losses.SmoothedCrossentropy(0.1),
     metrics=["accuracy"],
 )
@@ -104,7 +104,7 @@ def save(figure, file_name):
 
 saliency = ks.explain.saliency(model, clip, chosen)
 save(
-    ks.explain.draw_heat_map(
+    ks.drawing.draw_heat_map(
         ks.explain.to_shares(saliency)[0],
         data.skeleton,
         title=f"Saliency for “{name}”",
@@ -114,7 +114,7 @@ save(
 cam = ks.explain.grad_cam(model, clip, chosen)
 cam = ks.explain.upsample(cam, *clip.shape[2:4])
 save(
-    ks.explain.draw_strip(
+    ks.drawing.draw_strip(
         clip[0],
         data.skeleton,
         ks.explain.to_shares(cam)[0],
@@ -147,7 +147,7 @@ frame = clip[0, :, frames // 2]
 graphs = ks.explain.clip_topology(model, clip, blocks[-1])
 print(graphs.shape, "clips, persons, heads, joints, joints")
 save(
-    ks.explain.draw_topology(
+    ks.drawing.draw_topology(
         frame,
         data.skeleton,
         graphs[0].mean(axis=1),
@@ -167,7 +167,7 @@ nearest in what the block has learned. The four heaviest of the first head:
 # %%
 edges = ks.explain.hyper_edges(model, clip, blocks[-1])
 save(
-    ks.explain.draw_hyper_edges(
+    ks.drawing.draw_hyper_edges(
         frame,
         data.skeleton,
         edges.incidence[0, :, 0],

@@ -76,14 +76,14 @@ pretext = ks.applications.MAMPPretext(
 epochs = 2 if short else 40
 steps = epochs * len(batches)
 pretext.compile(
-    ks.pretext.LayerwiseAdamW(
-        ks.pretext.warmup_cosine(
+    ks.training.LayerwiseAdamW(
+        ks.training.warmup_cosine(
             2e-3, 1e-3, warmup_steps=steps // 10, total_steps=steps
         ),
         beta_2=0.95,
     )
 )
-resume = ks.pretext.ResumeTraining(output / "pretext.npz", data=batches)
+resume = ks.training.ResumeTraining(output / "pretext.npz", data=batches)
 pretext.fit(
     batches, epochs=epochs, shuffle=False, callbacks=[resume], verbose=2
 )
@@ -123,11 +123,11 @@ model = ks.applications.MAMP(encoder=encoder, classes=len(data.class_names))
 epochs = 1 if short else 60
 steps = epochs * len(few_batches)
 model.compile(
-    ks.pretext.LayerwiseAdamW(
-        ks.pretext.warmup_cosine(
+    ks.training.LayerwiseAdamW(
+        ks.training.warmup_cosine(
             1e-3, 3e-5, warmup_steps=steps // 10, total_steps=steps
         ),
-        scales=ks.pretext.layerwise_scales(model, decay=0.9),
+        scales=ks.training.layerwise_scales(model, decay=0.9),
     ),
     loss=ks.losses.SmoothedCrossentropy(0.1),
     metrics=["accuracy"],

@@ -101,8 +101,8 @@ settings = {
     "threshold": 0.3,
     "class_names": data.class_names,
 }
-classifier = ks.evaluation.StreamingClassifier(
-    ks.evaluation.FrozenModel(model), transforms, **settings
+classifier = ks.serving.StreamingClassifier(
+    ks.serving.FrozenModel(model), transforms, **settings
 )
 clip, label = test[0]
 recording = clip.swapaxes(0, 1)  # (frames, persons, joints, coordinates)
@@ -193,7 +193,7 @@ session = onnxruntime.InferenceSession(
     str(path), providers=["CPUExecutionProvider"]
 )
 name = session.get_inputs()[0].name
-classifier = ks.evaluation.StreamingClassifier(
+classifier = ks.serving.StreamingClassifier(
     lambda clips: session.run(None, {name: clips})[0],
     transforms,
     frame_shape=(1, 20, 3),

@@ -19,9 +19,9 @@ import keras
 import numpy as np
 
 import keras_skeleton as ks
-from keras_skeleton.datasets import custom
 from keras_skeleton.datasets import overview
 from keras_skeleton.datasets import preparation
+from keras_skeleton.datasets.readers import custom
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomRotation

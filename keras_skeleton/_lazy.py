@@ -8,7 +8,8 @@ def attach(package, submodules=(), homes=None):
 
     Args:
         package: `__name__` of the package.
-        submodules: Names of submodules to offer.
+        submodules: Names of submodules to offer; or a dict from the name to
+            offer to the place of the module, relative to the package.
         homes: Dict from the name of a public object to the submodule that
             defines it.
 
@@ -17,6 +18,8 @@ def attach(package, submodules=(), homes=None):
         the package.
     """
     homes = homes or {}
+    if not isinstance(submodules, dict):
+        submodules = {name: name for name in submodules}
     public = sorted({*submodules, *homes})
 
     def load(name):
@@ -24,7 +27,7 @@ def attach(package, submodules=(), homes=None):
             module = importlib.import_module(f"{package}.{homes[name]}")
             return getattr(module, name)
         if name in submodules:
-            return importlib.import_module(f"{package}.{name}")
+            return importlib.import_module(f"{package}.{submodules[name]}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names():

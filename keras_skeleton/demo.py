@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_skeleton import datasets
+from keras_skeleton import drawing
 from keras_skeleton import evaluation
 from keras_skeleton import explain
 from keras_skeleton.applications import MAMP
@@ -22,9 +23,9 @@ from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.pretext import LayerwiseAdamW
-from keras_skeleton.pretext import layerwise_scales
-from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.training import LayerwiseAdamW
+from keras_skeleton.training import layerwise_scales
+from keras_skeleton.training import warmup_cosine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,11 +241,11 @@ def draw(model, test, batches, output):
         clips,
     )
     shares = explain.upsample(tokens, *clips.shape[2:4])[0]
-    strip = explain.draw_strip(clips[0], test.skeleton, shares, title=title)
-    heat_map = explain.draw_heat_map(shares, test.skeleton)
+    strip = drawing.draw_strip(clips[0], test.skeleton, shares, title=title)
+    heat_map = drawing.draw_heat_map(shares, test.skeleton)
     return [
         _save_stacked([strip, heat_map], output / "attention.png"),
-        explain.animate(
+        drawing.animate(
             clips[0],
             test.skeleton,
             shares,

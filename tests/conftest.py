@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pathlib
 
+import numpy as np
 import pytest
 
 # In the other order, the two libraries clash in one process.
@@ -37,3 +38,22 @@ def cache(tmp_path, monkeypatch):
     """An empty cache of Keras for every test."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras_home"))
     return tmp_path / "keras_home" / "models" / "keras_skeleton"
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def _clips(skeleton, num_samples=2, num_persons=2, num_frames=8, seed=1):
+    from keras_skeleton import skeletons
+
+    joints = skeletons.get(skeleton).num_joints
+    random = np.random.default_rng(seed)
+    shape = (num_samples, num_persons, num_frames, joints, 3)
+    return random.normal(size=shape).astype("float32")
+
+
+@pytest.fixture
+def make_clips():
+    return _clips

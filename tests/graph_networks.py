@@ -11,7 +11,7 @@ from support import part
 from support import read_fixture
 from support import relative_error
 
-from keras_skeleton.pretext import SGD
+from keras_skeleton.training import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names

@@ -5,12 +5,12 @@ import contextlib
 import pytest
 
 from keras_skeleton.applications import ctrgcn
-from keras_skeleton.applications import hyper_gcn
+from keras_skeleton.applications import hypergcn
 from keras_skeleton.applications import psumnet
 
 _PLANS = {
     (ctrgcn, "_PLAN"): ((1, 1), (2, 2)),
-    (hyper_gcn, "_WIDTHS"): {"base": (1, 1), "large": (1, 1, 1, 2)},
+    (hypergcn, "_WIDTHS"): {"base": (1, 1), "large": (1, 1, 1, 2)},
     (psumnet, "_PLANS"): {
         "body": ((2, 2),),
         "hand": ((2, 2),),

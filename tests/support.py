@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import skeletons
-from keras_skeleton.pretext import PretextModel
+from keras_skeleton.training import PretextModel
 
 
 def read_fixture(path):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from applications import test_parity_ctrgcn
-from applications import test_parity_hyper_gcn
+from applications import test_parity_hypergcn
 from applications import test_parity_psumnet
 from graph_networks import to_ours
 from support import assert_close
@@ -41,7 +41,7 @@ CANNOT = {
 }
 SYSTEMS = {
     "ctrgcn": (test_parity_ctrgcn, ("ctrgcn_*.npz",)),
-    "hypergcn": (test_parity_hyper_gcn, ("base*.npz",)),
+    "hypergcn": (test_parity_hypergcn, ("base*.npz",)),
     "psumnet": (test_parity_psumnet, ("body*.npz", "hand*.npz", "leg*.npz")),
 }
 

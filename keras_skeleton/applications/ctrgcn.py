@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _channel_topology
 from keras_skeleton.applications import _common
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
 _PLAN = (
@@ -171,7 +171,7 @@ class CTRGCN(_common.Application):
 
     @staticmethod
     def check(settings):
-        _channel_topology.check_width(settings["hidden_dim"])
+        stack.check_width(settings["hidden_dim"])
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
@@ -180,7 +180,7 @@ class CTRGCN(_common.Application):
             graph = np.stack(3 * [np.eye(joints)])
         else:
             graph = layers.spatial_graph(joints, skeleton.edges)
-        return _channel_topology.features(
+        return stack.features(
             inputs,
             graph,
             _PLAN,
@@ -193,7 +193,7 @@ class CTRGCN(_common.Application):
 
     @staticmethod
     def head_graph(features, settings, skeleton, classes, activation, dtype):
-        return _channel_topology.logits(
+        return stack.logits(
             features,
             classes,
             activation=activation,

@@ -7,7 +7,7 @@ from keras import ops
 from keras_skeleton import layers
 from keras_skeleton.applications import _common
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.pretext import PretextModel
+from keras_skeleton.training import PretextModel
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

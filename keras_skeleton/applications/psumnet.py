@@ -5,13 +5,13 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import _channel_topology
 from keras_skeleton.applications import _common
 from keras_skeleton.layers.augmentation import BodyPart
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import body_part
+from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
 _PLANS = {
@@ -198,7 +198,7 @@ class PSUMNet(_common.Application):
 
     @staticmethod
     def check(settings):
-        _channel_topology.check_width(settings["hidden_dim"])
+        stack.check_width(settings["hidden_dim"])
         factors = tuple(float(factor) for factor in settings["fusion_weights"])
         if len(factors) != len(PARTS):
             raise ValueError(
@@ -227,7 +227,7 @@ class PSUMNet(_common.Application):
     @staticmethod
     def head_graph(features, settings, skeleton, classes, activation, dtype):
         def head(features, activation, prefix):
-            return _channel_topology.logits(
+            return stack.logits(
                 features,
                 classes,
                 activation=activation,
@@ -435,7 +435,7 @@ def _parts(settings, skeleton):
 
 
 def _part_features(clips, settings, part, chosen, dtype, prefix=""):
-    return _channel_topology.features(
+    return stack.features(
         clips,
         layers.spatial_graph(len(chosen.joints), chosen.bones),
         _PLANS[part],

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from keras_skeleton.datasets import _storage
-from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.readers import base as readers
 
 try:
     import apache_beam

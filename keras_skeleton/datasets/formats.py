@@ -9,7 +9,7 @@ class Format(typing.NamedTuple):
     """Where the reader of a format is.
 
     Attributes:
-        module: string, a module of `keras_skeleton.datasets`.
+        module: string, a module of `keras_skeleton.datasets.readers`.
         maker: string, what in it makes the `Reader` of a path.
         summary: string, what the path should be.
         options: dictionary of arguments that the name stands for.
@@ -107,7 +107,9 @@ def make_reader(name, path, **options):
             f"Unknown format {name!r}. Known are {', '.join(FORMATS)}."
         )
     found = FORMATS[name]
-    module = importlib.import_module(f"keras_skeleton.datasets.{found.module}")
+    module = importlib.import_module(
+        f"keras_skeleton.datasets.readers.{found.module}"
+    )
     make = getattr(module, found.maker)
     known = list(inspect.signature(make).parameters)[1:]
     if unknown := set(options) - set(known):

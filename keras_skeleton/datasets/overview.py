@@ -159,7 +159,7 @@ def write_page(sequences, path, index=None):
     Returns:
         The path.
     """
-    from keras_skeleton.explain import page
+    from keras_skeleton.drawing import page
 
     if index is None:
         order = np.argsort(sequences.lengths, kind="stable")

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _storage
-from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.datasets.sequences import Sequences
 
 PLAN = "plan.txt"

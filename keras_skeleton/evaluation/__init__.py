@@ -20,9 +20,6 @@ _HOMES = {
     "serialize_transforms": "recipe",
     "evaluate_model": "evaluate",
     "evaluate_weights": "evaluate",
-    "FrozenModel": "frozen",
-    "Prediction": "streaming",
-    "StreamingClassifier": "streaming",
 }
 
 __getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)

@@ -267,7 +267,7 @@ def _write_predictions(path, test, scores, copies):
 
 
 def _write_confusion(path, result):
-    from keras_skeleton.explain import draw_confusion_matrix
+    from keras_skeleton.drawing import draw_confusion_matrix
 
     names = result["class_names"]
     if names is not None and len(names) != result["classes"]:

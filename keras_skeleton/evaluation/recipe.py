@@ -8,7 +8,7 @@ import keras
 
 from keras_skeleton import datasets
 from keras_skeleton.datasets import formats
-from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.layers import augmentation
 
 _FIELDS = ("data_set", "protocol", "transforms")

@@ -1,8 +1,7 @@
-"""What a model looks at: attention, saliency, learned graphs, drawings and a
-live page.
+"""What a model looks at: attention, saliency, learned graphs, a live page.
 
 Maps have the axes (samples, persons, frames or segments, joints or patches).
-Pictures take one sample, pages one clip.
+`keras_skeleton.drawing` makes pictures of them.
 """
 
 from keras_skeleton.explain.attention import attention_maps
@@ -14,16 +13,9 @@ from keras_skeleton.explain.attention import joint_attention
 from keras_skeleton.explain.attention import joint_importance
 from keras_skeleton.explain.attention import to_shares
 from keras_skeleton.explain.attention import upsample
-from keras_skeleton.explain.drawing import animate
-from keras_skeleton.explain.drawing import draw_attention
-from keras_skeleton.explain.drawing import draw_confusion_matrix
-from keras_skeleton.explain.drawing import draw_heat_map
-from keras_skeleton.explain.drawing import draw_skeleton
-from keras_skeleton.explain.drawing import draw_strip
-from keras_skeleton.explain.page import explain
-from keras_skeleton.explain.page import write_page
 from keras_skeleton.explain.parts import part_joints
 from keras_skeleton.explain.parts import to_skeleton
+from keras_skeleton.explain.report import explain
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
 from keras_skeleton.explain.saliency import saliency
@@ -35,24 +27,14 @@ from keras_skeleton.explain.topology import clip_topology
 from keras_skeleton.explain.topology import graph_blocks
 from keras_skeleton.explain.topology import hyper_edges
 from keras_skeleton.explain.topology import shared_topology
-from keras_skeleton.explain.topology_drawing import draw_hyper_edges
-from keras_skeleton.explain.topology_drawing import draw_topology
 
 __all__ = [
     "HyperEdges",
-    "animate",
     "attention_maps",
     "attention_rollout",
     "block_joints",
     "class_probabilities",
     "clip_topology",
-    "draw_attention",
-    "draw_confusion_matrix",
-    "draw_heat_map",
-    "draw_hyper_edges",
-    "draw_skeleton",
-    "draw_strip",
-    "draw_topology",
     "explain",
     "feature_grid",
     "frame_importance",
@@ -70,5 +52,4 @@ __all__ = [
     "to_shares",
     "to_skeleton",
     "upsample",
-    "write_page",
 ]

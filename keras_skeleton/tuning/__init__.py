@@ -8,7 +8,7 @@ from keras_skeleton._lazy import attach
 _HOMES = {
     "CTRGCNTraining": "ctrgcn",
     "FineTuning": "hypermodels",
-    "HyperGCNTraining": "hyper_gcn",
+    "HyperGCNTraining": "hypergcn",
     "MAMPFineTuning": "mamp",
     "MAMPPretraining": "mamp",
     "PSUMNetTraining": "psumnet",

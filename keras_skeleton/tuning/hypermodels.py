@@ -3,11 +3,11 @@
 import keras
 
 from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.pretext import SGD
-from keras_skeleton.pretext import LayerwiseAdamW
-from keras_skeleton.pretext import WarmupSteps
-from keras_skeleton.pretext import layerwise_scales
-from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.training import SGD
+from keras_skeleton.training import LayerwiseAdamW
+from keras_skeleton.training import WarmupSteps
+from keras_skeleton.training import layerwise_scales
+from keras_skeleton.training import warmup_cosine
 
 try:
     import keras_tuner

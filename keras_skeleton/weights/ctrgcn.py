@@ -3,7 +3,7 @@
 Official code: Uason-Chen/CTR-GCN.
 """
 
-from keras_skeleton.weights import _channel_topology as names_of
+from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.registry import PretrainedWeights
 

@@ -5,7 +5,7 @@ Official code: 6UOOON9/Hyper-GCN.
 
 import functools
 
-from keras_skeleton.weights import _channel_topology as _shared
+from keras_skeleton.weights import tensor_names as _shared
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.registry import PretrainedWeights

@@ -10,8 +10,8 @@ import zlib
 
 import numpy as np
 
-from keras_skeleton import _unpickling
-from keras_skeleton._unpickling import Inert
+from keras_skeleton.datasets.files import unpickling
+from keras_skeleton.datasets.files.unpickling import Inert
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -85,7 +85,7 @@ def read_tensors(path, key=None):
             return _read_torch_zip(path, size, key)
         return _read_torch_legacy(path, size, key)
     except (
-        *_unpickling.ERRORS,
+        *unpickling.ERRORS,
         NotImplementedError,
         RuntimeError,
         zipfile.BadZipFile,
@@ -287,7 +287,7 @@ def _size(values=()):
 
 # What a checkpoint may refer to.
 _NAMES = {
-    **_unpickling.PLAIN,
+    **unpickling.PLAIN,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch", "Size"): _size,
@@ -303,7 +303,7 @@ _NAMES = {
 }
 
 
-class _Unpickler(_unpickling.Unpickler):
+class _Unpickler(unpickling.Unpickler):
     """Builds tensors and plain containers, and nothing else."""
 
     refused = (

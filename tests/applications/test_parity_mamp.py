@@ -16,9 +16,9 @@ from keras_skeleton import layers
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.pretext import LayerwiseAdamW
-from keras_skeleton.pretext import layerwise_scales
-from keras_skeleton.pretext import warmup_cosine
+from keras_skeleton.training import LayerwiseAdamW
+from keras_skeleton.training import layerwise_scales
+from keras_skeleton.training import warmup_cosine
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights.conversion import convert_array
 from keras_skeleton.weights.conversion import official_names

@@ -15,7 +15,7 @@ import pytest
 from keras_skeleton import cli
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import formats
-from keras_skeleton.datasets import nw_ucla
+from keras_skeleton.datasets.readers import nw_ucla
 
 
 def write_clips(folder, num_clips=20):
@@ -70,7 +70,9 @@ def test_mistakes(tmp_path, capsys):
 @pytest.mark.parametrize("name", formats.FORMATS)
 def test_every_format_has_a_reader(name, tmp_path):
     found = formats.FORMATS[name]
-    module = importlib.import_module(f"keras_skeleton.datasets.{found.module}")
+    module = importlib.import_module(
+        f"keras_skeleton.datasets.readers.{found.module}"
+    )
     parameters = inspect.signature(getattr(module, found.maker)).parameters
     assert set(found.options) <= set(parameters)
     needed = {

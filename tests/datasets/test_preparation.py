@@ -6,7 +6,7 @@ import pytest
 
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import preparation
-from keras_skeleton.datasets import readers
+from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.skeletons import Skeleton
 
 LEG = Skeleton("leg", ("hip", "knee", "foot"), ((1, 0), (2, 1)))

@@ -16,23 +16,6 @@ from keras_skeleton.applications import psumnet
 NUM_CLASSES = 3
 
 
-@pytest.fixture
-def random():
-    return np.random.default_rng(0)
-
-
-def _clips(skeleton, num_samples=2, num_persons=2, num_frames=8, seed=1):
-    joints = skeletons.get(skeleton).num_joints
-    random = np.random.default_rng(seed)
-    shape = (num_samples, num_persons, num_frames, joints, 3)
-    return random.normal(size=shape).astype("float32")
-
-
-@pytest.fixture
-def make_clips():
-    return _clips
-
-
 @functools.cache  # compiled functions stay with a model
 def _transformer(skeleton="kinect20", activation=None, persons=2, frames=8):
     """A tiny classifier of the package's form with all weights random."""
@@ -80,8 +63,8 @@ def convolutional():
 @functools.cache
 def _graph_network(system, persons=2, frames=4, **arguments):
     """A shallow graph network with all weights random."""
-    classes = {"ctrgcn": CTRGCN, "hyper_gcn": HyperGCN}
-    if system == "hyper_gcn":
+    classes = {"ctrgcn": CTRGCN, "hypergcn": HyperGCN}
+    if system == "hypergcn":
         arguments = {"num_heads": 2} | arguments
     joints, channels = 20, 3
     if "part" in arguments:
@@ -106,12 +89,12 @@ def make_graph_network():
     return _graph_network
 
 
-@pytest.fixture(params=["ctrgcn", "hyper_gcn", "psumnet", "leg"])
+@pytest.fixture(params=["ctrgcn", "hypergcn", "psumnet", "leg"])
 def graph_network(request):
     """One of each system, and the clips that it takes."""
     # With all joints as neighbours, no choice among them makes a jump.
     arguments = {
-        "hyper_gcn": {"num_neighbors": 30},
+        "hypergcn": {"num_neighbors": 30},
         "leg": {"part": "leg"},
     }.get(request.param, {})
     model = _graph_network(request.param, **arguments)

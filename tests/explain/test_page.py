@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from keras_skeleton import drawing
 from keras_skeleton import explain
 from keras_skeleton import skeletons
 
@@ -48,7 +49,7 @@ def test_page_holds_the_clip(make_clips, tmp_path, skeleton):
         "Attention": np.abs(clip[..., 0]),
         "Saliency": np.abs(clip[..., 1]) ** 2,
     }
-    path = explain.write_page(
+    path = drawing.write_page(
         tmp_path / "clip.html",
         clip,
         skeleton,
@@ -86,7 +87,7 @@ def test_page_holds_the_clip(make_clips, tmp_path, skeleton):
 
 def test_page_is_self_contained(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
-    path = explain.write_page(tmp_path / "clip.html", clip, "kinect20")
+    path = drawing.write_page(tmp_path / "clip.html", clip, "kinect20")
     text = path.read_text(encoding="utf-8")
     page = _Reader(text)
     for tag, attributes in page.elements:
@@ -100,7 +101,7 @@ def test_page_is_self_contained(make_clips, tmp_path):
 
 def test_text_cannot_break_out(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
-    path = explain.write_page(
+    path = drawing.write_page(
         tmp_path / "clip.html",
         clip,
         "kinect20",
@@ -124,16 +125,16 @@ def test_text_cannot_break_out(make_clips, tmp_path):
 def test_equal_and_empty_maps_are_drawable(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
     maps = {"equal": np.ones(clip.shape[:3]), "none": 0 * clip[..., 0]}
-    path = explain.write_page(tmp_path / "a.html", clip, "kinect20", maps)
+    path = drawing.write_page(tmp_path / "a.html", clip, "kinect20", maps)
     for one in _read(path)[1]["maps"]:
         assert one["top"] > one["bottom"] >= 0
-    empty = explain.write_page(tmp_path / "b.html", 0 * clip, "kinect20", maps)
+    empty = drawing.write_page(tmp_path / "b.html", 0 * clip, "kinect20", maps)
     assert not any(_read(empty)[1]["present"])
 
 
 def test_flat_clips_in_pixels(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0][..., :2] * 200 + 500
-    path = explain.write_page(tmp_path / "a.html", clip, "kinect20", up="-y")
+    path = drawing.write_page(tmp_path / "a.html", clip, "kinect20", up="-y")
     data = _read(path)[1]
     assert data["depth"] is False
     points = np.reshape(data["points"], (*clip.shape[:3], 3))
@@ -143,16 +144,16 @@ def test_flat_clips_in_pixels(make_clips, tmp_path):
 def test_a_failed_write_leaves_the_old_page(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
     path = tmp_path / "clip.html"
-    explain.write_page(path, clip, "kinect20")
+    drawing.write_page(path, clip, "kinect20")
     before = path.read_bytes()
     bad = np.ones(clip.shape[:3])
     bad[0, 2, 3] = np.nan
     with pytest.raises(ValueError, match=r"1 NaN .*\(0, 2, 3\)"):
-        explain.write_page(path, clip, "kinect20", bad)
+        drawing.write_page(path, clip, "kinect20", bad)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["clip.html"]
     with pytest.raises(FileNotFoundError):
-        explain.write_page(tmp_path / "none" / "a.html", clip, "kinect20")
+        drawing.write_page(tmp_path / "none" / "a.html", clip, "kinect20")
 
 
 def test_bad_input(make_clips, tmp_path):
@@ -161,7 +162,7 @@ def test_bad_input(make_clips, tmp_path):
 
     def write(message, clip=clip, importance=None, **options):
         with pytest.raises(ValueError, match=message):
-            explain.write_page(path, clip, "kinect20", importance, **options)
+            drawing.write_page(path, clip, "kinect20", importance, **options)
 
     write("must be finite", clip=np.where(clip > 1, np.inf, clip))
     write("20", clip=clip[:, :, :12])

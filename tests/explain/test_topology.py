@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton import drawing
 from keras_skeleton import explain
 
 pytest.importorskip("matplotlib")
@@ -96,7 +97,7 @@ def test_blocks(make_graph_network, make_transformer):
     assert explain.block_joints(whole, 0) == tuple(range(20))
     part = make_graph_network("hand", part="hand")
     assert explain.block_joints(part) == HAND
-    hyper = make_graph_network("hyper_gcn")
+    hyper = make_graph_network("hypergcn")
     assert explain.block_joints(hyper) == tuple(range(20))
     assert explain.graph_blocks(make_transformer()) == ()
 
@@ -156,7 +157,7 @@ def test_graphs_of_a_part(make_graph_network, clips):
 def test_hyper_edges(make_graph_network, clips):
     block = "block_1"
     model = make_graph_network(
-        "hyper_gcn", num_neighbors=4, distinct_virtual_joints=True
+        "hypergcn", num_neighbors=4, distinct_virtual_joints=True
     )
     convolution = _convolution(model, block)
     edges = explain.hyper_edges(model, clips, block, batch_size=2)
@@ -188,7 +189,7 @@ def test_hyper_edges(make_graph_network, clips):
 
 
 def test_without_virtual_joints(make_graph_network, clips):
-    model = make_graph_network("hyper_gcn", num_virtual_joints=0)
+    model = make_graph_network("hypergcn", num_virtual_joints=0)
     assert explain.hyper_edges(model, clips).graph.shape == (3, 2, 2, 20, 20)
 
 
@@ -228,7 +229,7 @@ def test_drawn_topology(make_clips, random, tmp_path, skeleton):
     size = joints + 2
     graph = random.random((2, size, size))
     graph[:, 3, 5] = 2
-    figure = explain.draw_topology(frame, skeleton, graph, num_links=7)
+    figure = drawing.draw_topology(frame, skeleton, graph, num_links=7)
     body, table, second, _, bar = figure.axes
     assert second.get_title() == "Person 2" and bar.get_ylabel() == "Weight"
     assert len(_arrows(body)) == 7
@@ -253,7 +254,7 @@ def test_symmetric_and_signed_graphs(make_clips):
     graph[2, 7] = graph[7, 2] = -1
     graph[4, 9] = graph[9, 4] = 0.5
     np.fill_diagonal(graph, 3)
-    figure = explain.draw_topology(frame, "nw_ucla", graph)
+    figure = drawing.draw_topology(frame, "nw_ucla", graph)
     body, table, bar = figure.axes
     # Each pair once, without a direction; links of weight 0 not at all.
     assert len(_arrows(body)) == 2
@@ -268,7 +269,7 @@ def test_topology_of_a_part(make_clips, random):
     frame = make_clips("nw_ucla", 1)[0]
     frame[1] = 0
     graph = random.random((9, 9))
-    figure = explain.draw_topology(frame[:, 0], "nw_ucla", graph, joints=HAND)
+    figure = drawing.draw_topology(frame[:, 0], "nw_ucla", graph, joints=HAND)
     body, table, _ = figure.axes
     assert len(body.lines) == 19
     assert len(body.collections[0].get_offsets()) == 9
@@ -282,7 +283,7 @@ def test_left_stays_left(random):
         # Along one line on the ground, as the sensor sees it from -z.
         along = np.linspace(-1, 1, 20)
         frame[:, 0], frame[:, 2] = np.cos(angle) * along, np.sin(angle) * along
-        figure = explain.draw_topology(frame, "nw_ucla", np.eye(20))
+        figure = drawing.draw_topology(frame, "nw_ucla", np.eye(20))
         x, y = figure.axes[0].collections[0].get_offsets().T
         np.testing.assert_allclose(x, -along, atol=1e-5)
         np.testing.assert_allclose(y, frame[:, 1], atol=1e-6)
@@ -293,7 +294,7 @@ def test_drawn_hyper_edges(make_clips, random, tmp_path):
     incidence = random.random((2, 27, 27)) * (random.random((2, 27, 27)) < 0.2)
     incidence[:, 4, 7] = 3
     weights = random.random((2, 27)) - 0.5
-    figure = explain.draw_hyper_edges(
+    figure = drawing.draw_hyper_edges(
         frame, "ntu", incidence, weights=weights, edges=[7, 11, 26]
     )
     assert len(figure.axes) == 6
@@ -321,7 +322,7 @@ def test_the_strongest_hyper_edges(make_clips, random):
     incidence[:, 8] = 1
     weights = np.zeros(20)
     weights[[3, 13]] = 0.2, -0.9
-    figure = explain.draw_hyper_edges(
+    figure = drawing.draw_hyper_edges(
         frame, "nw_ucla", incidence, weights=weights, edges=2
     )
     titles = [panel.get_title() for panel in figure.axes]
@@ -329,14 +330,14 @@ def test_the_strongest_hyper_edges(make_clips, random):
         "Left knee\nweight -0.90, 1 joint",
         "Head\nweight 0.20, 1 joint",
     ]
-    figure = explain.draw_hyper_edges(frame, "nw_ucla", incidence, edges=1)
+    figure = drawing.draw_hyper_edges(frame, "nw_ucla", incidence, edges=1)
     assert figure.axes[0].get_title() == "Right shoulder\n20 joints"
 
 
 def test_bad_drawings(make_clips):
     frame = make_clips("nw_ucla", 1)[0, :, 0]
 
-    def wrong(match, graph, *, function=explain.draw_topology, **arguments):
+    def wrong(match, graph, *, function=drawing.draw_topology, **arguments):
         with pytest.raises(ValueError, match=match):
             function(
                 arguments.pop("frame", frame), "nw_ucla", graph, **arguments
@@ -353,7 +354,7 @@ def test_bad_drawings(make_clips):
     wrong("nobody", square, frame=0 * frame)
     wrong("20", square, frame=frame[:, :5])
     wrong("`up`", square, up="x")
-    hyper = {"function": explain.draw_hyper_edges}
+    hyper = {"function": drawing.draw_hyper_edges}
     wrong("Choose one head", np.ones((20, 19)), **hyper)
     wrong("Choose one head", -square, **hyper)
     wrong("20 values", square, weights=np.ones(3), **hyper)

@@ -7,8 +7,8 @@ from shallow import shallow_graph_networks
 from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
 from keras_skeleton.applications import PSUMNet
-from keras_skeleton.pretext import SGD
-from keras_skeleton.pretext import WarmupSteps
+from keras_skeleton.training import SGD
+from keras_skeleton.training import WarmupSteps
 
 keras_tuner = pytest.importorskip("keras_tuner")
 
@@ -18,7 +18,7 @@ SKELETON = {"input_shape": (1, 4, 20, 3), "skeleton": "nw_ucla"}
 RECIPE = {"learning_rate", "weight_decay", "label_smoothing"}
 # Class, the narrow spaces of a short test, arguments, and what is searched.
 SYSTEMS = {
-    "hyper_gcn": (
+    "hypergcn": (
         tuning.HyperGCNTraining,
         {"size": "base", "hidden_dim": 8, "num_neighbors": 4},
         {"num_heads": 2, **SKELETON},

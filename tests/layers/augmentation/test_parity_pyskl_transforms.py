@@ -8,7 +8,7 @@ from keras import ops
 from support import assert_close
 from support import read_fixture
 
-from keras_skeleton.datasets._decompress import decompress_pose
+from keras_skeleton.datasets.readers._decompress import decompress_pose
 from keras_skeleton.layers.augmentation import PadTo
 from keras_skeleton.layers.augmentation import Persons
 from keras_skeleton.layers.augmentation import PreNormalize2D

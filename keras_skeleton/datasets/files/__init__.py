@@ -1,0 +1,1 @@
+"""Reading the files of others safely: nothing in them is executed."""

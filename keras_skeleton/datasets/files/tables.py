@@ -1,0 +1,175 @@
+"""CSV tables of joints, divided into clips."""
+
+import csv
+import io
+import math
+import typing
+
+import numpy as np
+
+from keras_skeleton.datasets.files import parsing
+
+COORDINATES = ("x", "y", "z", "score")
+NEEDED = ("frame", "joint", "x", "y")
+# Places in a clip for each line of its table.
+MOST_EMPTY = 100
+
+
+class Table(typing.NamedTuple):
+    """The lines of a CSV table, by clips.
+
+    Attributes:
+        columns: dictionary from the names of columns to their places.
+        clips: dictionary from the name of each clip, or `None`, to a list
+            of pairs: the number of a line and its texts.
+    """
+
+    columns: dict
+    clips: dict
+
+
+def parse_csv(data, metadata=()):
+    """Reads a CSV table.
+
+    Args:
+        data: bytes of the text.
+        metadata: names of further columns that are needed.
+
+    Returns:
+        A `Table`.
+
+    Raises:
+        ValueError: if a column is missing or a line has another length.
+    """
+    rows = _open_rows(data)
+    clips = {}
+    try:
+        header = _read_header(rows)
+        columns = {name: place for place, name in enumerate(header)}
+        missing = sorted({*NEEDED, *metadata} - set(columns))
+        if missing:
+            raise ValueError(f"its first line names no column {missing[0]!r}")
+        for row in rows:
+            if not any(row):
+                continue
+            if len(row) != len(header):
+                raise ValueError(
+                    f"line {rows.line_num} has {len(row)} values, the first "
+                    f"line {len(header)}"
+                )
+            name = row[columns["clip"]] if "clip" in columns else None
+            clips.setdefault(name, []).append((rows.line_num, row))
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from error
+    if not clips:
+        raise ValueError("it has no lines below the first")
+    return Table(columns, clips)
+
+
+def parse_header(data):
+    """Returns the names of the columns of a CSV table."""
+    try:
+        return _read_header(_open_rows(data))
+    except csv.Error as error:
+        raise ValueError(f"line 1: {error}") from error
+
+
+def coordinates_of(columns):
+    """Returns the coordinates among the names of columns, in order."""
+    return tuple(name for name in COORDINATES if name in columns)
+
+
+def _open_rows(data):
+    text = io.StringIO(data.decode("utf-8-sig"), newline="")
+    return csv.reader(text, strict=True)
+
+
+def _read_header(rows):
+    names = [name.strip().lower() for name in next(rows, [])]
+    seen = set()
+    for name in filter(None, names):
+        if name in seen:
+            raise ValueError(
+                f"its first line names the column {name[:40]!r} twice"
+            )
+        seen.add(name)
+    return names
+
+
+def arrange(rows, columns, skeleton):
+    """Lays the lines of a clip out over persons, frames and joints.
+
+    Args:
+        rows: list of pairs, see `Table`.
+        columns: See `Table`.
+        skeleton: A `Skeleton`.
+
+    Returns:
+        float32 array `(M, T, V, C)`.
+
+    Raises:
+        ValueError: if a line holds no number or joint, or repeats one, or
+            if the array would be mostly empty.
+    """
+    numbers = _numbers(rows, columns, "frame")
+    times = {number: t for t, number in enumerate(sorted(set(numbers)))}
+    persons = {}
+    if "person" in columns:
+        for _, row in rows:
+            persons.setdefault(row[columns["person"]], len(persons))
+    joints = {str(index): index for index in range(skeleton.num_joints)}
+    joints |= {name: index for index, name in enumerate(skeleton.joints)}
+    used = coordinates_of(columns)
+    shape = (max(len(persons), 1), len(times), skeleton.num_joints)
+    if math.prod(shape) > MOST_EMPTY * len(rows):
+        raise ValueError(
+            f"its {len(rows)} lines leave most of {shape[0]} persons, "
+            f"{shape[1]} frames and {shape[2]} joints empty"
+        )
+    places = {}
+    for (line, row), number in zip(rows, numbers, strict=True):
+        joint = joints.get(row[columns["joint"]].strip())
+        if joint is None:
+            raise ValueError(
+                f"line {line}: the skeleton {skeleton.name!r} has no joint "
+                f"{row[columns['joint']][:40]!r}"
+            )
+        person = persons[row[columns["person"]]] if persons else 0
+        place = (person, times[number], joint)
+        if places.setdefault(place, line) != line:
+            raise ValueError(
+                f"line {line} describes the same joint as line {places[place]}"
+            )
+    clip = np.zeros((*shape, len(used)), "float32")
+    values = [_numbers(rows, columns, name) for name in used]
+    clip[tuple(np.array(list(places)).T)] = parsing.to_float32(values).T
+    return clip
+
+
+def only_value(rows, columns, name):
+    """The text that a column has in all lines of a clip."""
+    values = {row[columns[name]].strip() for _, row in rows}
+    if len(values) > 1:
+        first, second = sorted(values)[:2]
+        raise ValueError(
+            f"its lines differ in the column {name!r}: {first[:40]!r} and "
+            f"{second[:40]!r}"
+        )
+    return values.pop()
+
+
+def _numbers(rows, columns, name):
+    """The finite numbers of a column."""
+    numbers = []
+    for line, row in rows:
+        try:
+            number = float(row[columns[name]])
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(
+                f"line {line}: {row[columns[name]][:40]!r} in the column "
+                f"{name!r} is not a number"
+            )
+        numbers.append(number)
+    return numbers

@@ -1,0 +1,371 @@
+"""BVH motion capture files: hierarchies of joints and their rotations."""
+
+import re
+import typing
+
+import numpy as np
+
+from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.readers import _extracted
+from keras_skeleton.datasets.readers.base import Clip
+from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.skeletons import Skeleton
+
+MOST_JOINTS = 256
+LONGEST_HIERARCHY = 1 << 20
+LONGEST_NAME = 200
+# Joints in frames: over half an hour of a body.
+MOST_PLACES = 1 << 24
+POSITIONS = ("Xposition", "Yposition", "Zposition")
+ROTATIONS = ("Xrotation", "Yrotation", "Zrotation")
+HINT = (
+    "Pass the path of a .bvh file, or of a folder or .zip archive of such "
+    "files with the same joints."
+)
+
+
+class Motion(typing.NamedTuple):
+    """What a BVH file holds.
+
+    Attributes:
+        names: list of strings, the joints in the order of the file; the end
+            of a limb is called after its last joint, with `_end`.
+        parents: list of integers, -1 for the root.
+        offsets: float64 array `(V, 3)` from each parent.
+        channels: list of a list of strings for each joint, such as
+            `["Zrotation", "Xrotation", "Yrotation"]`.
+        values: float64 array `(T, all channels)`, angles in degrees.
+        frame_time: float, seconds from one frame to the next.
+    """
+
+    names: list
+    parents: list
+    offsets: np.ndarray
+    channels: list
+    values: np.ndarray
+    frame_time: float
+
+
+def load_data(
+    path,
+    scale=1.0,
+    relative_positions=False,
+    labels=None,
+    class_names=None,
+    strict=False,
+    workers=1,
+):
+    """Reads BVH motion capture as positions of joints.
+
+    A file is a clip, named by its path without `.bvh`. All must have the
+    same joints in the same order as the first one; offsets, that is, the
+    lengths of bones, may differ. The skeleton is made of the hierarchy: the
+    ends of limbs are joints too, and joints whose names differ by `left` and
+    `right` (or a first letter `L` and `R`) mirror each other.
+
+    A joint's rotation is the product of the rotations about the axes of its
+    channels, the first one leftmost, acting on column vectors; a child lies
+    at its offset in the turned axes of its parent.
+
+    Args:
+        path: path of a file, or of a folder or .zip archive of files.
+        scale: float, what to multiply positions by, such as 0.01 to get
+            metres of centimetres; BVH files do not name their unit.
+        relative_positions: boolean. If false, the position channels of a
+            joint take the place of its offset, as most programs write them;
+            if true, they are added to it.
+        labels: dictionary from names of clips to their classes, numbers from
+            0 or names of classes. Clips without one get the label -1.
+        class_names: list of the names of the classes, in the order of their
+            numbers; by default those in `labels`, in alphabetical order.
+        strict: boolean, whether a file that cannot be used is an error. If
+            not, it is left out, and named in a warning and in `skipped`.
+        workers: integer, the processes that read.
+
+    Returns:
+        A `Sequences` object with clips `(1, T, V, 3)` and the metadata
+        `"frame_time"` in seconds.
+
+    Raises:
+        FileNotFoundError: if there are no such files at `path`.
+        ValueError: if no file can be used, or if one cannot and `strict`.
+
+    Example:
+
+    ```python
+    data = keras_skeleton.datasets.bvh.load_data("motions", scale=0.01)
+    print(data.skeleton.joints, data.metadata["frame_time"])
+    ```
+    """
+    reader = BVHReader(path, scale, relative_positions, labels, class_names)
+    return collect(reader, strict, workers)
+
+
+class BVHReader(_extracted.ExtractedReader):
+    """Reader of BVH files; a unit is the name of a file.
+
+    Args:
+        path: See `load_data`, also for the other arguments.
+        scale: float.
+        relative_positions: boolean.
+        labels: dictionary or `None`.
+        class_names: list of strings or `None`.
+    """
+
+    def __init__(
+        self,
+        path,
+        scale=1.0,
+        relative_positions=False,
+        labels=None,
+        class_names=None,
+    ):
+        super().__init__(path, ".bvh", HINT, labels, class_names)
+        self.scale = scale
+        self.relative_positions = relative_positions
+        self.skeleton = self._find_skeleton(path)
+
+    def read(self, unit):
+        motion = parse_bvh(self._source.read(unit))
+        skeleton = self.skeleton
+        parents = [max(parent, 0) for parent in motion.parents]
+        if (
+            tuple(motion.names) != skeleton.joints
+            or tuple(parents) != skeleton.parents
+        ):
+            raise ValueError(
+                f"its {len(motion.names)} joints are not the "
+                f"{skeleton.num_joints} of the first file"
+            )
+        clip = joint_positions(motion, self.relative_positions)
+        with np.errstate(over="ignore", invalid="ignore"):
+            clip = np.float32(clip * self.scale)
+        name = unit[: -len(".bvh")]
+        metadata = {"frame_time": motion.frame_time}
+        yield Clip(name, clip, self.label(name), metadata)
+
+    def _find_skeleton(self, path):
+        faults = []
+        for name in self._source.names:
+            try:
+                return make_skeleton(parse_bvh(self._source.read(name)))
+            except ValueError as error:
+                faults.append(f"{name!r}: {error}")
+        raise ValueError(
+            f"None of the files in {str(path)!r} is a BVH file. {faults[0]}"
+        )
+
+
+def make_skeleton(motion, name="bvh"):
+    """Makes the layout of a `Motion`.
+
+    Args:
+        motion: A `Motion`.
+        name: string, the name of the layout.
+
+    Returns:
+        A `Skeleton` with the joints in the order of the file.
+    """
+    places = {joint: place for place, joint in enumerate(motion.names)}
+    mirror = []
+    for joint, place in places.items():
+        twin = places.get(_other_side(joint))
+        if twin is not None:
+            mirror.append((place, twin))
+    return Skeleton(
+        name=name,
+        joints=motion.names,
+        edges=[(c, p) for c, p in enumerate(motion.parents) if p >= 0],
+        mirror=mirror,
+    )
+
+
+def _other_side(joint):
+    """The name of the right joint of a left one, or `None`."""
+    for left, right in (
+        ("left", "right"),
+        ("Left", "Right"),
+        ("LEFT", "RIGHT"),
+    ):
+        if left in joint:
+            return joint.replace(left, right)
+    for left, right in (("L", "R"), ("l_", "r_")):
+        if joint.startswith(left):
+            return right + joint[len(left) :]
+    return None
+
+
+def joint_positions(motion, relative_positions=False):
+    """Computes where the joints are.
+
+    Args:
+        motion: A `Motion`.
+        relative_positions: See `load_data`.
+
+    Returns:
+        float64 array `(T, V, 3)`.
+    """
+    num_frames = len(motion.values)
+    places = np.zeros((num_frames, len(motion.names), 3))
+    turns = np.zeros((num_frames, len(motion.names), 3, 3))
+    column = 0
+    # Broken values are found where clips are checked.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for joint, parent in enumerate(motion.parents):
+            channels = motion.channels[joint]
+            values = motion.values[:, column : column + len(channels)]
+            column += len(channels)
+            offset = np.tile(motion.offsets[joint], (num_frames, 1))
+            turn = np.broadcast_to(np.eye(3), (num_frames, 3, 3))
+            for channel, value in zip(channels, values.T, strict=True):
+                if channel in ROTATIONS:
+                    axis = ROTATIONS.index(channel)
+                    turn = turn @ _rotation(axis, np.radians(value))
+                elif relative_positions:
+                    offset[:, POSITIONS.index(channel)] += value
+                else:
+                    offset[:, POSITIONS.index(channel)] = value
+            if parent < 0:
+                places[:, joint], turns[:, joint] = offset, turn
+                continue
+            moved = turns[:, parent] @ offset[..., None]
+            places[:, joint] = places[:, parent] + moved[..., 0]
+            turns[:, joint] = turns[:, parent] @ turn
+    return places
+
+
+def _rotation(axis, angles):
+    """Matrices `(T, 3, 3)` that turn column vectors about an axis."""
+    matrices = np.zeros((len(angles), 3, 3))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrices[:, axis, axis] = 1
+    matrices[:, first, first] = matrices[:, second, second] = np.cos(angles)
+    matrices[:, second, first] = np.sin(angles)
+    matrices[:, first, second] = -np.sin(angles)
+    return matrices
+
+
+def parse_bvh(data):
+    """Reads a BVH file.
+
+    Args:
+        data: bytes of the text.
+
+    Returns:
+        A `Motion`.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    border = re.search(rb"\sMOTION\s", data[:LONGEST_HIERARCHY])
+    if not border:
+        raise ValueError("it has no part MOTION")
+    names, parents, offsets, channels = _parse_hierarchy(data[: border.start()])
+    words = data[border.end() :].split(None, 5)
+    labels = [word.lower() for word in words[:1] + words[2:4]]
+    if len(words) < 5 or labels != [b"frames:", b"frame", b"time:"]:
+        raise ValueError("its part MOTION lacks `Frames:` or `Frame Time:`")
+    num_frames = _whole(words[1], "Frames:")
+    frame_time = _number(words[4])
+    if not 0 <= frame_time < np.inf:
+        raise ValueError(f"its `Frame Time:` is {frame_time}")
+    width = sum(map(len, channels))
+    values = parsing.parse_numbers(words[5] if len(words) > 5 else b"")
+    if values is None:
+        raise ValueError("its motion holds something that is not a number")
+    if not width or len(values) != num_frames * width:
+        raise ValueError(
+            f"its motion has {len(values)} numbers; expected {num_frames} "
+            f"frames of {width} channels"
+        )
+    if num_frames * len(names) > MOST_PLACES:
+        raise ValueError("its motion is too long; cut it into clips")
+    values = values.reshape(num_frames, width)
+    return Motion(names, parents, offsets, channels, values, frame_time)
+
+
+def _parse_hierarchy(head):
+    """Returns names, parents, offsets and channels of the joints."""
+    words = iter(head.split())
+    names, parents, offsets, channels = [], [], [], []
+    # Joints that are not complete yet, the last one innermost; -1 stands for
+    # none.
+    path = [-1]
+    _expect(words, b"HIERARCHY")
+    for word in words:
+        if word == b"}" and len(path) > 1:
+            path.pop()
+        elif word in (b"ROOT", b"JOINT", b"End"):
+            is_root = path[-1] < 0
+            if (word == b"ROOT") != is_root or (is_root and names):
+                raise ValueError("its hierarchy does not grow from one ROOT")
+            if len(names) == MOST_JOINTS:
+                raise ValueError(f"it has more than {MOST_JOINTS} joints")
+            name = next(words, b"").decode("utf-8", "replace")
+            if word == b"End":
+                name = f"{names[path[-1]]}_end"
+            names.append(_unused(name[:LONGEST_NAME], names))
+            parents.append(path[-1])
+            path.append(len(names) - 1)
+            channels.append([])
+            offsets.append(_parse_offset(words))
+        elif word == b"CHANNELS" and path[-1] >= 0 and not channels[path[-1]]:
+            channels[path[-1]] = _parse_channels(words)
+        else:
+            raise ValueError(f"its hierarchy holds {word[:40]!r}")
+    if len(path) > 1 or not names:
+        raise ValueError("its hierarchy is not complete")
+    return names, parents, np.array(offsets), channels
+
+
+def _parse_offset(words):
+    _expect(words, b"{")
+    _expect(words, b"OFFSET")
+    return [_number(next(words, b"")) for _ in range(3)]
+
+
+def _parse_channels(words):
+    count = _whole(next(words, b""), "CHANNELS")
+    if count > len(POSITIONS + ROTATIONS):
+        raise ValueError(f"a joint has {count} channels")
+    return [_channel(next(words, b"")) for _ in range(count)]
+
+
+def _expect(words, wanted):
+    word = next(words, b"")
+    if word != wanted:
+        raise ValueError(
+            f"its hierarchy has {word[:40]!r} where {wanted!r} is expected"
+        )
+
+
+def _unused(name, names):
+    """The name, with a number if another joint has it."""
+    unused, number = name, 2
+    while unused in names:
+        unused, number = f"{name}_{number}", number + 1
+    return unused
+
+
+def _channel(word):
+    for channel in (*POSITIONS, *ROTATIONS):
+        if word.lower() == channel.lower().encode():
+            return channel
+    raise ValueError(f"there is no channel {word[:40]!r}")
+
+
+def _number(word):
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{word[:40]!r} is not a number") from None
+
+
+def _whole(word, what):
+    try:
+        number = int(word)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"`{what}` is {word[:40]!r}, not a whole number")
+    return number

@@ -1,0 +1,355 @@
+"""One's own data: from arrays, from CSV tables or from JSON files.
+
+Three ways lead from anything to `Sequences`, with any layout of joints:
+
+```python
+import keras_skeleton as ks
+
+arm = ks.skeletons.Skeleton(
+    "arm", joints=("shoulder", "elbow", "hand"), edges=((1, 0), (2, 1))
+)
+# Arrays (frames, joints, coordinates), or with persons before the frames.
+data = ks.datasets.Sequences.from_arrays(clips, labels, skeleton=arm)
+# Tables with the columns clip, frame, joint, x, y, z, label.
+data = ks.datasets.custom.from_csv("clips.csv", arm, ["wave", "point"])
+# JSON with {"clips": [{"name": ..., "label": ..., "frames": [...]}, ...]}.
+data = ks.datasets.custom.from_json("clips.json", arm, ["wave", "point"])
+```
+"""
+
+import re
+
+import numpy as np
+
+from keras_skeleton import skeletons
+from keras_skeleton.datasets.files import archives
+from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.files import tables
+from keras_skeleton.datasets.readers import _extracted
+from keras_skeleton.datasets.readers.base import Clip
+from keras_skeleton.datasets.readers.base import Reader
+from keras_skeleton.datasets.readers.base import Skipped
+from keras_skeleton.datasets.readers.base import collect
+
+LONGEST_TEXT = 200
+MOST_JOINTS = 256
+NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+HINT = "Pass the path of a {0} file, or of a folder or .zip archive of them."
+
+
+def from_csv(
+    path, skeleton, class_names=None, metadata=(), strict=False, workers=1
+):
+    """Reads one's own clips from CSV tables.
+
+    A line describes a joint of a person in a frame. The first line names the
+    columns, in any order; others than these are left alone:
+
+    - `clip`: the name of the clip. Without this column, a file is a clip.
+    - `frame`: a number; frames are put in order, missing ones left out.
+    - `person`: anything that tells persons apart, by default one person.
+    - `joint`: the name of a joint of the skeleton, or its number from 0.
+    - `x`, `y`, and optionally `z` and `score`.
+    - `label`: optionally the class, a number from 0 or a name; empty if it
+      is not known.
+
+    Joints without a line are zeros.
+
+    Args:
+        path: path of a file, or of a folder or .zip archive of files.
+        skeleton: `Skeleton` or the name of a registered one.
+        class_names: list of the names of the classes, in the order of their
+            numbers; needed if labels are names.
+        metadata: list of further columns with one value for each clip, such
+            as `["subject"]`. One that is called `"split"` and holds `train`
+            and `test` makes the protocol `"own"`.
+        strict: boolean, whether a clip that cannot be used is an error. If
+            not, it is left out, and named in a warning and in `skipped`.
+        workers: integer, the processes that read.
+
+    Returns:
+        A `Sequences` object with clips `(M, T, V, C)`, `C` the columns that
+        there are of x, y, z and score.
+
+    Raises:
+        FileNotFoundError: if there are no such files at `path`.
+        ValueError: if no clip can be used, or if one cannot and `strict`.
+
+    Example:
+
+    ```python
+    # clip,frame,joint,x,y,label
+    # wave_01,0,shoulder,0.1,1.4,wave
+    data = keras_skeleton.datasets.custom.from_csv(
+        "clips.csv", skeleton=arm, class_names=["wave", "point"]
+    )
+    ```
+    """
+    reader = CSVReader(path, skeleton, class_names, metadata)
+    return collect(reader, strict, workers)
+
+
+def from_json(
+    path, skeleton=None, class_names=None, metadata=(), strict=False, workers=1
+):
+    """Reads one's own clips from JSON files.
+
+    A file holds `{"clips": [clip, ...]}`, and a clip
+    `{"name": "wave_01", "label": "wave", "frames": [...]}` with nested lists
+    `(T, V, C)`, or `(M, T, V, C)` for several persons. The label, a number
+    from 0 or a name, may be missing. Beside the clips, `"skeleton"` (a name
+    or what `Skeleton.to_dict` returns), `"class_names"` and `"coordinates"`
+    (by default x, y, z, score, as far as they go) may be given; those of the
+    first file count.
+
+    Args:
+        path: path of a file, or of a folder or .zip archive of files.
+        skeleton: `Skeleton` or the name of a registered one, or `None` for
+            that of the file.
+        class_names: list of the names of the classes, in the order of their
+            numbers, or `None` for those of the file.
+        metadata: list of further keys of each clip, see `from_csv`.
+        strict: See `from_csv`.
+        workers: integer, the processes that read.
+
+    Returns:
+        A `Sequences` object with clips `(M, T, V, C)`.
+
+    Raises:
+        FileNotFoundError: if there are no such files at `path`.
+        ValueError: if no clip can be used, or if one cannot and `strict`.
+
+    Example:
+
+    ```python
+    clips = [{"name": "wave_01", "label": 0, "frames": array.tolist()}]
+    with open("clips.json", "w") as file:
+        json.dump({"skeleton": arm.to_dict(), "clips": clips}, file)
+    data = keras_skeleton.datasets.custom.from_json("clips.json")
+    ```
+    """
+    reader = JSONReader(path, skeleton, class_names, metadata)
+    return collect(reader, strict, workers)
+
+
+class _OwnReader(Reader):
+    """What the readers of one's own data have in common."""
+
+    ending = None
+
+    def __init__(self, path, metadata):
+        self._source = archives.open_source(
+            path, self.ending, HINT.format(self.ending)
+        )
+        self._metadata = tuple(metadata)
+
+    def units(self):
+        return self._source.names
+
+    def splits(self, names, labels, metadata):
+        if "split" not in metadata:
+            return {}
+        return {
+            "own": {
+                part: np.flatnonzero(metadata["split"] == part)
+                for part in ("train", "test")
+            }
+        }
+
+
+class CSVReader(_OwnReader):
+    """Reader of one's own CSV tables; a unit is the name of a file.
+
+    Args:
+        path: See `from_csv`, also for the other arguments.
+        skeleton: `Skeleton` or string.
+        class_names: list of strings or `None`.
+        metadata: list of strings.
+    """
+
+    ending = ".csv"
+
+    def __init__(self, path, skeleton, class_names=None, metadata=()):
+        super().__init__(path, metadata)
+        self.skeleton = skeletons.get(skeleton)
+        self.class_names = None if class_names is None else list(class_names)
+        first = self._source.names[0]
+        try:
+            header = tables.parse_header(self._source.read(first))
+        except ValueError as error:
+            raise ValueError(f"{first!r}: {error}") from error
+        self.coordinates = tables.coordinates_of(header)
+
+    def read(self, unit):
+        table = tables.parse_csv(self._source.read(unit), self._metadata)
+        found = tables.coordinates_of(table.columns)
+        if found != self.coordinates:
+            raise ValueError(
+                f"it has the coordinates {found}, the first file "
+                f"{self.coordinates}"
+            )
+        for name, rows in table.clips.items():
+            name = unit[: -len(self.ending)] if name is None else name
+            try:
+                yield self._make_clip(name, rows, table.columns)
+            except ValueError as error:
+                yield Skipped(name, str(error))
+
+    def _make_clip(self, name, rows, columns):
+        frames = tables.arrange(rows, columns, self.skeleton)
+        label = None
+        if "label" in columns:
+            label = tables.only_value(rows, columns, "label")
+        metadata = {
+            key: _as_value(tables.only_value(rows, columns, key))
+            for key in self._metadata
+        }
+        label = _read_label(label, self.class_names)
+        return Clip(name, frames, label, metadata)
+
+
+class JSONReader(_OwnReader):
+    """Reader of one's own JSON files; a unit is the name of a file.
+
+    Args:
+        path: See `from_json`, also for the other arguments.
+        skeleton: `Skeleton`, string or `None`.
+        class_names: list of strings or `None`.
+        metadata: list of strings.
+    """
+
+    ending = ".json"
+
+    def __init__(self, path, skeleton=None, class_names=None, metadata=()):
+        super().__init__(path, metadata)
+        first = self._source.names[0]
+        try:
+            found = parse_json(self._source.read(first))
+            if skeleton is None:
+                skeleton = read_skeleton(found.get("skeleton"))
+            if class_names is None:
+                class_names = _read_names(found, "class_names")
+            self.coordinates = _read_names(found, "coordinates")
+            if self.coordinates is None:
+                self.coordinates = _count_coordinates(found["clips"])
+        except ValueError as error:
+            raise ValueError(f"{first!r}: {error}") from error
+        self.skeleton = skeletons.get(skeleton)
+        self.class_names = None if class_names is None else list(class_names)
+
+    def read(self, unit):
+        content = parse_json(self._source.read(unit))
+        for place, entry in enumerate(content["clips"]):
+            name = f"{unit[: -len(self.ending)]}_{place}"
+            if isinstance(entry, dict):
+                name = str(entry.get("name", name))[:LONGEST_TEXT]
+            try:
+                yield self._make_clip(name, entry)
+            except ValueError as error:
+                yield Skipped(name, str(error))
+
+    def _make_clip(self, name, entry):
+        if not isinstance(entry, dict):
+            raise ValueError("it is not described by names and values")
+        missing = {"frames", *self._metadata} - set(entry)
+        if missing:
+            raise ValueError(f"it has no {sorted(missing)[0]!r}")
+        frames = entry["frames"]
+        persons = (None,) * (_depth(frames) == 4)
+        shape = (*persons, None, None, len(self.coordinates))
+        metadata = {key: _as_value(entry[key]) for key in self._metadata}
+        label = _read_label(entry.get("label"), self.class_names)
+        return Clip(name, parsing.to_array(frames, shape), label, metadata)
+
+
+def parse_json(data):
+    """Reads a JSON file of clips.
+
+    Args:
+        data: bytes of the text.
+
+    Returns:
+        A dictionary in which `"clips"` is a list.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    content = parsing.parse_json(data)
+    clips = content.get("clips") if isinstance(content, dict) else None
+    if not isinstance(clips, list):
+        raise ValueError("it has no list 'clips'")
+    return content
+
+
+def read_skeleton(found):
+    """Makes the layout that a file describes.
+
+    Args:
+        found: what stands in the file.
+
+    Returns:
+        A `Skeleton`.
+
+    Raises:
+        ValueError: if it describes none, or one of over 256 joints.
+    """
+    if found is None:
+        raise ValueError(
+            "it names no 'skeleton'; add it there, or pass `skeleton`"
+        )
+    joints = found.get("joints") if isinstance(found, dict) else ()
+    if isinstance(joints, list | tuple) and len(joints) <= MOST_JOINTS:
+        try:
+            return skeletons.get(found)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"its 'skeleton' is invalid: {error}") from error
+    raise ValueError(
+        f"its 'skeleton' must have a list of at most {MOST_JOINTS} joints"
+    )
+
+
+def _read_names(found, key):
+    names = found.get(key)
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"its {key!r} are not a list of texts")
+    return names
+
+
+def _count_coordinates(clips):
+    """Names for as many coordinates as the first joint of a file has."""
+    found = clips[0] if clips else None
+    found = found.get("frames") if isinstance(found, dict) else None
+    for _ in range(_depth(found) - 1):
+        found = found[0]
+    number = len(found) if isinstance(found, list) else 0
+    if not 2 <= number <= 4:
+        raise ValueError("its first clip has no joint of 2 to 4 coordinates")
+    return tables.COORDINATES[:number]
+
+
+def _read_label(label, class_names):
+    if label is None or label in ("", "-1", -1):
+        return -1
+    if isinstance(label, str) and label not in (class_names or ()):
+        label = _as_value(label)
+    return _extracted.number_label(label, class_names)
+
+
+def _as_value(value):
+    """A number if it is a whole one, else a short text."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            raise ValueError(f"{value[:40]!r}... is too long a text")
+        return int(value) if NUMBER.fullmatch(value) else value
+    if isinstance(value, bool | int | float) and abs(value) < 1 << 62:
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is neither a number nor a text")
+
+
+def _depth(frames):
+    depth = 0
+    while isinstance(frames, list) and frames and depth < 4:
+        frames, depth = frames[0], depth + 1
+    return depth

@@ -1,0 +1,20 @@
+"""Skeletons, animations, pages, graphs and tables as pictures.
+
+Nothing here knows a model: pictures take clips, maps and graphs.
+"""
+
+from keras_skeleton._lazy import attach
+
+_HOMES = {
+    "animate": "figures",
+    "draw_attention": "figures",
+    "draw_confusion_matrix": "figures",
+    "draw_heat_map": "figures",
+    "draw_hyper_edges": "topologies",
+    "draw_skeleton": "figures",
+    "draw_strip": "figures",
+    "draw_topology": "topologies",
+    "write_page": "page",
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)

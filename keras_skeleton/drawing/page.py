@@ -1,0 +1,181 @@
+"""One self-contained HTML page that plays and explains a clip."""
+
+import html
+import json
+import os
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from keras_skeleton.drawing import _geometry
+
+
+def write_page(
+    path,
+    clip,
+    skeleton,
+    importance=None,
+    *,
+    title="Skeleton clip",
+    prediction=None,
+    probabilities=None,
+    class_names=None,
+    frame_rate=30,
+    up="y",
+):
+    """Writes an interactive page of one clip as a single HTML file.
+
+    The skeleton moves and its joints glow by importance. The page plays,
+    pauses, scrubs, rotates (drag), zooms (wheel or pinch) and shows a map of
+    joints over time. It needs no server, no network and no library: all data
+    and code are inside the file, so it can be mailed or put into a report.
+
+    Args:
+        path: Where to write; an existing file is replaced.
+        clip: Array `(M, T, V, C)` or `(T, V, C)` with 2 or 3 coordinates. A
+            person whose coordinates are all zero in a frame is absent there.
+        skeleton: A `Skeleton` or the name of a registered one.
+        importance: Array `(M, T, V)` of non-negative numbers, or a dict of
+            several such arrays by the name under which they can be chosen.
+            Only their relative size matters.
+        title: Heading of the page.
+        prediction: A sentence shown beside the heading.
+        probabilities: K class probabilities, listed with bars.
+        class_names: K names of the classes.
+        frame_rate: Frames per second at normal speed.
+        up: Axis that points up: `"y"` (Kinect), `"z"`, or `"-y"` for image
+            coordinates.
+
+    Returns:
+        The path, a `pathlib.Path`.
+
+    Raises:
+        ValueError: If an array has the wrong shape or holds NaN.
+
+    Example:
+
+    ```python
+    write_page(
+        "throw.html",
+        clip,
+        "nw_ucla",
+        {"Attention": attention, "Saliency": saliency},
+        title="Throw",
+        probabilities=[0.9, 0.1],
+        class_names=["throw", "carry"],
+    )
+    ```
+    """
+    clip, skeleton = _geometry.check_clip(clip, skeleton)
+    if not (np.isfinite(frame_rate) and frame_rate > 0):
+        raise ValueError(
+            f"`frame_rate` must be positive. Received: {frame_rate}"
+        )
+    data = _describe_clip(clip, skeleton, up)
+    data["frameRate"] = float(frame_rate)
+    data["maps"] = _describe_maps(importance, clip)
+    data["classes"] = _describe_classes(probabilities, class_names)
+    _write_text(Path(path), _fill(data, str(title), str(prediction or "")))
+    return Path(path)
+
+
+def _describe_clip(clip, skeleton, up):
+    points = _geometry.to_upright(clip, up)
+    present = _geometry.present(clip)
+    seen = points[present] if present.any() else np.zeros((1, 1, 3))
+    seen = seen.reshape(-1, 3)
+    # Percentiles: one tracking error must not shrink the whole body.
+    low, high = np.percentile(seen, [1, 99], axis=0)
+    center = (low + high) / 2
+    radius = max(float(np.linalg.norm(high - low)) / 2, 1e-6)
+    floor = min(float(low[1]), float(center[1])) - 0.02 * radius
+    # Four digits relative to the body are below one screen pixel.
+    digits = max(0, 4 - int(np.floor(np.log10(radius))))
+    return {
+        "shape": list(clip.shape[:3]),
+        "points": np.round(points.astype("float64"), digits).ravel().tolist(),
+        "present": present.astype(int).ravel().tolist(),
+        "firstFrame": int(np.argmax(present.any(axis=0))),
+        "joints": _geometry.joint_names(skeleton),
+        "edges": [[int(a), int(b)] for a, b in skeleton.edges],
+        "center": center.tolist(),
+        "radius": radius,
+        "floor": floor,
+        "depth": clip.shape[-1] == 3,
+    }
+
+
+def _describe_maps(importance, clip):
+    if importance is None:
+        return []
+    if not isinstance(importance, dict):
+        importance = {"Importance": importance}
+    counted = _geometry.present(clip)
+    maps = []
+    for name, values in importance.items():
+        values = _geometry.check_importance(
+            values, clip.shape[:3], f"importance[{name!r}]"
+        )
+        # Shares of the whole: comparable between maps of any unit.
+        total = float(values.sum(dtype="float64"))
+        shares = values.astype("float64") / (total or 1.0)
+        seen = shares[counted] if counted.any() else shares
+        bottom, top = (float(q) for q in np.percentile(seen, [0.5, 99.5]))
+        if not top > bottom:
+            bottom, top = 0.0, float(shares.max()) or 1.0
+        maps.append(
+            {
+                "name": str(name),
+                "values": [float(f"{share:.4g}") for share in shares.ravel()],
+                "bottom": bottom,
+                "top": top,
+                "count": int(seen.size),
+            }
+        )
+    return maps
+
+
+def _describe_classes(probabilities, class_names, most=8):
+    if probabilities is None:
+        return []
+    probabilities = np.asarray(probabilities, dtype="float64").ravel()
+    _geometry.check_finite(probabilities, "probabilities")
+    names = _geometry.class_names(class_names, len(probabilities))
+    best = np.argsort(-probabilities, kind="stable")[:most]
+    return [
+        {"name": names[index], "probability": float(probabilities[index])}
+        for index in best
+    ]
+
+
+def _fill(data, title, prediction):
+    template = resources.files("keras_skeleton.drawing").joinpath(
+        "page_template.html"
+    )
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    # Inside a script element only "<" could end it; the others are for
+    # readers that take the page for XML.
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    values = {
+        "TITLE": html.escape(title),
+        "PREDICTION": html.escape(prediction),
+        "DATA": text,
+    }
+    # One pass, so that a title that holds a place-holder stays a title.
+    return re.sub(
+        "@@(TITLE|PREDICTION|DATA)@@",
+        lambda match: values[match[1]],
+        template.read_text(encoding="utf-8"),
+    )
+
+
+def _write_text(path, text):
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

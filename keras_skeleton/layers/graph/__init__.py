@@ -1,0 +1,1 @@
+"""Graphs of the body, convolutions over them, and stacks of these."""

@@ -1,0 +1,308 @@
+"""Graphs of the body, and convolutions over them."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_skeleton.layers import _joined
+from keras_skeleton.layers.graph._shortcut import ShortcutLayer
+
+
+def spatial_graph(num_joints, edges):
+    """The three graphs of a body: joints themselves, inward and outward.
+
+    `graph[s, u, v]` is the weight at which joint `u` receives from joint
+    `v`: in the first graph from itself, in the second (inward) from its
+    children, in the third (outward) from its parents. Columns of the latter
+    two add up to 1, or are 0 where a joint sends to nobody.
+
+    Args:
+        num_joints: Number of joints `V`.
+        edges: Pairs `(child, parent)` of joints from 0, for example the
+            `edges` of a `Skeleton`. They need not form a tree.
+
+    Returns:
+        float32 array `(3, V, V)`.
+
+    Example:
+
+    >>> spatial_graph(2, [(1, 0)])[1]
+    array([[0., 1.],
+           [0., 0.]], dtype=float32)
+    """
+    inward = np.zeros((num_joints, num_joints))
+    for child, parent in edges:
+        if not (0 <= child < num_joints and 0 <= parent < num_joints):
+            raise ValueError(
+                f"`edges` names the pair {(child, parent)}, but the "
+                f"{num_joints} joints are numbered 0 to {num_joints - 1}."
+            )
+        inward[parent, child] = 1
+    graphs = [np.eye(num_joints)]
+    for matrix in (inward, inward.T):
+        total = matrix.sum(axis=0)
+        graphs.append(matrix / np.where(total > 0, total, 1))
+    return np.stack(graphs).astype("float32")
+
+
+class _SpatialGraphLayer(ShortcutLayer):
+    """Base of convolutions over `S` given graphs that may be trained."""
+
+    def __init__(self, filters, graph, adaptive=True, **kwargs):
+        super().__init__(filters, **kwargs)
+        graph = np.asarray(graph, dtype="float32")
+        if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+            raise ValueError(
+                "`graph` must have the shape (graphs, joints, joints). "
+                f"Received shape {graph.shape}."
+            )
+        self.adaptive = adaptive
+        self._initial_graph = graph
+
+    def pointwise_of_graphs(self, kind, channels, initializer=None):
+        """One dense layer for each graph."""
+        return [
+            self.pointwise(channels, f"{kind}_{s}", initializer)
+            for s in range(len(self._initial_graph))
+        ]
+
+    def build_graph(self, joints):
+        initial = self._initial_graph
+        if joints != initial.shape[1]:
+            raise ValueError(
+                f"The graph has {initial.shape[1]} joints, the inputs have "
+                f"{joints}. Pass the graph of the inputs' skeleton."
+            )
+        self.graph = self.add_weight(
+            name="graph",
+            shape=initial.shape,
+            initializer=lambda shape, dtype: ops.cast(initial, dtype),
+            trainable=self.adaptive,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "graph": self._initial_graph.tolist(),
+            "adaptive": self.adaptive,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class GraphConvolution(_SpatialGraphLayer):
+    """Graph convolution over graphs that are the same for all clips.
+
+    Each of the `S` graphs has a pointwise convolution of its own, the
+    sub-layer `value_s`:
+
+        z[t, u] = sum over s of value_s(sum over v of graph[s, u, v] x[t, v])
+        outputs = relu(norm(z) + x)
+
+    Where the channels change, `x` at the end passes through `shortcut` and
+    `shortcut_norm`. Adaptive graphs begin as the given ones and are trained;
+    what each joint receives is divided by its Euclidean norm over the
+    senders (`topology`).
+
+    Args:
+        filters: Channels of the output.
+        graph: Array `(S, V, V)`; see `spatial_graph`.
+        adaptive: Whether the graphs are trained. Fixed ones are used as they
+            are given.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape: `(B, T, V, C)`.
+
+    Output shape: `(B, T, V, filters)`.
+
+    Example:
+
+    >>> arm = spatial_graph(3, [(1, 0), (2, 1)])
+    >>> GraphConvolution(64, arm)(ops.zeros((4, 16, 3, 3))).shape
+    (4, 16, 3, 64)
+
+    Reference: the network that Chen et al., Channel-wise Topology Refinement
+    Graph Convolution for Skeleton-Based Action Recognition, ICCV 2021,
+    arXiv 2107.12213, compare with.
+    """
+
+    def __init__(self, filters, graph, adaptive=True, **kwargs):
+        super().__init__(filters, graph, adaptive, **kwargs)
+        self.values = self.pointwise_of_graphs(
+            "value", filters, self._initial_kernel
+        )
+
+    def _initial_kernel(self, shape, dtype=None):
+        # As published: smaller than He's, by the inputs and by the graphs.
+        size = shape[0] * shape[1] * len(self._initial_graph)
+        return keras.random.normal(shape, stddev=(2 / size) ** 0.5, dtype=dtype)
+
+    def build(self, input_shape):
+        self.build_graph(input_shape[2])
+        for layer in self.values:
+            layer.build(input_shape)
+        self.build_end(input_shape)
+
+    def call(self, inputs, training=None):
+        outputs = sum(
+            value(ops.matmul(graph, inputs))
+            for value, graph in zip(
+                self.values,
+                ops.unstack(ops.cast(self.topology(), inputs.dtype)),
+                strict=True,
+            )
+        )
+        outputs = _joined.normalize(outputs, [self.norm], training)
+        return self.end(outputs, inputs, training)
+
+    def topology(self):
+        """The graphs in use, `(S, V, V)`: receivers in rows."""
+        graph = self.graph.value
+        if not self.adaptive:
+            return graph
+        norm = ops.sqrt(ops.sum(ops.square(graph), axis=-1, keepdims=True))
+        return graph / (norm + 1e-4)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
+    """Graph convolution whose graphs differ from channel to channel.
+
+    Each of the `S` graphs is learned, begins as a given one and is refined
+    for each clip and output channel by how the joints' features differ:
+
+        q, k = mean over time of receiver_s(x), sender_s(x)
+        topology_s[u, v] = gate * relation_s(tanh(q[u] - k[v])) + graph[s, u, v]
+        z[t, u, c] = sum over s and v of topology_s[u, v, c] value_s(x)[t, v, c]
+        outputs = relu(norm(z) + x)
+
+    with pointwise convolutions `receiver_s`, `sender_s`, `relation_s` and
+    `value_s`, all sub-layers of these names. Where the channels change, `x`
+    at the end passes through `shortcut` and `shortcut_norm`. The `gate`, one
+    number for all graphs, begins at 0.
+
+    Args:
+        filters: Channels of the output.
+        graph: Array `(S, V, V)`; see `spatial_graph`.
+        relation_channels: Channels in which joints are compared.
+        adaptive: Whether `graph` is trained.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape: `(B, T, V, C)`.
+
+    Output shape: `(B, T, V, filters)`.
+
+    Example:
+
+    >>> arm = spatial_graph(3, [(1, 0), (2, 1)])
+    >>> layer = ChannelTopologyGraphConvolution(64, arm, 8)
+    >>> layer(ops.zeros((4, 16, 3, 3))).shape
+    (4, 16, 3, 64)
+
+    Reference: Chen et al., Channel-wise Topology Refinement Graph
+    Convolution for Skeleton-Based Action Recognition, ICCV 2021,
+    arXiv 2107.12213.
+    """
+
+    def __init__(
+        self, filters, graph, relation_channels, adaptive=True, **kwargs
+    ):
+        super().__init__(filters, graph, adaptive, **kwargs)
+        if relation_channels < 1:
+            raise ValueError(
+                "`relation_channels` must be at least 1. Received "
+                f"relation_channels={relation_channels}."
+            )
+        self.relation_channels = relation_channels
+        pointwise = self.pointwise_of_graphs
+        self.receivers = pointwise("receiver", relation_channels)
+        self.senders = pointwise("sender", relation_channels)
+        self.relations = pointwise("relation", filters)
+        self.values = pointwise("value", filters)
+
+    def build(self, input_shape):
+        self.build_graph(input_shape[2])
+        self.gate = self.add_weight(
+            name="gate", shape=(1,), initializer="zeros"
+        )
+        for layer in (*self.receivers, *self.senders, *self.values):
+            layer.build(input_shape)
+        for layer in self.relations:
+            layer.build((*input_shape[:-1], self.relation_channels))
+        self.build_end(input_shape)
+
+    def call(self, inputs, training=None):
+        count = len(self.values)
+        kernel, bias = _joined.parameters(self.values)
+        batch_statistics = self.uses_batch_statistics(training)
+        if not batch_statistics:
+            # The normalization becomes part of the values.
+            scale, offset = _joined.scale_and_offset([self.norm])
+            scale = ops.tile(_joined.as_type(scale, kernel), count)
+            kernel, bias = kernel * scale, bias * scale
+        _, frames, joints, channels = inputs.shape
+        # The joints are gathered channel by channel: with the channels in
+        # front already in the values, only the inputs are transposed.
+        columns = ops.transpose(
+            ops.reshape(inputs, (-1, frames * joints, channels)), (0, 2, 1)
+        )
+        values = ops.matmul(ops.transpose(kernel), columns)
+        values = values + ops.expand_dims(bias, 1)
+        values = ops.reshape(values, (-1, count, self.filters, frames, joints))
+        topologies = ops.transpose(self.topologies(inputs), (0, 1, 2, 4, 3))
+        outputs = _sum_over_graphs(ops.matmul(values, topologies))
+        outputs = ops.transpose(outputs, (0, 2, 3, 1))
+        if batch_statistics:
+            outputs = _joined.normalize(outputs, [self.norm], training)
+        else:
+            outputs = outputs + _joined.as_type(offset, outputs)
+        return self.end(outputs, inputs, training)
+
+    def topologies(self, inputs):
+        """The refined graphs of each row: `(B, S, filters, V, V)`.
+
+        Entry `[b, s, c, u, v]` is the weight at which, in graph `s` and
+        channel `c`, joint `u` receives from joint `v`.
+        """
+        count, joints, _ = self.graph.shape
+        gate = self.gate.value
+        kernels, biases = _joined.parameters(self.relations)
+        kernels = ops.transpose(kernels * gate)
+        kernels = ops.reshape(kernels, (count, self.filters, -1))
+        biases = ops.reshape(biases * gate, (count, self.filters, 1))
+        graphs = ops.reshape(self.graph, (count, 1, joints * joints))
+        topologies = ops.matmul(kernels, self.differences(inputs))
+        topologies = topologies + (biases + graphs)
+        shape = (-1, count, self.filters, joints, joints)
+        return ops.reshape(topologies, shape)
+
+    def differences(self, inputs):
+        """How joints differ: `(B, S, relation_channels, V * V)`."""
+        count, joints, _ = self.graph.shape
+        mean = ops.reshape(ops.mean(inputs, axis=1), (-1, inputs.shape[-1]))
+        ends = _joined.linear(mean, [*self.receivers, *self.senders])
+        ends = ops.reshape(
+            ends, (-1, joints, 2 * count, self.relation_channels)
+        )
+        ends = ops.transpose(ends, (0, 2, 3, 1))
+        receivers, senders = ops.split(ends, 2, axis=1)
+        differences = ops.tanh(
+            ops.expand_dims(receivers, -1) - ops.expand_dims(senders, -2)
+        )
+        shape = (-1, count, self.relation_channels, joints * joints)
+        return ops.reshape(differences, shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "relation_channels": self.relation_channels,
+        }
+
+
+def _sum_over_graphs(x):
+    """Sum of `(B, S, ...)` over the second axis."""
+    if keras.backend.backend() == "jax":
+        # Without an accelerator, XLA takes ten times as long to sum over so
+        # short an axis in the middle.
+        return sum(ops.unstack(x, axis=1))
+    return ops.sum(x, axis=1)

@@ -1,0 +1,251 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from support import gradients
+
+from keras_skeleton import skeletons
+from keras_skeleton import weights
+from keras_skeleton.applications import HyperGCN
+from keras_skeleton.applications import hypergcn
+from keras_skeleton.layers import virtual_joint_graph
+from keras_skeleton.losses import SmoothedCrossentropy
+
+TINY = {
+    "input_shape": (2, 8, 20, 3),
+    "skeleton": "nw_ucla",
+    "hidden_dim": 8,
+    "num_heads": 2,
+}
+OFF_DEFAULT = {
+    "input_shape": (1, 7, 25, 2),
+    "skeleton": "ntu",
+    "size": "large",
+    "bones": "skeleton",
+    "num_virtual_joints": 2,
+    "hidden_dim": 8,
+    "num_heads": 4,
+    "num_neighbors": 3,
+    "divergence_weight": 0.5,
+    "distinct_virtual_joints": True,
+    "dropout_rate": 0.3,
+    "name": "other",
+    "dtype": "float32",
+}
+
+
+@pytest.fixture(autouse=True)
+def _numpy_draws(monkeypatch):
+    """First values from NumPy: JAX compiles a function for every shape."""
+    random = np.random.default_rng(0)
+
+    def draw(self, shape, dtype=None):
+        values = random.normal(scale=0.3, size=shape)
+        return ops.convert_to_tensor(values, dtype or "float32")
+
+    for initializer in ("RandomNormal", "RandomUniform", "VarianceScaling"):
+        cls = getattr(keras.initializers, initializer)
+        monkeypatch.setattr(cls, "__call__", draw)
+
+
+def clips(shape=TINY["input_shape"], count=3, seed=0):
+    random = np.random.default_rng(seed)
+    return random.normal(size=(count, *shape)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "shape", "size"),
+    [("ntu", (2, 8, 25, 3), "large"), ("coco17", (1, 9, 17, 2), "base")],
+)
+def test_any_layout(skeleton, shape, size):
+    arguments = {
+        **TINY,
+        "input_shape": shape,
+        "skeleton": skeleton,
+        "size": size,
+    }
+    encoder = HyperGCN(**arguments)
+    frames, width = -(-shape[1] // 4), {"base": 16, "large": 32}[size]
+    expected = (None, shape[0], frames, shape[2], width)
+    assert encoder.output_shape == expected
+    model = HyperGCN(encoder=encoder, classes=4, dropout_rate=0.1)
+    assert model.blocks[0] is encoder.blocks[0]
+    x = clips(shape)
+    outputs = model.predict_on_batch(x)
+    assert outputs.shape == (3, 4)
+    assert np.isfinite(outputs).all()
+    other = model.predict_on_batch(x[::-1])
+    np.testing.assert_allclose(outputs[::-1], other, atol=1e-4)
+
+
+@pytest.mark.usefixtures("few_blocks")
+def test_saving_keeps_every_argument(tmp_path):
+    arguments = {
+        **OFF_DEFAULT,
+        "classes": 4,
+        "classifier_activation": "softmax",
+    }
+    model = HyperGCN(**arguments)
+    config = model.get_config()
+    for name, value in arguments.items():
+        assert config[name] == value, name
+    assert set(config) == set(arguments) | {"pooling"}
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded, HyperGCN)
+    assert loaded.get_config() == config
+    for saved, variable in zip(model.weights, loaded.weights, strict=True):
+        assert saved.path == variable.path
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(saved.value),
+            ops.convert_to_numpy(variable.value),
+        )
+    weights.save_weights(model, tmp_path / "model.safetensors")
+    again = HyperGCN(tmp_path / "model.safetensors", classes=4)
+    del config["name"], config["dtype"], config["classifier_activation"]
+    assert config.items() <= again.get_config().items()
+    pooled = HyperGCN(**TINY, pooling="max")
+    assert pooled.output_shape == (None, pooled.blocks[-1].output.shape[-1])
+
+
+@pytest.mark.usefixtures("few_blocks")
+def test_gradients_reach_every_variable():
+    arguments = {
+        **TINY,
+        "input_shape": (1, 8, 20, 3),
+        "hidden_dim": 32,
+        "num_heads": 8,
+    }
+    model = HyperGCN(**arguments, classes=4)
+    # Small features, for which no weight of a hyper-edge is saturated.
+    norm = model.get_layer("input_norm")
+    norm.gamma.assign(0.01 * norm.gamma)
+
+    def loss(model, x):
+        # Without the batch's statistics, behind which biases have none.
+        logits = model(x, training=False)
+        return ops.mean(ops.square(logits - 1)) + sum(model.losses)
+
+    _, found = gradients(model, loss, clips(arguments["input_shape"], 4))
+    assert set(found) == {v.path for v in model.trainable_variables}
+    for path, gradient in found.items():
+        assert np.isfinite(gradient).all(), path
+        assert np.abs(gradient).max() > 0, path
+    fixed = {v.path for v in model.non_trainable_variables}
+    assert sum(path.endswith("body_graph") for path in fixed) == 2
+
+
+@pytest.mark.usefixtures("few_blocks")
+def test_fit_adds_the_divergence():
+    model = HyperGCN(**TINY, classes=3, divergence_weight=2.0)
+    assert len(model.losses) == len(model.blocks)
+    model.compile(
+        keras.optimizers.SGD(0.01),
+        SmoothedCrossentropy(0.1, name="smoothed"),
+        metrics=[SmoothedMetric()],
+        jit_compile=keras.backend.backend() != "torch",
+    )
+    history = model.fit(clips(), np.arange(3), shuffle=False, verbose=0)
+    # Virtual joints begin equal: a divergence of 1 in every block.
+    loss, own = history.history["loss"][0], history.history["smoothed"][0]
+    assert loss == pytest.approx(own + 2.0, rel=1e-5)
+
+
+class SmoothedMetric(keras.metrics.MeanMetricWrapper):
+    def __init__(self):
+        super().__init__(SmoothedCrossentropy(0.1).call, name="smoothed")
+
+
+@pytest.mark.usefixtures("few_blocks")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"num_virtual_joints": 0},
+        {"num_virtual_joints": 1},
+        {"divergence_weight": 0.0},
+    ],
+)
+def test_no_divergence(arguments):
+    model = HyperGCN(**TINY, classes=3, **arguments)
+    assert model.losses == []
+
+
+@pytest.mark.usefixtures("few_blocks")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(policy):
+    model = HyperGCN(**TINY, classes=3, dtype=policy)
+    outputs = model.predict_on_batch(clips())
+    assert outputs.dtype == "float32"
+    assert np.isfinite(outputs).all()
+    for variable in model.trainable_variables:
+        assert variable.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (1, 8, 25, 3)}, "25 joints"),
+        ({"size": "small"}, "size='small'"),
+        ({"bones": "right"}, "bones='right'"),
+        ({"hidden_dim": 10}, "hidden_dim=10"),
+        ({"hidden_dim": 12, "num_heads": 8}, "num_heads=8"),
+        ({"num_virtual_joints": -1}, "num_virtual_joints=-1"),
+        ({"num_neighbors": 0}, "num_neighbors=0"),
+        ({"classes": 0}, "classes"),
+        ({"classes": 3, "pooling": "avg"}, "pooling"),
+        ({"weights": "nonsense"}, "nonsense"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HyperGCN(**{**TINY, **arguments})
+
+
+def test_bones():
+    published = hypergcn.body_edges("ntu")
+    own = hypergcn.body_edges("ntu", "skeleton")
+    assert own == skeletons.get("ntu").edges
+    assert {(21, 22), (23, 24)} == set(own) - set(published)
+    assert {(21, 7), (23, 11)} == set(published) - set(own)
+    for name in ("nw_ucla", "coco17"):
+        skeleton = skeletons.get(name)
+        assert hypergcn.body_edges(name) == skeleton.edges
+
+
+@pytest.mark.parametrize("bones", ["published", "skeleton"])
+def test_graph_of_the_body(bones):
+    arguments = {**TINY, "input_shape": (1, 4, 25, 3), "skeleton": "ntu"}
+    model = HyperGCN(**arguments, bones=bones)
+    expected = virtual_joint_graph(25, hypergcn.body_edges("ntu", bones), 3)
+    for block in (model.blocks[0], model.blocks[8]):
+        topology = block.graph_convolution.topology
+        for graph in ops.convert_to_numpy(topology.body_graph.value):
+            np.testing.assert_array_equal(graph, expected)
+
+
+def test_published_weights_say_where_they_are():
+    names = [
+        name
+        for name in weights.names("hypergcn")
+        if weights.get("hypergcn", name).obtained == "by hand"
+    ]
+    assert len(names) == 32
+    entry = weights.get("hypergcn", "large_ntu120_xset_bone_motion")
+    assert entry.scores == {"four streams fused, top-1": 92.0}
+    assert entry.classes == 120
+    with pytest.raises(FileNotFoundError, match="drive.google.com"):
+        HyperGCN("base_ntu60_xsub_joint")
+
+
+def test_clips_of_the_wrong_shape():
+    model = HyperGCN(**TINY)
+    with pytest.raises(ValueError, match=r"\(2, 8, 20, 3\)"):
+        model(np.zeros((3, 2, 8, 25, 3), "float32"))
+
+
+def test_preprocess_input():
+    x = clips((2, 10, 20, 3))
+    result = hypergcn.preprocess_input(x, num_frames=8)
+    assert result.shape == (3, 2, 8, 20, 3)
+    decoded = hypergcn.decode_predictions([[0.1, 2.0]], ["sit", "stand"], 1)
+    assert decoded[0][0][0] == "stand"
