@@ -90,17 +90,18 @@ class Score:
                 f"`kind` must be one of {', '.join(KINDS)}. Received "
                 f"kind={self.kind!r}."
             )
-        counts = self.correct is not None and self.of is not None
-        partly = self.correct is not None or self.of is not None
-        stated = self.percent is not None and bool(self.stated_by)
-        either = self.percent is not None or bool(self.stated_by)
-        if not (counts and not either) and not (stated and not partly):
+        counts = [self.correct is not None, self.of is not None]
+        stated = [self.percent is not None, bool(self.stated_by)]
+        if not (all(counts) and not any(stated)) and not (
+            all(stated) and not any(counts)
+        ):
             raise ValueError(
                 "A score is either a count (`correct` of `of`) or a stated "
-                f"number (`percent`, and `stated_by` whom). Received {self}."
+                "number (`percent`, and `stated_by` whom). Received "
+                f"{self!r}."
             )
-        if counts and not 0 <= self.correct <= self.of:
-            raise ValueError(f"`correct` must be 0 to `of`. Received {self}.")
+        if all(counts) and not 0 <= self.correct <= self.of:
+            raise ValueError(f"`correct` must be 0 to `of`. Received {self!r}.")
 
     @property
     def value(self):

@@ -10,7 +10,7 @@ from keras_skeleton.weights.cards import File
 from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Part
 
-PARTS = {"head": Part(("fc.*",), ("predictions/*",))}
+PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
 
 def table(model, names=()):

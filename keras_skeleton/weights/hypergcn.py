@@ -13,7 +13,7 @@ from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 
-PARTS = {"head": Part(("fc.*",), ("predictions/*",))}
+PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
 
 def table(model, names=()):
@@ -155,7 +155,7 @@ def _published(size, test_set, stream):
         configuration={
             "input_shape": (2, 64, 25, 3),
             "skeleton": "ntu",
-            "size": size,
+            "blocks": size,
             "bones": "published",
             "num_virtual_joints": 3,
             "hidden_dim": 128,

@@ -10,7 +10,12 @@ from keras_skeleton.weights.cards import File
 from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Part
 
-PARTS = {"head": Part(("fc.*", "*.fc.*"), ("predictions/*", "*_predictions/*"))}
+PARTS = {
+    "head": Part(
+        ("fc.*", "*.fc.*"),
+        ("head_norm/*", "predictions/*", "*_predictions/*"),
+    )
+}
 
 
 def table(model, names=()):
