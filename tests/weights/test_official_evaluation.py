@@ -79,8 +79,8 @@ def made_up_file(model, path, seed=0):
     random = np.random.default_rng(seed)
     table = conversion.table_for(model)
     tensors = {}
-    for variable in model.weights:
-        entry, name = table.find(variable.path)
+    for path_of_ours, variable in conversion.variables_of(model).items():
+        entry, name = table.find(path_of_ours)
         shape = tuple(variable.shape)
         if entry.convert is not None:
             shape = official_shape(entry, shape)
