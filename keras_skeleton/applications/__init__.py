@@ -1,29 +1,20 @@
 """Published systems, one module each."""
 
-from keras_skeleton.applications import ctrgcn
-from keras_skeleton.applications import hypergcn
-from keras_skeleton.applications import mamp
-from keras_skeleton.applications import psumnet
-from keras_skeleton.applications import stars
-from keras_skeleton.applications.ctrgcn import CTRGCN
-from keras_skeleton.applications.hypergcn import HyperGCN
-from keras_skeleton.applications.mamp import MAMP
-from keras_skeleton.applications.mamp import MAMPPretext
-from keras_skeleton.applications.psumnet import PSUMNet
-from keras_skeleton.applications.stars import STARS
-from keras_skeleton.applications.stars import STARSPretext
+from keras_skeleton._lazy import attach
 
-__all__ = [
-    "CTRGCN",
-    "MAMP",
-    "STARS",
-    "HyperGCN",
-    "MAMPPretext",
-    "PSUMNet",
-    "STARSPretext",
-    "ctrgcn",
-    "hypergcn",
-    "mamp",
-    "psumnet",
-    "stars",
-]
+# All systems: the classes of each, its encoder and classifier first. What
+# belongs to a system, in this package and others, has its name: the module
+# here, that of its weights, the attribute `system` of its classes.
+SYSTEMS = {
+    "ctrgcn": ("CTRGCN",),
+    "hypergcn": ("HyperGCN",),
+    "mamp": ("MAMP", "MAMPPretext"),
+    "psumnet": ("PSUMNet",),
+    "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
+}
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    submodules=tuple(SYSTEMS),
+    homes={name: system for system, names in SYSTEMS.items() for name in names},
+)

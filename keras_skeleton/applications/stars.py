@@ -15,24 +15,12 @@ from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import renamed
 from keras_skeleton.applications.mamp import MAMP
-from keras_skeleton.applications.mamp import preprocess_input
 from keras_skeleton.training import Branch
 from keras_skeleton.training import FeatureQueue
 from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import PretextModel
 from keras_skeleton.training import twin
 from keras_skeleton.training import update_momentum
-
-__all__ = [
-    "STARS",
-    "NeighborQueue",
-    "STARSDINO",
-    "STARSHead",
-    "STARSMoCo",
-    "STARSPretext",
-    "decode_predictions",
-    "preprocess_input",
-]
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -43,18 +31,18 @@ class STARS(MAMP):
     Features are compared (nearest neighbours, few labels) as the average over
     persons and tokens, which is what `pooling` gives.
 
-    | `weights` | data | linear | 1-nn | fine-tuned | from |
+    | `STARS` | data | linear | 1-nn | fine-tuned | from |
     |---|---|---|---|---|---|
-    | `"ntu60"` | NTU-60 X-sub | 87.1 | 79.9 | 93.0 | authors |
-    | `"ntu60_xview"` | NTU-60 X-view | 90.9 | 88.6 | 97.5 | authors |
-    | `"ntu120_xsub"` | NTU-120 X-sub | 79.9 | 67.6 | 89.9 | authors |
-    | `"ntu120_xset"` | NTU-120 X-set | 80.8 | 67.7 | 91.4 | authors |
-    | `"pku"` | PKU-MMD II X-sub | 52.7 | | | authors |
+    | `ntu60` | NTU-60 X-sub | 87.1 | 79.9 | 93.0 | authors |
+    | `ntu60_xview` | NTU-60 X-view | 90.9 | 88.6 | 97.5 | authors |
+    | `ntu120_xsub` | NTU-120 X-sub | 79.9 | 67.6 | 89.9 | authors |
+    | `ntu120_xset` | NTU-120 X-set | 80.8 | 67.7 | 91.4 | authors |
+    | `pku` | PKU-MMD X-sub | 52.7 | | | authors |
 
-    Top-1 accuracy in percent as the authors' repository states it, for
-    PKU-MMD as a publication about it does. The files lie behind a share
-    page: the error of the first call says which to fetch and which command
-    installs it.
+    Top-1 accuracy in percent, as the authors' repository states it; for
+    PKU-MMD (phase II) as others quote it. The files lie behind a share page:
+    the error of the first call says which to fetch and which command installs
+    it.
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
@@ -486,7 +474,7 @@ class STARSMoCo(_Tuning, MomentumContrast):
     `MomentumContrast` of one stream, `joint`, whose queries and keys are the
     predictions of a `STARSHead`. The authors train it on augmented views and
     find it weaker than `STARSPretext` (1-nn with 10 neighbours on NTU-60
-    X-sub 72.2 against 81.9, as a publication about it states). Their loop
+    X-sub 72.2 against 81.9, as others quote it). Their loop
     also leaves a batch of the queue's places free after each batch, which is
     not done here.
 
@@ -572,7 +560,7 @@ class STARSDINO(_Tuning, PretextModel):
 
     The authors train it on augmented views and find it weaker than
     `STARSPretext` (1-nn with 10 neighbours on NTU-60 X-sub 77.6 against 81.9,
-    as a publication about it states). Choices where it is not known: KoLeo is
+    as others quote it). Choices where it is not known: KoLeo is
     summed over the two views, and the momentum changes with the epoch.
 
     Args:
@@ -745,6 +733,15 @@ def _views(x):
         samples, x = x.get("sample"), x["clips"]
     first, second = x if isinstance(x, list | tuple) else (x, None)
     return first, second, samples
+
+
+def preprocess_input(clips, weights=None):
+    """Brings clips of any length to the form the model was trained on.
+
+    See `keras_skeleton.applications.mamp.preprocess_input`; what the weights
+    name is looked up among those of STARS.
+    """
+    return _conventions.preprocess_input("stars", clips, weights, 120)
 
 
 def decode_predictions(predictions, class_names, top=5):

@@ -5,14 +5,15 @@ Official code: TaatiTeam/STARS.
 
 import dataclasses
 
+from keras_skeleton.weights import conversion
 from keras_skeleton.weights import mamp
+from keras_skeleton.weights import published
+from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import ConversionTable
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
-from keras_skeleton.weights.conversion import transpose
-from keras_skeleton.weights.registry import PretrainedWeights
-from keras_skeleton.weights.tensor_names import linear
-from keras_skeleton.weights.tensor_names import norm
 
 STUDENT, TEACHER = "encoder_student.", "encoder_teacher."
 PARTS = {
@@ -37,10 +38,10 @@ def table(model, names=()):
         return network
     entries = [
         *network.entries,
-        *norm("head.projector.0", "tuning_head/projector"),
-        *linear("head.predictor.0", "tuning_head/predictor_hidden"),
-        *norm("head.predictor.1", "tuning_head/predictor_norm"),
-        *linear("head.predictor.3", "tuning_head/predictor_output"),
+        *names_of.norm("head.projector.0", "tuning_head/projector"),
+        *names_of.linear("head.predictor.0", "tuning_head/predictor_hidden"),
+        *names_of.norm("head.predictor.1", "tuning_head/predictor_norm"),
+        *names_of.linear("head.predictor.3", "tuning_head/predictor_output"),
     ]
     entries = [
         dataclasses.replace(
@@ -53,7 +54,7 @@ def table(model, names=()):
     ]
     for queue in ("queue", "queue_joint"):
         entries += [
-            Entry("queue", f"{queue}/features", transpose),
+            Entry("queue", f"{queue}/features", conversion.transpose),
             Entry("queue_ptr", f"{queue}/position", _scalar),
             Entry("queue_id", f"{queue}/sample"),
         ]
@@ -66,23 +67,26 @@ def _scalar(array):
 
 def build(entry, tensors):
     """The model that an official file of registered weights belongs to."""
-    from keras_skeleton import applications
-
+    application, pretext, *_ = conversion.classes_of(entry.system).values()
     if "queue" not in tensors:
-        return applications.STARS(**entry.configuration)
-    return applications.STARSPretext(
+        return application(**entry.configuration)
+    return pretext(
         **entry.configuration,
         predictor_dim=len(tensors[f"{STUDENT}head.predictor.0.weight"]),
         queue_size=tensors["queue"].shape[1],
     )
 
 
-def _published(name, data, file_name, linear, neighbor, finetuned):
-    scores = {
-        "linear probe, top-1": linear,
-        "nearest neighbour, top-1": neighbor,
-        "fine-tuned, top-1": finetuned,
-    }
+def _published(name, test_set, file_name, source, **scores):
+    data = published.data_name(*test_set.rsplit("_", 1))
+    file = File(
+        name=f"the {data} weights (likely {file_name})",
+        obtained="by hand",
+        page=(
+            "https://drive.google.com/drive/folders/"
+            "1xIEo8ZVBAb3QyvNsWxMXb9hDPDa8Fjay"
+        ),
+    )
     return PretrainedWeights(
         system="stars",
         name=name,
@@ -97,37 +101,48 @@ def _published(name, data, file_name, linear, neighbor, finetuned):
             "joints_per_patch": 1,
             "use_qkv_bias": True,
         },
-        obtained="by hand",
-        source=f"TaatiTeam/STARS, MAMP's encoder tuned on {data}",
-        page=(
-            "https://drive.google.com/drive/folders/"
-            "1xIEo8ZVBAb3QyvNsWxMXb9hDPDa8Fjay"
-        ),
-        file_name=f"the {data} weights (likely {file_name})",
+        files=(file,),
+        source=f"TaatiTeam/STARS, the encoder of MAMP tuned on {data}",
         licence=(
             "MIT by the repository's licence file; the MAMP weights that were "
             "tuned have none. For research only."
         ),
-        scores={k: score for k, score in scores.items() if score is not None},
-        preprocessing=(
-            f"{data}, middle 95 % of the frames resized to 120, in metres"
+        scores=tuple(
+            published.stated(kind, percent, source)
+            for kind, percent in scores.items()
         ),
         notes=(
-            "Scores as the authors' repository states them, for PKU-MMD as a "
-            "publication about it does. The checkpoint that the authors "
-            "select is the best one on test labels. Beside the encoder it "
-            "holds the head and the queue of the tuning."
+            "The authors select the checkpoint that is best on the test "
+            "labels. Beside the encoder the file holds the head and the queue "
+            "of the tuning, and no classification head."
+        ),
+        **published.evaluation(
+            test_set, [published.middle(120)], has_head=False
         ),
     )
 
 
-PRETRAINED = tuple(
-    _published(name, data, f"clrtuning_second_{file}.pt", *scores)
-    for name, data, file, *scores in (
-        ("ntu60", "NTU RGB+D 60 X-sub", "ntu60_xsub", 87.1, 79.9, 93.0),
-        ("ntu60_xview", "NTU RGB+D 60 X-view", "ntu60_xview", 90.9, 88.6, 97.5),
-        ("ntu120_xsub", "NTU RGB+D 120 X-sub", "ntu120_xsub", 79.9, 67.6, 89.9),
-        ("ntu120_xset", "NTU RGB+D 120 X-set", "ntu120_xset", 80.8, 67.7, 91.4),
-        ("pku", "PKU-MMD II X-sub", "pku", 52.7, None, None),
-    )
+PRETRAINED = (
+    *(
+        _published(
+            name,
+            test_set,
+            f"clrtuning_second_{test_set}.pt",
+            "the authors",
+            **dict(zip(("linear", "1-nn", "finetuned"), scores, strict=True)),
+        )
+        for name, test_set, *scores in (
+            ("ntu60", "ntu60_xsub", 87.1, 79.9, 93.0),
+            ("ntu60_xview", "ntu60_xview", 90.9, 88.6, 97.5),
+            ("ntu120_xsub", "ntu120_xsub", 79.9, 67.6, 89.9),
+            ("ntu120_xset", "ntu120_xset", 80.8, 67.7, 91.4),
+        )
+    ),
+    _published(
+        "pku",
+        "pku_mmd_xsub",
+        "clrtuning_second_pku.pt",
+        "others, for phase II",
+        linear=52.7,
+    ),
 )
