@@ -4,23 +4,19 @@
 same part of the same network with the two objectives it was compared to.
 """
 
-import math
-
 import keras
 from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import InputCheck
-from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import renamed
 from keras_skeleton.applications.mamp import MAMP
 from keras_skeleton.training import Branch
-from keras_skeleton.training import FeatureQueue
 from keras_skeleton.training import MomentumContrast
+from keras_skeleton.training import NeighborQueue
 from keras_skeleton.training import PretextModel
-from keras_skeleton.training import twin
-from keras_skeleton.training import update_momentum
+from keras_skeleton.training import SelfDistillation
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -144,75 +140,6 @@ class STARSHead(keras.layers.Layer):
             "dim": self.dim,
             "hidden_dim": self.hidden_dim,
         }
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
-class NeighborQueue(FeatureQueue):
-    """A queue of features in which the nearest ones are looked up.
-
-    Beside each vector it keeps the number of the sample that it comes from,
-    -1 where that is not known.
-
-    Args:
-        size: Number of vectors `K`.
-        dim: Width `D` of a vector.
-        num_candidates: The neighbour is drawn uniformly from that many
-            nearest vectors; published: 1, the nearest itself.
-        seed: Seed of the first vectors and of the draw.
-        **kwargs: Arguments of `keras.layers.Layer`.
-    """
-
-    def __init__(self, size, dim, num_candidates=1, seed=None, **kwargs):
-        super().__init__(size, dim, {"sample": -1}, seed, **kwargs)
-        if not 1 <= num_candidates <= size:
-            raise ValueError(
-                "`num_candidates` must be at least 1 and at most the size of "
-                f"the queue, {size}. Received {num_candidates}."
-            )
-        self.num_candidates = num_candidates
-        self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def similarity(self, projections, samples=None):
-        """Cosine similarity `(N, K)` of unit vectors to those of the queue.
-
-        Vectors of the same sample get -1: nobody is their own neighbour.
-
-        Args:
-            projections: Unit vectors `(N, D)`.
-            samples: Whole numbers `(N,)`, or `None` if they are not known.
-        """
-        found = ops.matmul(projections, ops.transpose(self.vectors()))
-        if samples is None:
-            return found
-        own = self.column("sample")[None] == ops.cast(samples, "int32")[:, None]
-        return ops.where(own, -1.0, found)
-
-    def neighbors(self, projections, samples=None):
-        """The nearest vector of the queue for each row, `(N, D)`.
-
-        Args:
-            projections: See `similarity`, also for `samples`.
-        """
-        found = self.similarity(projections, samples)
-        if self.num_candidates == 1:
-            places = ops.argmax(found, axis=1)
-        else:
-            _, nearest = ops.top_k(found, self.num_candidates)
-            rank = self.draw(ops.shape(found)[0])
-            chosen = ops.one_hot(rank, self.num_candidates, dtype="int32")
-            places = ops.sum(ops.cast(nearest, "int32") * chosen, axis=1)
-        return ops.take(self.vectors(), places, axis=0)
-
-    def draw(self, count):
-        """Ranks of the drawn neighbours, int32 `(count,)`."""
-        return keras.random.randint(
-            (count,), 0, self.num_candidates, seed=self.seed_generator
-        )
-
-    def get_config(self):
-        config = super().get_config()
-        del config["columns"]
-        return {**config, "num_candidates": self.num_candidates}
 
 
 class _Tuning(InputCheck):
@@ -541,41 +468,20 @@ class STARSMoCo(_Tuning, MomentumContrast):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class STARSDINO(_Tuning, PretextModel):
+class STARSDINO(_Tuning, SelfDistillation):
     """Tunes a MAMP encoder by self-distillation, for comparison.
 
-    A student learns to predict, from each of two views, what a slower copy of
-    it, the teacher, says about the other one:
-
-        target = sinkhorn(exp(teacher / teacher_temperature))
-        loss   = cross-entropy(target, softmax(student / student_temperature))
-                 + koleo_weight * koleo(student)
-
-    where student and teacher are the predictions of a `STARSHead`, of length
-    1, Sinkhorn-Knopp makes all outputs equally frequent in the batch, and
-    KoLeo, the mean of `-log` of the distance to the nearest other sample,
-    spreads each view's samples. After each step the teacher follows the
-    student, ever more slowly: the momentum rises along a cosine to 1 at the
-    last epoch.
-
-    The authors train it on augmented views and find it weaker than
-    `STARSPretext` (1-nn with 10 neighbours on NTU-60 X-sub 77.6 against 81.9,
-    as others quote it). Choices where it is not known: KoLeo is
-    summed over the two views, and the momentum changes with the epoch.
+    `SelfDistillation` of the predictions of a `STARSHead`. The authors train
+    it on augmented views and find it weaker than `STARSPretext` (1-nn with 10
+    neighbours on NTU-60 X-sub 77.6 against 81.9, as others quote it).
 
     Args:
         encoder: See `STARSPretext`, also for `tuned_blocks`,
             `predictor_dim`, `name`, `dtype` and `encoder_arguments`.
         output_dim: Width of the predictions.
-        student_temperature: Divides the student's predictions.
-        teacher_temperature: Divides the teacher's predictions.
-        centering: What keeps the teacher from always saying the same:
-            `"sinkhorn"`, `"mean"` (its running mean is subtracted; the
-            published code adds a batch's sum where the mean is meant) or
-            `None`.
-        koleo_weight: Weight of KoLeo.
-        momentum: Share of the teacher's old weights that stays, at first.
-        epochs: Epochs of the training, in which the momentum rises to 1.
+        student_temperature: See `SelfDistillation`, also for
+            `teacher_temperature`, `centering`, `koleo_weight`, `momentum` and
+            `epochs`.
 
     Example:
 
@@ -584,9 +490,7 @@ class STARSDINO(_Tuning, PretextModel):
     >>> pretext.fit(pairs_of_views, epochs=10)
 
     Reference: as for `STARS`; Caron et al., Emerging Properties in
-    Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294;
-    Sablayrolles et al., Spreading Vectors for Similarity Search, ICLR 2019,
-    arXiv 1806.03198.
+    Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294.
     """
 
     tiny = {**MAMP.tiny, "predictor_dim": 16, "output_dim": 8}
@@ -608,82 +512,26 @@ class STARSDINO(_Tuning, PretextModel):
         dtype=None,
         **encoder_arguments,
     ):
-        super().__init__(name=name, dtype=dtype)
-        check_choice("centering", centering, ("sinkhorn", "mean", None))
-        encoder, self.tuned_blocks = _tuned(
+        encoder, blocks = _tuned(
             encoder, tuned_blocks, encoder_arguments, dtype
         )
-        self.predictor_dim = predictor_dim
-        self.output_dim = output_dim
-        self.student_temperature = student_temperature
-        self.teacher_temperature = teacher_temperature
-        self.centering = centering
-        self.koleo_weight = koleo_weight
-        self.momentum = momentum
-        self.epochs = epochs
         head = STARSHead(
             output_dim, predictor_dim, name="tuning_head", dtype=dtype
         )
-        self.student = Branch(encoder, head)
-        self.teacher = twin(self.student, "teacher")
-        self.center = self.add_weight(
-            name="center",
-            shape=(output_dim,),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            aggregation="mean",
+        super().__init__(
+            Branch(encoder, head),
+            student_temperature=student_temperature,
+            teacher_temperature=teacher_temperature,
+            centering=centering,
+            koleo_weight=koleo_weight,
+            momentum=momentum,
+            epochs=epochs,
+            name=name,
+            dtype=dtype,
         )
-        self.built = True
-
-    @property
-    def encoder(self):
-        """The encoder of the student."""
-        return self.student.encoder
-
-    def call(self, clips, training=None):
-        """Predictions of the student."""
-        return self.student(clips, training=training)
-
-    def objective(self, x, y, training):
-        first, second, _ = _views(x)
-        views = first, first if second is None else second
-        student = [self.student(view, training=training) for view in views]
-        teacher = [self.teacher(view, training=training) for view in views]
-        teacher = ops.stop_gradient(ops.concatenate(teacher))
-        loss = self.distill(ops.concatenate(student), self.targets(teacher))
-        for predictions in student:
-            loss = loss + self.koleo_weight * koleo(predictions)
-        return loss, {}, teacher
-
-    def targets(self, teacher):
-        """Shares of the outputs `(2N, K)` from the teacher's predictions."""
-        if self.centering == "sinkhorn":
-            return sinkhorn(teacher / self.teacher_temperature)
-        if self.centering == "mean":
-            teacher = teacher - ops.convert_to_tensor(self.center)
-        return ops.softmax(teacher / self.teacher_temperature)
-
-    def distill(self, student, targets):
-        """Mean cross-entropy of each view's target and the other's student.
-
-        Args:
-            student: Predictions `(2N, K)`, view after view.
-            targets: Shares `(2N, K)`, view after view.
-        """
-        shares = ops.log_softmax(student / self.student_temperature)
-        first, second = ops.split(targets, 2)
-        targets = ops.concatenate([second, first])
-        return -ops.mean(ops.sum(targets * shares, axis=-1))
-
-    def after_step(self, carried):
-        progress = ops.cast(self.epoch.value, "float32") / self.epochs
-        falling = 0.5 * (1 + ops.cos(math.pi * ops.minimum(progress, 1.0)))
-        momentum = 1 - (1 - self.momentum) * falling
-        update_momentum(self.teacher, self.student, momentum)
-        if self.centering == "mean":
-            mean = ops.mean(self.gather(carried), axis=0)
-            self.center.assign(0.9 * self.center + 0.1 * mean)
+        self.tuned_blocks = blocks
+        self.predictor_dim = predictor_dim
+        self.output_dim = output_dim
 
     def get_config(self):
         return self.own_config(
@@ -696,30 +544,6 @@ class STARSDINO(_Tuning, PretextModel):
             "momentum",
             "epochs",
         )
-
-
-def sinkhorn(logits, iterations=3):
-    """Shares `(N, K)` of the outputs, all of which are equally frequent.
-
-    The columns and rows of `exp(logits)` are scaled in turn to sum to `N / K`
-    and 1 (Sinkhorn-Knopp).
-    """
-    shares = ops.exp(logits - ops.max(logits))
-    for _ in range(iterations):
-        shares = shares / ops.mean(shares, axis=0, keepdims=True)
-        shares = shares / ops.sum(shares, axis=1, keepdims=True)
-    return shares
-
-
-def koleo(vectors, epsilon=1e-8):
-    """Mean of `-log` of the distance of unit vectors to the nearest other."""
-    vectors = _unit(vectors)
-    found = ops.matmul(vectors, ops.transpose(vectors))
-    found = ops.where(ops.eye(ops.shape(found)[0], dtype=bool), -1.0, found)
-    nearest = ops.take(vectors, ops.argmax(found, axis=1), axis=0)
-    squares = ops.square(vectors - nearest + epsilon)
-    distance = ops.sqrt(ops.sum(squares, axis=-1))
-    return -ops.mean(ops.log(distance + epsilon))
 
 
 def _unit(vectors):
