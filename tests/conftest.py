@@ -1,17 +1,69 @@
-"""Fixtures that all tests share."""
+"""What all tests share: fixtures, and what runs on which backend.
+
+A test marked `once` proves what no backend changes, and runs on one backend
+only; `--everywhere` runs it on the others, too. Modules carry the mark as
+`pytestmark`, whole folders stand in `ONCE`.
+
+`KERAS_SKELETON_WITHOUT` names libraries, with commas between, that cannot be
+imported in this run, as on a machine that lacks them.
+"""
 
 import importlib.util
 import os
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 
+HERE = pathlib.Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+# The quickest to start of the backends that compile nothing.
+ONCE_BACKEND = "torch"
+ONCE = ("datasets/files", "datasets/readers", "drawing")
+
+
+class _Without:
+    """An import hook for which some libraries are not installed."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None
+
+
+if os.environ.get("KERAS_SKELETON_WITHOUT"):
+    names = os.environ["KERAS_SKELETON_WITHOUT"].split(",")
+    sys.meta_path.insert(0, _Without(names))
 # In the other order, the two libraries clash in one process.
-if importlib.util.find_spec("torch") and importlib.util.find_spec("tensorflow"):
+elif importlib.util.find_spec("torch") and importlib.util.find_spec(
+    "tensorflow"
+):
     import torch  # noqa: F401
 
-SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--everywhere",
+        action="store_true",
+        help=f"run what is marked `once` on other backends than {ONCE_BACKEND}",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    import keras
+
+    for item in items:
+        if any(item.path.is_relative_to(HERE / folder) for folder in ONCE):
+            item.add_marker(pytest.mark.once)
+    if config.option.everywhere or keras.backend.backend() == ONCE_BACKEND:
+        return
+    once = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=once)
+    items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 def _folder(root, name, what):

@@ -84,6 +84,8 @@ class Derived(keras.Model):
         super().__init__()
         self.model = model
         self.function = function
+        # Nothing to build: Keras would run everything eagerly to find out.
+        self.built = True
 
     def call(self, inputs):
         return self.function(self.model(inputs))

@@ -9,6 +9,8 @@ from graph_networks import cases
 from support import assert_close
 from support import part
 
+pytestmark = pytest.mark.once
+
 torch = pytest.importorskip("torch")
 TWINS = pathlib.Path(__file__).parents[1] / "benchmarks" / "graph_twins.py"
 # More points than this, and PyTorch takes distances from a matrix product,

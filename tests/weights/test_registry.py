@@ -14,6 +14,8 @@ from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.weights import mamp
 from keras_skeleton.weights import registry
 
+pytestmark = pytest.mark.once
+
 
 def values(model):
     return {v.path: keras.ops.convert_to_numpy(v.value) for v in model.weights}
