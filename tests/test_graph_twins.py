@@ -5,8 +5,8 @@ import pathlib
 
 import numpy as np
 import pytest
-from graph_networks import cases
 from support import assert_close
+from support import cases
 from support import part
 
 pytestmark = pytest.mark.once
