@@ -136,6 +136,7 @@ def test_evaluate_weights(
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.once
 def test_confusion_picture(weights_path, data_path, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "confusion.png"
@@ -145,6 +146,7 @@ def test_confusion_picture(weights_path, data_path, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.once
 def test_arguments_win_over_the_file(weights_path, data_path):
     other = [CropResize(8, interval=(0.5,))]
     arguments = ("mamp", weights_path, data_path)
@@ -155,6 +157,7 @@ def test_arguments_win_over_the_file(weights_path, data_path):
         evaluation.evaluate_weights(*arguments, protocol="xsub")
 
 
+@pytest.mark.once
 def test_failure_leaves_the_old_file(weights_path, data_path, tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
@@ -177,6 +180,7 @@ def registered(weights_path, tmp_path, monkeypatch):
     return "small"
 
 
+@pytest.mark.once
 def test_registered_name(model, registered, data_path, sequences, transforms):
     result = evaluation.evaluate_weights("mamp", registered, data_path)
     scores, labels = expected_scores(model, sequences, transforms)
@@ -186,6 +190,7 @@ def test_registered_name(model, registered, data_path, sequences, transforms):
     )
 
 
+@pytest.mark.once
 def test_card_wins_over_the_file(registered, data_path, monkeypatch):
     path, entry = registry.resolve("mamp", registered)
     card = types.SimpleNamespace(**{**vars(entry), "protocol": "xset"})
@@ -194,6 +199,7 @@ def test_card_wins_over_the_file(registered, data_path, monkeypatch):
         evaluation.evaluate_weights("mamp", registered, data_path)
 
 
+@pytest.mark.once
 def test_command(registered, data_path, tmp_path, capsys):
     words = ["evaluate", "mamp", registered, str(data_path)]
     file = tmp_path / "result.json"
@@ -209,6 +215,7 @@ def test_command(registered, data_path, tmp_path, capsys):
     assert "nowhere.zip" in capsys.readouterr().err
 
 
+@pytest.mark.once
 def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_weights(model, path)
@@ -222,6 +229,7 @@ def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
         evaluation.evaluate_weights("mamp", tmp_path / "some.npz", data_path)
 
 
+@pytest.mark.once
 def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
     arguments = {"system": "mamp", "weights": weights_path}
     with pytest.raises(FileNotFoundError, match="nowhere.h5"):
@@ -249,6 +257,7 @@ def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
         )
 
 
+@pytest.mark.once
 def test_transforms_as_json(transforms):
     described = evaluation.serialize_transforms(
         [*transforms, Center(skeleton="nw_ucla")]
@@ -264,6 +273,7 @@ def test_transforms_as_json(transforms):
     assert evaluation.serialize_transforms(again) == described
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "described, message",
     [

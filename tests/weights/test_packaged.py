@@ -19,11 +19,13 @@ PACKAGED = [
 CLASSIFIERS = [each for each in PACKAGED if weights.get(*each).classes]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("system", ["mamp", "ctrgcn", "hypergcn"])
 def test_nw_ucla_is_packaged(system):
     assert (system, "nw_ucla") in CLASSIFIERS
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("system", "name"), PACKAGED)
 def test_file_is_small_and_described(system, name):
     entry = weights.get(system, name)
@@ -47,6 +49,7 @@ def test_encoder_and_classifier_load_without_a_network(monkeypatch):
     assert other.output_shape == (None, 12)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("system", "name"), CLASSIFIERS)
 def test_scores_of_the_card_are_reached(data_dir, system, name):
     path = data_dir("nw_ucla") / "all_sqe.zip"
@@ -59,6 +62,7 @@ def test_scores_of_the_card_are_reached(data_dir, system, name):
         assert found[key] == pytest.approx(scores[key], abs=0.3)
 
 
+@pytest.mark.once
 def test_class_names_decode_predictions():
     names = weights.get("mamp", "nw_ucla").class_names
     decoded = mamp.decode_predictions(np.eye(10), "nw_ucla", top=1)

@@ -50,6 +50,7 @@ def architecture(shapes):
     return tuple(sorted((name, tuple(shape)) for name, shape in shapes.items()))
 
 
+@pytest.mark.once
 def test_manifests(fixtures_dir):
     paths = sorted(fixtures_dir("mamp").glob("mamp_*.manifest.json"))
     assert paths
