@@ -8,6 +8,7 @@ only; `--everywhere` runs it on the others, too. Modules carry the mark as
 imported in this run, as on a machine that lacks them.
 """
 
+import importlib.machinery
 import importlib.util
 import os
 import pathlib
@@ -23,25 +24,22 @@ ONCE_BACKEND = "torch"
 ONCE = ("datasets/files", "datasets/readers", "drawing")
 
 
-class _Without:
-    """An import hook for which some libraries are not installed."""
+class _Without(importlib.machinery.PathFinder):
+    """Finds what is installed, but for some libraries."""
 
-    def __init__(self, names):
-        self.names = names
+    names = os.environ.get("KERAS_SKELETON_WITHOUT", "").split(",")
 
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        if fullname.partition(".")[0] in cls.names:
+            return None
+        return super().find_spec(fullname, path, target)
 
 
-if os.environ.get("KERAS_SKELETON_WITHOUT"):
-    names = os.environ["KERAS_SKELETON_WITHOUT"].split(",")
-    sys.meta_path.insert(0, _Without(names))
+finder = sys.meta_path.index(importlib.machinery.PathFinder)
+sys.meta_path[finder] = _Without
 # In the other order, the two libraries clash in one process.
-elif importlib.util.find_spec("torch") and importlib.util.find_spec(
-    "tensorflow"
-):
+if importlib.util.find_spec("torch") and importlib.util.find_spec("tensorflow"):
     import torch  # noqa: F401
 
 

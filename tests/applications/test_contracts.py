@@ -97,7 +97,8 @@ def test_fit_predict_save_and_load(cls, tmp_path):
     logs = model.fit(
         x, np.arange(3), batch_size=3, epochs=20, shuffle=False, verbose=0
     ).history
-    assert logs["loss"][-1] < 0.5 * logs["loss"][0]
+    # At first all classes are equally likely; layers may add losses.
+    assert logs["loss"][-1] < logs["loss"][0] - 0.5
     assert "accuracy" in logs
     for old, new in zip(before, head_values(model), strict=True):
         assert (old != new).any()
