@@ -192,8 +192,10 @@ def read_report(path):
     if not path.exists():
         return seconds, counts
     for case in xml.etree.ElementTree.parse(path).iter("testcase"):
-        file = case.get("classname").replace(".", "/") + ".py"
-        seconds[file, case.get("name")] = float(case.get("time"))
+        # A module that cannot be imported is a case without a class.
+        name = case.get("name", "")
+        file = (case.get("classname") or name).replace(".", "/") + ".py"
+        seconds[file, name] = float(case.get("time", 0))
         ends = {child.tag for child in case}
         failed = ends & {"failure", "error"}
         skipped = "skipped" in ends

@@ -158,10 +158,14 @@ def all_values(convolution, inputs):
     heads = convolution.topology.num_heads
     rows = ops.zeros_like(inputs[:, 0, 0, :1])[:, :, None, None]
     repeats = (1, heads, 1, 1)
-    real = convolution.convolve(inputs, rows + np.tile(graph, repeats))
+    real = convolution.convolve(
+        inputs, rows + ops.tile(ops.convert_to_tensor(graph), repeats)
+    )
     graph = np.zeros_like(graph)
     graph[..., :virtual, joints:] = np.eye(virtual)
-    sent = convolution.convolve(inputs, rows + np.tile(graph, repeats))
+    sent = convolution.convolve(
+        inputs, rows + ops.tile(ops.convert_to_tensor(graph), repeats)
+    )
     return ops.concatenate([real, sent[:, :, :virtual]], axis=2)
 
 
