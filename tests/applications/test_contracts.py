@@ -20,12 +20,12 @@ from keras_skeleton.training import ResumeTraining
 
 
 def classes_of(base):
-    """Parameters of a test: the public classes, by the names of systems."""
-    found = {getattr(applications, name) for name in applications.__all__}
-    found = {x for x in found if isinstance(x, type) and issubclass(x, base)}
+    """Parameters of a test: the classes of a kind, by system."""
     return [
-        pytest.param(cls, id=cls.system)
-        for cls in sorted(found, key=lambda cls: cls.system)
+        pytest.param(getattr(applications, name), id=system)
+        for system, names in applications.SYSTEMS.items()
+        for name in names
+        if issubclass(getattr(applications, name), base)
     ]
 
 
