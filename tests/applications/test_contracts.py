@@ -70,16 +70,24 @@ def assert_equal_weights(one, other):
 def test_gradients_reach_every_variable(cls):
     keras.utils.set_random_seed(0)
     model = cls(**cls.tiny, classes=3)
-    randomize_network(model)
 
     def loss(model, x):
         # In inference mode, as batch statistics leave biases no gradient.
         return ops.mean(ops.square(model(x, training=False)[:, 0] - 1))
 
-    # Small, lest what compares joints saturates.
-    _, found = gradients(model, loss, 0.1 * clips_for(model))
-    assert found
-    assert [path for path, x in found.items() if not np.any(x)] == []
+    start = model.get_weights()
+    unreached = {variable.path for variable in model.trainable_variables}
+    # Of so few channels, some are 0 behind a ReLU for all clips: a variable
+    # is reached if it is with one of several draws of all weights.
+    for seed in range(5):
+        model.set_weights(start)
+        randomize_network(model, seed)
+        # Small, lest what compares joints saturates.
+        _, found = gradients(model, loss, 0.1 * clips_for(model))
+        unreached -= {path for path, x in found.items() if np.any(x)}
+        if not unreached:
+            break
+    assert not unreached
 
 
 @pytest.mark.parametrize("cls", APPLICATIONS)
