@@ -75,7 +75,7 @@ def test_gradients_reach_every_variable(cls):
         # In inference mode, as batch statistics leave biases no gradient.
         return ops.mean(ops.square(model(x, training=False)[:, 0] - 1))
 
-    start = model.get_weights()
+    start = values(model)
     unreached = {variable.path for variable in model.trainable_variables}
     # Of so few channels, some are 0 behind a ReLU for all clips: a variable
     # is reached if it is with one of several draws of all weights.
