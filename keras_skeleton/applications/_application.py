@@ -48,7 +48,7 @@ def check_shape(input_shape, skeleton):
 
 
 def check_choice(name, value, choices):
-    """Refuses the value of an argument that is none of the choices."""
+    """Raises a `ValueError` for a value of an argument that is no choice."""
     if value not in choices:
         *others, last = map(repr, choices)
         raise ValueError(
