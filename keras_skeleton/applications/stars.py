@@ -151,6 +151,19 @@ class _Tuning(InputCheck):
     def input_form(self):
         return self.encoder.input_form
 
+    def release(self):
+        """Makes the whole encoder trainable again.
+
+        Layer by layer: on TensorFlow, `encoder.trainable = True` does nothing
+        to frozen layers of a model that is not frozen itself.
+
+        Returns:
+            The encoder.
+        """
+        for layer in self.encoder.layers:
+            layer.trainable = True
+        return self.encoder
+
     def own_config(self, *names):
         """The configuration: the encoder's settings and named attributes."""
         own = {key: getattr(self, key) for key in ("tuned_blocks", *names)}
@@ -228,8 +241,8 @@ class STARSPretext(_Tuning, PretextModel):
 
     Only the head, the last norm and the last blocks are trained. The other
     layers are frozen (`trainable=False`) in the encoder that was passed too,
-    since both share them: set `encoder.trainable = True` to train it as a
-    whole afterwards. The recipe (10 epochs of batches of 128):
+    since both share them: call `release()` before the encoder is trained as a
+    whole, as in fine-tuning. The recipe (10 epochs of batches of 128):
 
         LayerwiseAdamW(
             1e-3,
@@ -277,8 +290,7 @@ class STARSPretext(_Tuning, PretextModel):
     >>> clips = np.random.normal(size=(8, 1, 64, 20, 3))
     >>> data = {"clips": clips, "sample": np.arange(8)}
     >>> history = pretext.fit(data, batch_size=4, verbose=0)
-    >>> pretext.encoder.trainable = True
-    >>> model = STARS(encoder=pretext.encoder, classes=10)
+    >>> model = STARS(encoder=pretext.release(), classes=10)
 
     Reference: as for `STARS`; Dwibedi et al., With a Little Help from My
     Friends: Nearest-Neighbor Contrastive Learning of Visual Representations,

@@ -179,11 +179,18 @@ def test_freezing(cls):
 
 
 def argument_text(cls, name):
-    """What the docstring of a class says about an argument."""
-    text = inspect.getdoc(cls).partition("\nArgs:\n")[2]
-    found = re.search(rf"^    {name}: (.*(?:\n      .*)*)", text, re.MULTILINE)
-    assert found, f"{cls.__name__} does not document `{name}`"
-    return " ".join(found[1].split())
+    """What the docstring of a class says about an argument.
+
+    A system that trains another's network documents what is its own.
+    """
+    for each in cls.__mro__[: cls.__mro__.index(Application)]:
+        text = inspect.getdoc(each).partition("\nArgs:\n")[2]
+        found = re.search(
+            rf"^    {name}: (.*(?:\n      .*)*)", text, re.MULTILINE
+        )
+        if found:
+            return " ".join(found[1].split())
+    raise AssertionError(f"{cls.__name__} does not document `{name}`")
 
 
 def settings_of():

@@ -58,7 +58,7 @@ def build(cls, args, persons, **arguments):
         temperature=args["Temperature"],
         **arguments,
     )
-    model.encoder.trainable = True
+    model.release()
     return model
 
 
@@ -406,7 +406,7 @@ def test_manifests(fixtures_dir):
                 if key != "skeleton"
             }.items()
         )
-        model.encoder.trainable = True
+        model.release()
         count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
         assert count == manifest["num_params"], name
         tensors, _ = load_random_tensors(model, shapes, name)

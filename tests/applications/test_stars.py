@@ -7,15 +7,11 @@ from keras import ops
 
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import STARS
-from keras_skeleton.applications import STARSDINO
-from keras_skeleton.applications import STARSMoCo
 from keras_skeleton.applications import STARSPretext
 from keras_skeleton.training import LayerwiseAdamW
-from keras_skeleton.training import ResumeTraining
 from keras_skeleton.weights.conversion import variables_of
 
 SHAPE = STARS.tiny["input_shape"]
-PRETEXTS = (STARSPretext, STARSMoCo, STARSDINO)
 
 
 def clips(count=8, seed=0):
@@ -41,49 +37,30 @@ def test_it_is_a_mamp():
     assert STARS(**STARS.tiny, classes=3).output_shape == (None, 3)
 
 
-@pytest.mark.parametrize("cls", PRETEXTS)
-def test_a_training(cls, tmp_path):
-    """Frozen layers stay; a stopped training resumes; a saved one revives."""
-
-    def train(epochs, path):
-        keras.utils.set_random_seed(0)
-        model = cls(**cls.tiny)
-        before = values(model)
-        model.compile(
-            LayerwiseAdamW(
-                1e-2, weight_decay=0.01, decay_vectors=True, clipnorm=3.0
-            )
+def test_only_the_upper_half_moves():
+    keras.utils.set_random_seed(0)
+    model = STARSPretext(**STARSPretext.tiny)
+    before = values(model)
+    model.compile(
+        LayerwiseAdamW(
+            1e-2, weight_decay=0.01, decay_vectors=True, clipnorm=3.0
         )
-        model.fit(
-            clips(),
-            batch_size=4,
-            epochs=epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[ResumeTraining(path, verbose=0)],
-        )
-        return before, model
-
-    before, whole = train(2, tmp_path / "whole.npz")
-    train(1, tmp_path / "cut.npz")
-    _, resumed = train(2, tmp_path / "cut.npz")
-    after = values(whole)
+    )
+    model.fit(clips(), batch_size=4, verbose=0)
+    after = values(model)
     moved = {path for path in after if (after[path] != before[path]).any()}
     frozen = {
         path
         for path in after
         if path.startswith(("joint_embedding", "position_", "block_0"))
     }
-    assert frozen and not moved & frozen
-    assert {v.path for v in whole.trainable_variables} <= moved
-    for path, value in values(resumed).items():
-        np.testing.assert_allclose(value, after[path], atol=1e-6, err_msg=path)
-
-    whole.save(tmp_path / "model.keras")
-    revived = keras.saving.load_model(tmp_path / "model.keras")
-    assert revived.get_config() == whole.get_config()
-    for path, value in values(revived).items():
-        np.testing.assert_array_equal(value, after[path], path)
+    assert len(frozen) == 16
+    assert not moved & frozen
+    assert {v.path for v in model.trainable_variables} <= moved
+    classifier = STARS(encoder=model.release(), classes=3)
+    assert len(classifier.trainable_variables) == len(
+        STARS(**STARS.tiny, classes=3).trainable_variables
+    )
 
 
 def test_a_clip_is_encoded_once_and_normalized_twice():
