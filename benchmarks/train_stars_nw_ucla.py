@@ -30,6 +30,7 @@ from keras_skeleton.applications import STARSPretext
 from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.training import layerwise_scales
+from keras_skeleton.weights import get
 from keras_skeleton.weights import save_weights
 
 START = "nw_ucla_pretext"
@@ -143,12 +144,13 @@ def test_scores(encoder, train_split, test_split):
     """Those of all test clips, then those of clips that are no copies."""
     copies = test_split.duplicates(train_split)
     own = test_split.select(np.setdiff1d(np.arange(len(test_split)), copies))
-    return {
-        f"{len(part)} clips": pretraining.frozen_scores(
-            encoder, train_split, part
-        )
-        for part in (test_split, own)
-    }
+    return [
+        *pretraining.frozen_scores(encoder, train_split, test_split),
+        *(
+            {**score, "without_duplicates": True}
+            for score in pretraining.frozen_scores(encoder, train_split, own)
+        ),
+    ]
 
 
 def main():
@@ -156,10 +158,10 @@ def main():
     parser.add_argument("data_path")
     parser.add_argument("--output", default="runs/stars_nw_ucla")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--layer-decay", type=float, default=0.75)
+    parser.add_argument("--layer-decay", type=float, default=0.45)
     parser.add_argument("--tuned-blocks", type=int)
     parser.add_argument("--queue-size", type=int, default=256)
     parser.add_argument("--temperature", type=float, default=0.07)
@@ -176,12 +178,23 @@ def main():
         validate(encoder, train_split, folder, options)
         return
     before = test_scores(encoder, train_split, test_split)
-    print("before", json.dumps(before), flush=True)
+    print("before", json.dumps(before, indent=2), flush=True)
     encoder = tune(encoder, train_split, folder, options)
     file = folder / "stars_nw_ucla.safetensors"
-    save_weights(encoder, file, dtype="float16")
+    save_weights(encoder, file, dtype="float16", **pretraining.RECIPE)
     after = test_scores(STARS(file), train_split, test_split)
-    print("after", json.dumps(after), flush=True)
+    print("after", json.dumps(after, indent=2), flush=True)
+    training.write_card(
+        file,
+        "benchmarks/train_stars_nw_ucla.py",
+        options,
+        scores=after,
+        stage="pre-trained as MAMP, then tuned, both without labels,",
+        recipe=pretraining.RECIPE,
+        class_names=sequences.class_names,
+        has_head=False,
+        before=get("mamp", START).training,
+    )
 
 
 if __name__ == "__main__":
