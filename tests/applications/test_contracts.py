@@ -39,6 +39,9 @@ ENDS = {
     "name": "other",
     "dtype": "mixed_bfloat16",
 }
+# Constants that a batch normalization behind takes away: their gradient is 0
+# up to rounding.
+CANCELLED = {"tuning_head/projector/beta"}
 LAYOUT = {"input_shape": (2, 8, 17, 2), "skeleton": "coco17"}
 
 
@@ -294,14 +297,14 @@ def test_pretext_learns_saves_and_resumes(cls, tmp_path):
     logs = fit(model, 1, tmp_path / "state").history
     assert np.isfinite(logs["loss"]).all()
     trained = {v.path for v in model.trainable_variables}
-    unchanged = [
+    unchanged = {
         variable.path
         for variable, old, new in zip(
             model.weights, before, values(model), strict=True
         )
         if variable.path in trained and np.array_equal(old, new)
-    ]
-    assert unchanged == []
+    }
+    assert unchanged <= CANCELLED
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert type(loaded) is cls

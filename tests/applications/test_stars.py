@@ -11,6 +11,7 @@ from keras_skeleton.applications import STARSPretext
 from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.weights.conversion import variables_of
 
+JIT = keras.backend.backend() != "torch"
 SHAPE = STARS.tiny["input_shape"]
 
 
@@ -44,7 +45,8 @@ def test_only_the_upper_half_moves():
     model.compile(
         LayerwiseAdamW(
             1e-2, weight_decay=0.01, decay_vectors=True, clipnorm=3.0
-        )
+        ),
+        jit_compile=JIT,
     )
     model.fit(clips(), batch_size=4, verbose=0)
     after = values(model)
@@ -106,7 +108,7 @@ def test_candidates_are_drawn():
     )
     ranks = ops.convert_to_numpy(model.queue.draw(100))
     assert set(ranks.tolist()) == {0, 1, 2}
-    model.compile("sgd")
+    model.compile("sgd", jit_compile=JIT)
     assert np.isfinite(model.fit(clips(), verbose=0).history["loss"]).all()
 
 
