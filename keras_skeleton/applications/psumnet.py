@@ -273,6 +273,25 @@ class PSUMNet(_common.Application):
             )
         return "" if self.settings["part"] else f"{part}_"
 
+    def joints_of(self, layer="features"):
+        """The joints of the skeleton that those of a layer are.
+
+        Args:
+            layer: Name of a layer. The three networks see parts of the body;
+                their joints follow one another in the layer `features`.
+
+        Returns:
+            Tuple of joint indices.
+        """
+        parts = _parts(self.settings, self.skeleton)
+        for part, chosen in parts.items():
+            prefix = self.prefix(part)
+            if prefix and layer.startswith(prefix):
+                return chosen.joints
+        if len(parts) > 1 and layer != "features":
+            return tuple(range(self.skeleton.num_joints))
+        return sum((chosen.joints for chosen in parts.values()), start=())
+
     def load_streams(self, **streams):
         """Loads trained networks of parts into the three together.
 
