@@ -74,10 +74,11 @@ def explain(
     best = int(np.argmax(probabilities))
     chosen = best if class_index is None else class_index
     names = checks.class_names(class_names, len(probabilities))
-    maps = {
-        name: attention.upsample(joints, *shown.shape[1:3])[0]
-        for name, joints in _maps(model, inputs, chosen, layer).items()
-    }
+    maps = {}
+    for name, tokens in _maps(model, inputs, chosen, layer).items():
+        values = attention.upsample(tokens, *shown.shape[1:3])[0]
+        # A map without persons is that of all of them.
+        maps[name] = np.broadcast_to(values, shown.shape[:3])
     return write_page(
         path,
         shown,
@@ -106,8 +107,9 @@ def _maps(model, inputs, class_index, layer):
         )
         maps["Attention rollout"] = to_skeleton(tokens, model)
     gradients = _inputs.skeletons_of(saliency(model, inputs, class_index))
-    source = _inputs.skeletons_of(_inputs.form_of(model))
-    maps["Gradient saliency"] = to_skeleton(gradients, model, source.name)
+    form = _inputs.form_of(model)
+    name = _inputs.SKELETONS if isinstance(form, dict) else form.name
+    maps["Gradient saliency"] = to_skeleton(gradients, model, name)
     if layer is not None:
         cam = grad_cam(model, inputs, class_index, layer)
         maps["Grad-CAM"] = to_skeleton(cam, model, layer)

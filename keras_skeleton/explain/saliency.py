@@ -267,11 +267,20 @@ def _cut_head(model, features):
 
 
 def _seen_persons(model, features, clips):
-    """1 for the persons of a layer's map who are there, else 0: `(N, M)`."""
+    """1 for the persons of a layer's map who are there, else 0: `(N, M)`.
+
+    A map without persons counts for all.
+    """
     skeletons = _inputs.skeletons_of(_inputs.form_of(model))
     sources = _graph.inputs_of(model, features)
-    if len(sources) == 1 and sources[0] is skeletons:
-        return _model.present_persons(_inputs.skeletons_of(clips))
+    alone = len(sources) == 1 and sources[0] is skeletons
+    if skeletons is not None and len(skeletons.shape) == 5:
+        persons = skeletons.shape[1]
+        own = persons if alone else 1
+        if len(features.shape) == 5:
+            own = features.shape[1]
+        if own == persons and (alone or persons > 1):
+            return _model.present_persons(_inputs.skeletons_of(clips))
     return np.ones((_inputs.count(clips), 1), "float32")
 
 

@@ -190,6 +190,31 @@ def test_without_virtual_joints(make_graph_network, clips):
     assert explain.hyper_edges(model, clips).graph.shape == (3, 2, 2, 20, 20)
 
 
+def test_any_layer_may_show_its_graphs(random):
+    class Similar(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+        def topology(self, inputs=None):
+            if inputs is None:
+                return ops.eye(5)[None]
+            mean = ops.mean(inputs, axis=1)
+            return ops.matmul(mean, ops.swapaxes(mean, 1, 2))[:, None]
+
+    inputs = keras.Input((2, 4, 5, 3))
+    x = Similar(name="similar")(ops.reshape(inputs, (-1, 4, 5, 3)))
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    assert explain.graph_blocks(model) == ("similar",)
+    np.testing.assert_array_equal(
+        explain.shared_topology(model), np.eye(5)[None]
+    )
+    clips = random.normal(size=(3, 2, 4, 5, 3))
+    mean = clips.mean(axis=2)
+    expected = np.einsum("nmuc,nmvc->nmuv", mean, mean)[:, :, None]
+    found = explain.clip_topology(model, clips, batch_size=2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_bad_models_blocks_and_clips(
     make_graph_network, make_transformer, clips
 ):

@@ -112,6 +112,40 @@ def test_the_map_of_the_skeletons_is_drawn(tmp_path):
         explain.explain(model, {"video": clip["video"]}, path=path)
 
 
+def _fused(persons):
+    """Maps of skeletons to which video is added, with or without persons."""
+    inputs = {
+        "skeletons": keras.Input((2, 4, 20, 3), name="skeletons"),
+        "video": keras.Input((3, 5, 6, 2), name="video"),
+    }
+    x = keras.layers.Dense(4, name="joints")(inputs["skeletons"])
+    if not persons:
+        x = ops.mean(x, axis=1, keepdims=True)
+    y = keras.layers.Dense(4)(ops.mean(inputs["video"], axis=(1, 2, 3)))
+    y = keras.layers.Reshape((1, 1, 1, 4))(y)
+    x = keras.layers.Activation("tanh", name="features")(x + y)
+    x = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling3D()(x))
+    model = keras.Model(inputs, x)
+    model.skeleton = two_inputs().skeleton
+    return model
+
+
+def test_maps_of_what_is_fused(tmp_path):
+    inputs = arrays(2)
+    inputs["skeletons"][0, 1] = 0
+    model = _fused(persons=True)
+    cams = [explain.grad_cam(model, inputs, index) for index in range(3)]
+    assert cams[0].shape == (2, 2, 4, 20)
+    assert not any(cam[0, 1].any() for cam in cams)
+    assert any(cam[0, 0].any() for cam in cams)
+    model = _fused(persons=False)
+    assert explain.grad_cam(model, inputs, 0).shape == (2, 1, 4, 20)
+    clip = {name: array[1] for name, array in inputs.items()}
+    path = explain.explain(model, clip, path=tmp_path / "clip.html")
+    cam = np.reshape(read_page(path)[1]["maps"][1]["values"], (2, 4, 20))
+    np.testing.assert_array_equal(cam[0], cam[1])
+
+
 def test_attention_and_graphs_of_one_branch(random):
     inputs = {
         "skeletons": keras.Input((2, 4, 20, 3), name="skeletons"),
