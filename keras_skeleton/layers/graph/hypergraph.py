@@ -248,8 +248,8 @@ class HyperGraphConvolution(ShortcutLayer):
 
     Learned virtual joints, the same for all clips and frames, join the real
     ones. The graph of each clip comes from its features, averaged over time
-    (`AdaptiveHyperGraph`). Each head `k` has its
-    own graph `A` and share of the channels:
+    (`AdaptiveHyperGraph`). Each head `k` has its own graph `A` and share of
+    the channels:
     `y[t, u, k] = sum_v A[k, u, v] W_k x[t, v, k]`. The result at the real
     joints is `relu(norm(y) + shortcut(x))`; the shortcut is pointwise with a
     normalization where the number of channels changes, and else the identity.
