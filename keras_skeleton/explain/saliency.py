@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_skeleton import _graph
 from keras_skeleton import _inputs
-from keras_skeleton.evaluation.averaging import to_probabilities
+from keras_skeleton._scores import to_probabilities
 from keras_skeleton.explain import _gradient
 from keras_skeleton.explain import _model
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_skeleton.evaluation.averaging import to_probabilities
+from keras_skeleton._scores import to_probabilities
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -459,15 +459,19 @@ def _class_of(kind, is_pretext=False):
             and issubclass(value, PretextModel) == is_pretext
         )
 
-    public = (getattr(applications, name) for name in applications.__all__)
-    classes = {value.system: value for value in public if fits(value)}
+    classes = {
+        system: value
+        for system, names in applications.SYSTEMS.items()
+        for value in (getattr(applications, name) for name in names)
+        if fits(value)
+    }
     found = classes.get(kind) if isinstance(kind, str) else kind
     if not fits(found):
         what = "pretext class" if is_pretext else "encoder and classifier"
         raise ValueError(
             f"There is nothing to search for {kind!r}. Pass the {what} of a "
             "system, a class with a `search_space`, or the name of one of "
-            f"{', '.join(sorted(classes))}."
+            f"{', '.join(classes)}."
         )
     return found
 
