@@ -61,6 +61,7 @@ def assert_equal(first, second):
             np.testing.assert_array_equal(indices, found)
 
 
+@pytest.mark.once
 def test_clips_and_labels():
     data = make_data()
     for index, clip in enumerate(make_clips()):
@@ -75,6 +76,7 @@ def test_clips_and_labels():
     assert repr(data) == f"Sequences({text}3 classes, protocols half)"
 
 
+@pytest.mark.once
 def test_several_persons():
     one = np.ones((5, 4, 3))
     two = np.full((2, 3, 4, 3), 2.0)
@@ -85,6 +87,7 @@ def test_several_persons():
     np.testing.assert_array_equal(data.labels, [-1, -1])
 
 
+@pytest.mark.once
 def test_select_and_split():
     data = make_data()
     train, test = data.split("half")
@@ -111,6 +114,7 @@ def test_select_and_split():
         data.split("xview")
 
 
+@pytest.mark.once
 def test_fraction():
     data = make_data()
     order = [3, 1, 0, 2, 6, 5, 4]
@@ -124,6 +128,7 @@ def test_fraction():
         data.fraction(0.5, permutation=[0, 0, 1, 2, 3, 4, 5])
 
 
+@pytest.mark.once
 def test_padded():
     data = make_data()
     batch = data.padded([2, 0])
@@ -134,6 +139,7 @@ def test_padded():
     assert data.padded([0], 12).shape == (1, 1, 12, 4, 3)
 
 
+@pytest.mark.once
 def test_duplicates():
     clips = make_clips()
     data = Sequences.from_arrays([*clips, clips[2], clips[0]], skeleton=ARM)
@@ -148,6 +154,7 @@ def test_duplicates():
     np.testing.assert_array_equal(other.duplicates(data), [0, 2, 3, 5, 6])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_save_and_load(tmp_path, in_memory):
     path = tmp_path / "clips.h5"
@@ -167,6 +174,7 @@ def test_save_and_load(tmp_path, in_memory):
     assert os.listdir(tmp_path) == ["clips.h5"]
 
 
+@pytest.mark.once
 def test_save_is_atomic(tmp_path, monkeypatch):
     path = tmp_path / "clips.h5"
     data = make_data()
@@ -184,6 +192,7 @@ def test_save_is_atomic(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["clips.h5"]
 
 
+@pytest.mark.once
 def test_load_refuses_other_files(tmp_path):
     import h5py
 
@@ -220,6 +229,7 @@ HOLE = np.ones((6, 4, 3))
 HOLE[3, 1, 2] = np.inf
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("clip", "reason"),
     [
@@ -263,6 +273,7 @@ def test_faulty_clips(clip, reason):
     assert "1 left out" in repr(data)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -281,6 +292,7 @@ def test_wrong_arguments(arguments, message):
         make_data(**arguments)
 
 
+@pytest.mark.once
 def test_wrong_structure():
     frames = np.zeros((5, 1, 4, 3), "float32")
     for offsets in ([0, 3], [1, 5], [0, 3, 3, 5], [0, 4, 3, 5], []):
@@ -486,6 +498,7 @@ def test_without_tensorflow(monkeypatch):
         make_data().to_dataset()
 
 
+@pytest.mark.once
 def test_imports_are_lazy():
     code = (
         "import sys, keras_skeleton.datasets.sequences; "

@@ -5,6 +5,8 @@ from keras_skeleton.evaluation import average_scores
 from keras_skeleton.evaluation import fuse_scores
 from keras_skeleton.evaluation import to_probabilities
 
+pytestmark = pytest.mark.once
+
 SCORES = {
     "joint": np.array([[1.0, 3.0], [0.0, 2.0]]),
     "bone": np.array([[4.0, 0.0], [5.0, 1.0]]),

@@ -60,6 +60,7 @@ def test_search(system, tmp_path):
     assert set(trial.hyperparameters.values) == RECIPE | searched
 
 
+@pytest.mark.once
 def test_build_uses_what_was_drawn():
     space = tuning.Training(
         HyperGCN,
@@ -102,6 +103,7 @@ def test_build_uses_what_was_drawn():
         assert value == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.once
 def test_other_systems():
     hp = _parameters(adaptive=False, hidden_dim=4)
     model = tuning.Training(
@@ -120,6 +122,7 @@ def test_other_systems():
     assert model.get_config()["bones"] == "corrected"
 
 
+@pytest.mark.once
 def test_decay_in_steps():
     space = tuning.Training(
         PSUMNet,
@@ -145,12 +148,14 @@ def test_decay_in_steps():
     assert float(WarmupSteps(0.1, [])(0)) == pytest.approx(0.1)
 
 
+@pytest.mark.once
 def test_given_arguments_are_not_searched():
     space = tuning.Training("hypergcn", 2, 10, hidden_dim=8)
     searched = {*tuning.Training.recipe, *HyperGCN.search_space}
     assert set(space.spaces) == searched - {"hidden_dim"}
 
 
+@pytest.mark.once
 def test_spaces_may_add_arguments():
     space = tuning.Training(
         CTRGCN, 2, 10, spaces={"baseline": [True, False]}, **SKELETON
@@ -159,6 +164,7 @@ def test_spaces_may_add_arguments():
     assert model.get_config()["baseline"] is True
 
 
+@pytest.mark.once
 def test_bad_input():
     with pytest.raises(ValueError, match="Unknown in `spaces`: layer_decay"):
         tuning.Training(CTRGCN, 2, 10, spaces={"layer_decay": 0.5})
