@@ -49,8 +49,8 @@ def assert_equal(first, second):
     assert first.skeleton == second.skeleton
     assert first.class_names == second.class_names
     np.testing.assert_array_equal(first.labels, second.labels)
-    np.testing.assert_array_equal(first.frames, second.frames)
-    np.testing.assert_array_equal(first.offsets, second.offsets)
+    np.testing.assert_array_equal(first.bodies, second.bodies)
+    np.testing.assert_array_equal(first.lengths, second.lengths)
     assert first.metadata.keys() == second.metadata.keys()
     for name, values in first.metadata.items():
         np.testing.assert_array_equal(values, second.metadata[name])
@@ -70,7 +70,7 @@ def test_clips_and_labels():
     assert data[-1][0].shape == (1, 130, 4, 3)
     with pytest.raises(IndexError):
         data[7]
-    assert data.frames.shape == (sum(LENGTHS), 1, 4, 3)
+    assert data.bodies.shape == (sum(LENGTHS), 4, 3)
     text = "7 clips of 1 to 130 frames, 1 person, 4 joints, 3 coordinates, "
     assert repr(data) == f"Sequences({text}3 classes, protocols half)"
 
@@ -94,9 +94,9 @@ def test_select_and_split():
             whole = data.names.index(name)
             np.testing.assert_array_equal(part[index][0], data[whole][0])
             assert part[index][1] == data[whole][1]
-        frames = np.concatenate([clip[0] for clip, _ in part])
-        np.testing.assert_array_equal(part.frames[:, 0], frames)
-        assert part.offsets[-1] == len(frames)
+        bodies = np.concatenate([clip[0] for clip, _ in part])
+        np.testing.assert_array_equal(part.bodies, bodies)
+        assert part.lengths.sum() == len(bodies)
     picked = data.select([6, -6, 2]).select([2, 1])
     assert picked.names == ["c", "b"]
     np.testing.assert_array_equal(picked.metadata["subject"], [2, 1])
@@ -157,7 +157,7 @@ def test_save_and_load(tmp_path, in_memory):
     loaded = Sequences.load(path, in_memory=in_memory)
     assert_equal(loaded, data)
     assert list(map(tuple, loaded.skipped)) == data.skipped
-    assert isinstance(loaded.frames, np.memmap) is not in_memory
+    assert isinstance(loaded.bodies, np.memmap) is not in_memory
     np.testing.assert_array_equal(loaded.padded([1, 3]), data.padded([1, 3]))
     # Saving over the file that the clips come from.
     loaded.select([4, 0]).save(path)
@@ -282,13 +282,16 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_wrong_structure():
-    frames = np.zeros((5, 1, 4, 3), "float32")
-    for offsets in ([0, 3], [1, 5], [0, 3, 3, 5], [0, 4, 3, 5], []):
-        with pytest.raises(ValueError, match="`offsets`"):
-            Sequences(frames, offsets, skeleton=ARM)
-    for wrong in (frames[:, 0], frames[:, :, :2]):
-        with pytest.raises(ValueError, match="`frames`"):
-            Sequences(wrong, [0, 5], skeleton=ARM)
+    bodies = np.zeros((6, 4, 3), "float32")
+    for lengths in ([3], [3, 0, 3], [7, -1], [1.5, 4.5], [[6]], [], [5]):
+        with pytest.raises(ValueError, match="`lengths`"):
+            Sequences(bodies, lengths, skeleton=ARM)
+    for persons in ([1], [2, 0], [3, 1, 1], [2, 2]):
+        with pytest.raises(ValueError, match="`persons`"):
+            Sequences(bodies, [2, 2], persons=persons, skeleton=ARM)
+    for wrong in (bodies[0], bodies[:, :2]):
+        with pytest.raises(ValueError, match="`bodies`"):
+            Sequences(wrong, [6], skeleton=ARM)
     with pytest.raises(ValueError, match="no clips"):
         Sequences.from_arrays([], skeleton=ARM)
 

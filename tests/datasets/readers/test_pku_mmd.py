@@ -136,7 +136,7 @@ def test_archive(raw, tmp_path):
             archive.write(file, f"pku/{name}")
     data = pku_mmd.load_data(path, strict=True)
     assert data.names == expected.names
-    assert np.array_equal(data.frames, expected.frames)
+    assert np.array_equal(data.bodies, expected.bodies)
     assert np.array_equal(
         data.splits["xsub"]["test"], expected.splits["xsub"]["test"]
     )
