@@ -199,7 +199,8 @@ class EpochPlan:
     def _chosen_frames(self, lengths, draws):
         first = self._on_numpy[0]
         draws = draws[:, : first.num_draws] if first.num_draws else None
-        return first.choose_frames(lengths, draws, self.longest)
+        frames = first.choose_frames(lengths, draws, self.longest)
+        return frames.astype("int32")
 
     def read_labels(self, indices):
         """Returns int32 labels."""
