@@ -39,6 +39,16 @@ def check_bodies(bodies, skeleton, counts):
         )
 
 
+def check_entries(num_clips, entries):
+    """Raises a `ValueError` where a list is not as long as that of clips."""
+    for what, values in entries.items():
+        if len(values) != num_clips:
+            raise ValueError(
+                f"There are {num_clips} clips but {len(values)} entries of "
+                f"{what!r}."
+            )
+
+
 def check_coordinates(names, number):
     """Returns the names of the coordinates as a tuple."""
     if names is None:

@@ -1,6 +1,5 @@
 """Skeleton clips of different lengths, in memory or in one file."""
 
-import hashlib
 import os
 
 import numpy as np
@@ -92,12 +91,7 @@ class Sequences:
             names = [f"clip_{index:06d}" for index in range(num_clips)]
         self.names = [str(name) for name in names]
         self.metadata = {k: np.asarray(v) for k, v in (metadata or {}).items()}
-        for what, values in {"names": self.names, **self.metadata}.items():
-            if len(values) != num_clips:
-                raise ValueError(
-                    f"There are {num_clips} clips but {len(values)} entries "
-                    f"of {what!r}."
-                )
+        _checks.check_entries(num_clips, {"names": self.names, **self.metadata})
         self.splits = {}
         for protocol, parts in (splits or {}).items():
             self.splits[protocol] = {
@@ -150,12 +144,7 @@ class Sequences:
         given = {"names": names, **(metadata or {})}
         if labels is not None:
             given["labels"] = labels
-        for what, values in given.items():
-            if len(values) != len(clips):
-                raise ValueError(
-                    f"There are {len(clips)} clips but {len(values)} entries "
-                    f"of {what!r}."
-                )
+        _checks.check_entries(len(clips), given)
         faults = _clips.find_faults(clips, skeleton)
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)
@@ -396,29 +385,16 @@ class Sequences:
         Returns:
             int64 array of clip numbers, rising.
         """
-        seen = (
-            set()
-            if other is None
-            else set(map(other._digest, range(len(other))))
-        )
+        others = () if other is None else map(other.clip, range(len(other)))
+        seen = set(map(_clips.digest, others))
         copies = []
         for index in range(len(self)):
-            digest = self._digest(index)
+            digest = _clips.digest(self.clip(index))
             if digest in seen:
                 copies.append(index)
             elif other is None:
                 seen.add(digest)
         return np.array(copies, "int64")
-
-    def _digest(self, index):
-        # Adding zero turns -0.0, equal but of other bytes, into 0.0. Places
-        # kept for absent persons do not count.
-        clip = self.clip(index) + np.float32(0)
-        present = np.flatnonzero(clip.any(axis=(1, 2, 3)))
-        clip = clip[: present.max(initial=-1) + 1]
-        digest = hashlib.blake2b(str(clip.shape).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(clip))
-        return digest.digest()
 
     def save(self, path):
         """Writes everything into one HDF5 file.
@@ -437,7 +413,8 @@ class Sequences:
         Args:
             path: path of the file; if it is divided among shards (see
                 `datasets.preparation.prepare`), the path without their
-                numbers. Or a list of paths, to join their clips.
+                numbers. Or a list of paths, to join their clips. A file of
+                an older form is read right, with a warning.
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 

@@ -1,5 +1,6 @@
 """Transforms of clips, as layers: in `tf.data`, in a model, or eagerly."""
 
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
 from keras_skeleton.layers.augmentation.corruption import MaskFrames
@@ -46,6 +47,7 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "FrameChoice",
     "MainPerson",
     "MaskFrames",
     "MinMaxNormalization",
