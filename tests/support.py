@@ -84,8 +84,8 @@ class _Objective(PretextModel):
     def call(self, inputs):
         return self.model(inputs)
 
-    def objective(self, inputs, training):
-        found = self.function(self.model, inputs)
+    def objective(self, x, y, training):
+        found = self.function(self.model, x)
         if self.outputs_of_step is None:
             return found, {}, ()
         loss, outputs = found

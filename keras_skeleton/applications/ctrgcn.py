@@ -4,12 +4,14 @@ import keras
 import numpy as np
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _common
+from keras_skeleton.applications import _conventions
+from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import constructor
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
-_PLAN = (
+BLOCKS = (
     *4 * ((1, 1),),
     (2, 2),
     *2 * ((2, 1),),
@@ -26,7 +28,7 @@ FUSION_WEIGHTS = {
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class CTRGCN(_common.Application):
+class CTRGCN(Application):
     """CTR-GCN: encoder, or classifier with a head.
 
     The coordinates are normalized for each person, joint and axis and pass
@@ -53,8 +55,7 @@ class CTRGCN(_common.Application):
     `keras_skeleton.evaluation.fuse_scores`).
 
     Architecture arguments that are left out are taken from `weights` or from
-    `encoder`, and else from the published configuration, which is the default
-    named below.
+    `encoder`, and else have the published values, the defaults below.
 
     `weights` of the authors are `"<protocol>_<stream>"` with the protocol
     `ntu60_xsub` or `ntu120_xsub` and the stream `joint`, `bone`,
@@ -90,14 +91,20 @@ class CTRGCN(_common.Application):
             Defaults to `(2, 64, 25, 3)`. Weights fit any `T`.
         skeleton: A `Skeleton` or its registered name. Defaults to `"ntu"`.
         classes: `None` for the encoder, a number for the classifier.
-        pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
-            over persons, time and joints.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
         encoder: A built CTRGCN encoder to put a head on. Layers and
             variables are shared.
         classifier_activation: Activation of `predictions`. Defaults to none:
             the outputs are logits.
+        head: `"published"` (default): mean over persons, time and joints,
+            dense layer. Or `"linear"`, which normalizes between the two.
         hidden_dim: Channels of the first blocks, a multiple of 4. Defaults
             to 64.
+        blocks: For each block its width, in multiples of `hidden_dim`, and
+            its stride over time. Defaults to `BLOCKS`, the ten published
+            ones.
         adaptive: Whether the graphs themselves are trained, beside their
             refinement. Defaults to `True`. Those of the baseline, if not
             trained, let no joint receive from another.
@@ -126,52 +133,45 @@ class CTRGCN(_common.Application):
     """
 
     system = "ctrgcn"
-    published = {
-        "input_shape": (2, 64, 25, 3),
-        "skeleton": "ntu",
-        "hidden_dim": 64,
-        "adaptive": True,
-        "baseline": False,
-        "dropout_rate": 0.0,
+    changeable = ("head", "dropout_rate")
+    search_space = {
+        "hidden_dim": [32, 48, 64, 96],
+        "adaptive": [True, False],
+        "dropout_rate": (0.0, 0.5),
     }
-    head_settings = ("dropout_rate",)
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "hidden_dim": 8,
+        "blocks": ((1, 1), (2, 2)),
+    }
 
+    @constructor
     def __init__(
         self,
         weights=None,
         *,
-        input_shape=None,
-        skeleton=None,
+        input_shape=(2, 64, 25, 3),
+        skeleton="ntu",
         classes=None,
         pooling=None,
         encoder=None,
         classifier_activation=None,
-        hidden_dim=None,
-        adaptive=None,
-        baseline=None,
-        dropout_rate=None,
+        head="published",
+        hidden_dim=64,
+        blocks=BLOCKS,
+        adaptive=True,
+        baseline=False,
+        dropout_rate=0.0,
         name="ctrgcn",
         dtype=None,
     ):
-        super().__init__(
-            weights,
-            classes=classes,
-            pooling=pooling,
-            encoder=encoder,
-            classifier_activation=classifier_activation,
-            name=name,
-            dtype=dtype,
-            input_shape=input_shape,
-            skeleton=skeleton,
-            hidden_dim=hidden_dim,
-            adaptive=adaptive,
-            baseline=baseline,
-            dropout_rate=dropout_rate,
-        )
+        """See the class."""
 
     @staticmethod
     def check(settings):
         stack.check_width(settings["hidden_dim"])
+        stack.check_blocks(settings["blocks"])
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
@@ -183,7 +183,7 @@ class CTRGCN(_common.Application):
         return stack.features(
             inputs,
             graph,
-            _PLAN,
+            settings["blocks"],
             settings["hidden_dim"],
             small=(9,),
             adaptive=settings["adaptive"],
@@ -204,7 +204,8 @@ class CTRGCN(_common.Application):
     @property
     def blocks(self):
         """The blocks, first to last."""
-        return [self.get_layer(f"block_{i}") for i in range(len(_PLAN))]
+        count = len(self.settings["blocks"])
+        return [self.get_layer(f"block_{i}") for i in range(count)]
 
 
 def preprocess_input(clips, num_frames=64):
@@ -225,5 +226,7 @@ def preprocess_input(clips, num_frames=64):
 
 
 def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_common.decode_predictions`."""
-    return _common.decode_predictions("ctrgcn", predictions, class_names, top)
+    """Names the best classes; see `_conventions.decode_predictions`."""
+    return _conventions.decode_predictions(
+        "ctrgcn", predictions, class_names, top
+    )

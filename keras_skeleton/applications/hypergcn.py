@@ -5,16 +5,31 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import _common
+from keras_skeleton.applications import _conventions
+from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._application import constructor
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.graph import stack
 
-_WIDTHS = {
-    "base": (1, 1, 1, 2, 2, 2, 2, 2, 2),
-    "large": (1, 1, 1, 2, 2, 2, 4, 4, 4),
+# Width of each block in multiples of `hidden_dim`, and its stride. Blocks come
+# in groups of three.
+BLOCKS = {
+    "base": (
+        *3 * ((1, 1),),
+        (2, 2),
+        *2 * ((2, 1),),
+        (2, 2),
+        *2 * ((2, 1),),
+    ),
+    "large": (
+        *3 * ((1, 1),),
+        (2, 2),
+        *2 * ((2, 1),),
+        (4, 2),
+        *2 * ((4, 1),),
+    ),
 }
-# The blocks that halve the frames, and begin groups of three.
-_STRIDED = (3, 6)
 
 # For each size and protocol, the factors of the logits of the joint, bone,
 # joint motion and bone motion streams.
@@ -37,7 +52,7 @@ TWO_STREAM_WEIGHTS = (1.0, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class HyperGCN(_common.Application):
+class HyperGCN(Application):
     """Hyper-GCN: encoder, or classifier with a head.
 
     The joints are embedded with their place in the body, normalized for each
@@ -65,8 +80,7 @@ class HyperGCN(_common.Application):
     weight 1 and `keras_skeleton.losses.SmoothedCrossentropy(0.1)` beside it.
 
     Architecture arguments that are left out are taken from `weights` or from
-    `encoder`, and else from the published configuration, which is the default
-    named below.
+    `encoder`, and else have the published values, the defaults below.
 
     `weights` of the authors are `"<size>_<protocol>_<stream>"` with size
     `base` or `large`, protocol `ntu60_xsub`, `ntu60_xview`, `ntu120_xsub` or
@@ -102,14 +116,18 @@ class HyperGCN(_common.Application):
             Defaults to `(2, 64, 25, 3)`. Weights fit any `T`.
         skeleton: A `Skeleton` or its registered name. Defaults to `"ntu"`.
         classes: `None` for the encoder, a number for the classifier.
-        pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
-            over persons, time and joints.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
         encoder: A built HyperGCN encoder to put a head on. Layers and
             variables are shared.
         classifier_activation: Activation of `predictions`. Defaults to none:
             the outputs are logits.
-        size: `"base"` (default) or `"large"`, whose last three blocks are
-            twice as wide.
+        head: `"published"` (default): mean over persons, time and joints,
+            dense layer. Or `"linear"`, which normalizes between the two.
+        blocks: `"base"` (default) or `"large"`, whose last three blocks are
+            twice as wide; or for each block its width, in multiples of
+            `hidden_dim`, and its stride over time.
         bones: `"published"` (default) or `"skeleton"`: the edges of the graph
             of the body, see `body_edges`. The weights bring the graph along.
         num_virtual_joints: Virtual joints of each block. Defaults to 3.
@@ -145,71 +163,56 @@ class HyperGCN(_common.Application):
     """
 
     system = "hypergcn"
-    published = {
-        "input_shape": (2, 64, 25, 3),
-        "skeleton": "ntu",
-        "size": "base",
-        "bones": "published",
-        "num_virtual_joints": 3,
-        "hidden_dim": 128,
-        "num_heads": 8,
-        "num_neighbors": 9,
-        "divergence_weight": 1.0,
-        "distinct_virtual_joints": False,
-        "dropout_rate": 0.0,
+    changeable = ("head", "dropout_rate")
+    search_space = {
+        "blocks": ["base", "large"],
+        "hidden_dim": [64, 96, 128],
+        "num_virtual_joints": [0, 1, 3, 5],
+        "distinct_virtual_joints": [False, True],
+        "num_neighbors": [5, 7, 9, 13],
+        "divergence_weight": (0.0, 2.0),
+        "dropout_rate": (0.0, 0.5),
     }
-    head_settings = ("dropout_rate",)
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "hidden_dim": 8,
+        "num_heads": 2,
+        "num_neighbors": 3,
+        "blocks": ((1, 1), (2, 2)),
+    }
 
+    @constructor
     def __init__(
         self,
         weights=None,
         *,
-        input_shape=None,
-        skeleton=None,
+        input_shape=(2, 64, 25, 3),
+        skeleton="ntu",
         classes=None,
         pooling=None,
         encoder=None,
         classifier_activation=None,
-        size=None,
-        bones=None,
-        num_virtual_joints=None,
-        hidden_dim=None,
-        num_heads=None,
-        num_neighbors=None,
-        divergence_weight=None,
-        distinct_virtual_joints=None,
-        dropout_rate=None,
+        head="published",
+        blocks="base",
+        bones="published",
+        num_virtual_joints=3,
+        hidden_dim=128,
+        num_heads=8,
+        num_neighbors=9,
+        divergence_weight=1.0,
+        distinct_virtual_joints=False,
+        dropout_rate=0.0,
         name="hypergcn",
         dtype=None,
     ):
-        super().__init__(
-            weights,
-            classes=classes,
-            pooling=pooling,
-            encoder=encoder,
-            classifier_activation=classifier_activation,
-            name=name,
-            dtype=dtype,
-            input_shape=input_shape,
-            skeleton=skeleton,
-            size=size,
-            bones=bones,
-            num_virtual_joints=num_virtual_joints,
-            hidden_dim=hidden_dim,
-            num_heads=num_heads,
-            num_neighbors=num_neighbors,
-            divergence_weight=divergence_weight,
-            distinct_virtual_joints=distinct_virtual_joints,
-            dropout_rate=dropout_rate,
-        )
+        """See the class."""
 
     @staticmethod
     def check(settings):
-        if settings["size"] not in _WIDTHS:
-            raise ValueError(
-                "`size` must be 'base' or 'large'. Received "
-                f"size={settings['size']!r}."
-            )
+        if isinstance(settings["blocks"], str):
+            check_choice("blocks", settings["blocks"], tuple(BLOCKS))
+        stack.check_blocks(_plan(settings))
         heads, dim = settings["num_heads"], settings["hidden_dim"]
         if heads < 1 or dim < 1 or dim % heads or dim % 4:
             raise ValueError(
@@ -264,7 +267,7 @@ class HyperGCN(_common.Application):
     @property
     def blocks(self):
         """The blocks, first to last."""
-        count = len(_WIDTHS[self.settings["size"]])
+        count = len(_plan(self.settings))
         return [self.get_layer(f"block_{i}") for i in range(count)]
 
 
@@ -319,6 +322,12 @@ def body_edges(skeleton, bones="published"):
     return edges
 
 
+def _plan(settings):
+    """Width and stride of each block."""
+    blocks = settings["blocks"]
+    return BLOCKS[blocks] if isinstance(blocks, str) else blocks
+
+
 def _blocks(settings, skeleton, dtype):
     num_virtual = settings["num_virtual_joints"]
     graph = layers.virtual_joint_graph(
@@ -326,22 +335,22 @@ def _blocks(settings, skeleton, dtype):
         body_edges(skeleton, settings["bones"]),
         num_virtual,
     )
-    widths = _WIDTHS[settings["size"]]
-    for i, width in enumerate(widths):
+    plan = _plan(settings)
+    for i, (width, stride) in enumerate(plan):
         convolution = layers.HyperGraphConvolution(
             width * settings["hidden_dim"],
             graph,
             num_virtual,
             num_heads=settings["num_heads"],
             num_neighbors=settings["num_neighbors"],
-            divergence_weight=settings["divergence_weight"] / len(widths),
+            divergence_weight=settings["divergence_weight"] / len(plan),
             distinct_virtual_joints=settings["distinct_virtual_joints"],
             name="graph_convolution",
             dtype=dtype,
         )
         yield layers.SpatioTemporalBlock(
             convolution,
-            stride=2 if i in _STRIDED else 1,
+            stride=stride,
             padding="edge",
             name=f"block_{i}",
             dtype=dtype,
@@ -366,5 +375,7 @@ def preprocess_input(clips, num_frames=64):
 
 
 def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_common.decode_predictions`."""
-    return _common.decode_predictions("hypergcn", predictions, class_names, top)
+    """Names the best classes; see `_conventions.decode_predictions`."""
+    return _conventions.decode_predictions(
+        "hypergcn", predictions, class_names, top
+    )

@@ -5,13 +5,16 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _common
+from keras_skeleton.applications import _conventions
+from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import constructor
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.training import PretextModel
+from keras_skeleton.training import MaskedPrediction
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMP(_common.Application):
+class MAMP(Application):
     """Skeleton transformer of MAMP: encoder, or classifier with a head.
 
     Every joint of every segment of `segment_length` frames is one token. The
@@ -34,8 +37,7 @@ class MAMP(_common.Application):
     the published code.
 
     Architecture arguments that are left out are taken from `weights` or from
-    `encoder`, and else from the published configuration, which is the default
-    named below.
+    `encoder`, and else have the published values, the defaults below.
 
     | `weights` | data | linear | fine-tuned | from |
     |---|---|---|---|---|
@@ -66,10 +68,12 @@ class MAMP(_common.Application):
         classes: `None` for the encoder, a number for the classifier. The
             head comes from `weights` if these have one of the same kind and
             number of classes, and is new otherwise.
-        pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
-            over persons, time and joints.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
         encoder: A built MAMP encoder to put a head on. Layers and variables
-            are shared, and so is a new `drop_path_rate`.
+            are shared, and the encoder stays as it is: another
+            `drop_path_rate` holds for the new model alone.
         classifier_activation: Activation of `predictions`. Defaults to none:
             the outputs are logits.
         head: `"finetune"` (default) or `"linear"`.
@@ -111,88 +115,49 @@ class MAMP(_common.Application):
     """
 
     system = "mamp"
-    published = {
-        "input_shape": (2, 120, 25, 3),
-        "skeleton": "ntu",
-        "hidden_dim": 256,
-        "num_layers": 8,
-        "num_heads": 8,
-        "mlp_ratio": 4,
-        "segment_length": 4,
-        "joints_per_patch": 1,
-        "use_qkv_bias": True,
-        "dropout_rate": 0.0,
-        "attention_dropout_rate": 0.0,
-        "drop_path_rate": 0.0,
-        "head": "finetune",
-        "head_dim": 2048,
-        "head_dropout_rate": 0.3,
+    heads = ("finetune",)
+    changeable = ("drop_path_rate", "head", "head_dim", "head_dropout_rate")
+    search_space = {
+        "drop_path_rate": (0.0, 0.4),
+        "head_dropout_rate": (0.0, 0.5),
     }
-    head_settings = (
-        "drop_path_rate",
-        "head",
-        "head_dim",
-        "head_dropout_rate",
-    )
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "hidden_dim": 8,
+        "num_layers": 2,
+        "num_heads": 2,
+        "head_dim": 8,
+    }
 
+    @constructor
     def __init__(
         self,
         weights=None,
         *,
-        input_shape=None,
-        skeleton=None,
+        input_shape=(2, 120, 25, 3),
+        skeleton="ntu",
         classes=None,
         pooling=None,
         encoder=None,
         classifier_activation=None,
-        head=None,
-        hidden_dim=None,
-        num_layers=None,
-        num_heads=None,
-        mlp_ratio=None,
-        segment_length=None,
-        joints_per_patch=None,
-        use_qkv_bias=None,
-        dropout_rate=None,
-        attention_dropout_rate=None,
-        drop_path_rate=None,
-        head_dim=None,
-        head_dropout_rate=None,
+        head="finetune",
+        hidden_dim=256,
+        num_layers=8,
+        num_heads=8,
+        mlp_ratio=4,
+        segment_length=4,
+        joints_per_patch=1,
+        use_qkv_bias=True,
+        dropout_rate=0.0,
+        attention_dropout_rate=0.0,
+        drop_path_rate=0.0,
+        head_dim=2048,
+        head_dropout_rate=0.3,
         name="mamp",
         dtype=None,
     ):
-        super().__init__(
-            weights,
-            classes=classes,
-            pooling=pooling,
-            encoder=encoder,
-            classifier_activation=classifier_activation,
-            name=name,
-            dtype=dtype,
-            input_shape=input_shape,
-            skeleton=skeleton,
-            head=head,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            segment_length=segment_length,
-            joints_per_patch=joints_per_patch,
-            use_qkv_bias=use_qkv_bias,
-            dropout_rate=dropout_rate,
-            attention_dropout_rate=attention_dropout_rate,
-            drop_path_rate=drop_path_rate,
-            head_dim=head_dim,
-            head_dropout_rate=head_dropout_rate,
-        )
-
-    @staticmethod
-    def check(settings):
-        if settings["head"] not in ("finetune", "linear"):
-            raise ValueError(
-                "`head` must be 'finetune' or 'linear'. Received "
-                f"head={settings['head']!r}."
-            )
+        """See the class."""
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
@@ -221,42 +186,37 @@ class MAMP(_common.Application):
             persons, segments, patches, name="features", dtype=dtype
         )(x)
 
-    @staticmethod
-    def adapt(encoder, settings):
+    @classmethod
+    def reused_features(cls, encoder, settings):
         rates = _drop_path_rates(settings)
+        if rates == _drop_path_rates(encoder.settings):
+            return encoder.feature_map
+        # The depth belongs to this model's calls of the shared layers, so
+        # that other models with the same encoder keep theirs.
+        x = encoder.get_layer("fold_persons")(encoder.input)
+        x = encoder.embed(x)
         for block, rate in zip(encoder.blocks, rates, strict=True):
-            block.drop_path_rate = rate
+            x = block(x, drop_path_rate=rate)
+        x = encoder.get_layer("norm")(x)
+        return encoder.get_layer("features")(x)
 
     @staticmethod
     def head_graph(features, settings, skeleton, classes, activation, dtype):
-        if settings["head"] == "linear":
-            x = _common.pool(features, "avg", dtype)
-            x = layers.BatchNormalization(
-                epsilon=1e-6,
-                center=False,
-                scale=False,
-                name="head_norm",
-                dtype=dtype,
-            )(x)
-            initializer = keras.initializers.TruncatedNormal(stddev=0.01)
-        else:
-            x = keras.layers.Dropout(
-                settings["head_dropout_rate"], name="head_dropout", dtype=dtype
-            )(features)
-            x = ops.mean(x, axis=2)
-            persons, patches, dim = x.shape[1:]
-            x = ops.reshape(x, (-1, persons, patches * dim))
-            x = ops.mean(x, axis=1)
-            x = keras.layers.Dense(
-                settings["head_dim"], name="head_hidden", dtype=dtype
-            )(x)
-            x = layers.BatchNormalization(name="head_norm", dtype=dtype)(x)
-            x = ops.relu(x)
-            initializer = "glorot_uniform"
+        x = keras.layers.Dropout(
+            settings["head_dropout_rate"], name="head_dropout", dtype=dtype
+        )(features)
+        x = ops.mean(x, axis=2)
+        persons, patches, dim = x.shape[1:]
+        x = ops.reshape(x, (-1, persons, patches * dim))
+        x = ops.mean(x, axis=1)
+        x = keras.layers.Dense(
+            settings["head_dim"], name="head_hidden", dtype=dtype
+        )(x)
+        x = layers.BatchNormalization(name="head_norm", dtype=dtype)(x)
+        x = ops.relu(x)
         return keras.layers.Dense(
             classes,
             activation=activation,
-            kernel_initializer=initializer,
             name="predictions",
             # The loss needs full precision whatever the layers compute in.
             dtype="float32",
@@ -303,7 +263,7 @@ def _drop_path_rates(settings):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMPPretext(_common.ClipModel, PretextModel):
+class MAMPPretext(InputCheck, MaskedPrediction):
     """Masked motion prediction: trains a MAMP encoder without labels.
 
     Most tokens are hidden from the encoder, preferably those that move
@@ -322,10 +282,8 @@ class MAMPPretext(_common.ClipModel, PretextModel):
     (both `(N * M, L, values)`) and the `mask` `(N * M, L)`.
 
     Args:
-        encoder: The MAMP encoder to train; built from `input_shape`,
-            `skeleton` and `encoder_arguments` if left out.
-        input_shape: As in `MAMP`.
-        skeleton: As in `MAMP`.
+        encoder: The MAMP encoder to train; built from `encoder_arguments` if
+            left out.
         mask_ratio: Share of hidden tokens.
         masking_temperature: Temperature of the preference for moving tokens;
             0 masks uniformly. Published: 0.8 for NTU-60 and PKU-MMD, 0.75
@@ -338,7 +296,9 @@ class MAMPPretext(_common.ClipModel, PretextModel):
         decoder_layers: Transformer blocks of the decoder, at most those of
             the encoder. Published: 3 for NTU-60, 5 for NTU-120 and PKU-MMD.
         name: Name of the model.
-        **encoder_arguments: Further arguments of `MAMP`.
+        dtype: Data type policy of the layers.
+        **encoder_arguments: Arguments of `MAMP`, such as `input_shape` and
+            `skeleton`.
 
     Example:
 
@@ -351,12 +311,19 @@ class MAMPPretext(_common.ClipModel, PretextModel):
     Reference: as for `MAMP`.
     """
 
+    system = "mamp"
+    search_space = {
+        "mask_ratio": (0.75, 0.95),
+        "masking_temperature": (0.5, 1.0),
+        "decoder_layers": [1, 2, 3, 5],
+        "decoder_dim": [128, 256],
+    }
+    tiny = {**MAMP.tiny, "decoder_dim": 8, "decoder_layers": 1}
+
     def __init__(
         self,
         encoder=None,
         *,
-        input_shape=None,
-        skeleton=None,
         mask_ratio=0.9,
         masking_temperature=0.8,
         target="motion",
@@ -375,13 +342,8 @@ class MAMPPretext(_common.ClipModel, PretextModel):
                 f"target={target!r}."
             )
         if encoder is None:
-            encoder = MAMP(
-                input_shape=input_shape,
-                skeleton=skeleton,
-                dtype=dtype,
-                **encoder_arguments,
-            )
-        elif input_shape or skeleton or encoder_arguments:
+            encoder = MAMP(dtype=dtype, **encoder_arguments)
+        elif encoder_arguments:
             raise ValueError(
                 "Pass either `encoder` or the arguments to build one, not both."
             )
@@ -398,7 +360,7 @@ class MAMPPretext(_common.ClipModel, PretextModel):
                 f"frames of a clip. Received motion_stride={motion_stride}."
             )
         self.encoder = encoder
-        self.clip_shape = settings["input_shape"]
+        self.input_form = encoder.input_form
         self.mask_ratio = mask_ratio
         self.masking_temperature = masking_temperature
         self.target = target
@@ -449,19 +411,21 @@ class MAMPPretext(_common.ClipModel, PretextModel):
             layer.build(tokens)
         self.built = True
 
-    def call(self, clips, training=None):
-        clips = self.fold_persons(clips)
+    def prepare(self, clips):
+        return self.fold_persons(clips)
+
+    def hide(self, clips):
         patches = self._patchify(clips)
         kept, mask = self.masking(
             ops.reshape(patches, (-1, *self._grid, patches.shape[-1]))
         )
+        return (kept, mask), mask
+
+    def predict_hidden(self, clips, choice, training=None):
+        kept, mask = choice
         tokens = layers.gather_tokens(self.encoder.embed(clips), kept)
         latent = self.encoder.encode(tokens, training=training)
-        return {
-            "prediction": self.decode(latent, kept, mask, training=training),
-            "target": self.make_target(clips),
-            "mask": mask,
-        }
+        return self.decode(latent, kept, mask, training=training)
 
     def decode(self, latent, kept, mask, training=None):
         """Predicts the values of all tokens from those that were kept."""
@@ -491,24 +455,14 @@ class MAMPPretext(_common.ClipModel, PretextModel):
         variance = variance * (count / max(count - 1, 1))
         return (target - mean) / ops.sqrt(variance + 1e-6)
 
-    def objective(self, clips, training):
-        outputs = self(clips, training=training)
-        error = ops.square(outputs["prediction"] - outputs["target"])
-        hidden = ops.mean(error, axis=-1) * outputs["mask"]
-        return ops.sum(hidden) / ops.sum(outputs["mask"]), {}, ()
-
     def _patchify(self, clips):
         return layers.patchify(
             clips, self.segment_length, self.joints_per_patch
         )
 
     def get_config(self):
-        encoder = self.encoder.get_config()
-        for key in ("name", "dtype", "classes", "pooling"):
-            encoder.pop(key)
-        encoder.pop("classifier_activation")
         return {
-            **encoder,
+            **self.encoder.settings,
             "mask_ratio": self.mask_ratio,
             "masking_temperature": self.masking_temperature,
             "target": self.target,
@@ -542,5 +496,7 @@ def preprocess_input(clips, num_frames=120):
 
 
 def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_common.decode_predictions`."""
-    return _common.decode_predictions("mamp", predictions, class_names, top)
+    """Names the best classes; see `_conventions.decode_predictions`."""
+    return _conventions.decode_predictions(
+        "mamp", predictions, class_names, top
+    )

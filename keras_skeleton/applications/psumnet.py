@@ -5,7 +5,10 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import _common
+from keras_skeleton.applications import _conventions
+from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import check_shape
+from keras_skeleton.applications._application import constructor
 from keras_skeleton.layers.augmentation import BodyPart
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import SelectJoints
@@ -14,7 +17,7 @@ from keras_skeleton.layers.augmentation import body_part
 from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
-_PLANS = {
+BLOCKS = {
     "body": (
         *4 * ((1, 1),),
         (2, 2),
@@ -25,7 +28,7 @@ _PLANS = {
     "hand": ((1, 1), (2, 2), *2 * ((2, 1),), (4, 2), (4, 1)),
     "leg": ((1, 1), (2, 2), (2, 1), (4, 2)),
 }
-PARTS = tuple(_PLANS)
+PARTS = tuple(BLOCKS)
 # Published layouts of parts, by the name of the skeleton.
 _LAYOUTS = {"ntu": "ntu", "ntu_x67": "ntu_x", "shrec22": "shrec"}
 
@@ -41,7 +44,7 @@ FUSION_WEIGHTS = {
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class PSUMNet(_common.Application):
+class PSUMNet(Application):
     """PSUMNet: encoder or classifier, of one part of the body or of all.
 
     One network looks at the whole body, one at both hands and one at both
@@ -67,8 +70,7 @@ class PSUMNet(_common.Application):
     `predictions`.
 
     Architecture arguments that are left out are taken from `weights` or from
-    `encoder`, and else from the published configuration, which is the default
-    named below.
+    `encoder`, and else have the published values, the defaults below.
 
     `weights` of the authors are `"ntu60_xsub_body"` and `"ntu120_xsub_body"`,
     those of the body's network. They lie behind a share page: the error of
@@ -92,14 +94,21 @@ class PSUMNet(_common.Application):
             and the bones that the three together make inside. See `part_of`.
             The weights bring the graph along.
         classes: `None` for the encoder, a number for the classifier.
-        pooling: `None`, `"avg"` or `"max"`: pooling of the encoder's output
-            over persons, time and joints.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
         encoder: A built PSUMNet encoder to put a head on. Layers and
             variables are shared.
         classifier_activation: Activation of `predictions`. Defaults to none:
             the outputs are logits.
+        head: `"published"` (default): mean over persons, time and joints,
+            dense layer, for each part. Or `"linear"`: one for the joints of
+            all parts together, which normalizes between the two.
         hidden_dim: Channels of the first blocks, a multiple of 4. Defaults
             to 64.
+        blocks: Dict from each part to its blocks: for each the width, in
+            multiples of `hidden_dim`, and the stride over time. Defaults to
+            `BLOCKS`, the published ten, six and four.
         fusion_weights: Factors of the logits of the body, the hands and the
             legs. Defaults to those of NTU-60 X-sub; `FUSION_WEIGHTS` has all
             published ones.
@@ -129,51 +138,40 @@ class PSUMNet(_common.Application):
     """
 
     system = "psumnet"
-    published = {
-        "input_shape": None,
-        "skeleton": "ntu",
-        "part": None,
-        "bones": "published",
-        "hidden_dim": 64,
-        "fusion_weights": (2.0, 1.8, 0.7),
-        "dropout_rate": 0.0,
+    changeable = ("head", "fusion_weights", "dropout_rate")
+    search_space = {
+        "hidden_dim": [16, 32, 48, 64],
+        "dropout_rate": (0.0, 0.5),
     }
-    head_settings = ("fusion_weights", "dropout_rate")
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "hidden_dim": 4,
+        "blocks": {"body": ((2, 2),), "hand": ((2, 2),), "leg": ((2, 2),)},
+    }
 
+    @constructor
     def __init__(
         self,
         weights=None,
         *,
         input_shape=None,
-        skeleton=None,
+        skeleton="ntu",
         part=None,
-        bones=None,
+        bones="published",
         classes=None,
         pooling=None,
         encoder=None,
         classifier_activation=None,
-        hidden_dim=None,
-        fusion_weights=None,
-        dropout_rate=None,
+        head="published",
+        hidden_dim=64,
+        blocks=BLOCKS,
+        fusion_weights=FUSION_WEIGHTS["ntu60_xsub"],
+        dropout_rate=0.0,
         name="psumnet",
         dtype=None,
     ):
-        super().__init__(
-            weights,
-            classes=classes,
-            pooling=pooling,
-            encoder=encoder,
-            classifier_activation=classifier_activation,
-            name=name,
-            dtype=dtype,
-            input_shape=input_shape,
-            skeleton=skeleton,
-            part=part,
-            bones=bones,
-            hidden_dim=hidden_dim,
-            fusion_weights=fusion_weights,
-            dropout_rate=dropout_rate,
-        )
+        """See the class."""
 
     @staticmethod
     def settle_shape(settings, skeleton):
@@ -181,7 +179,7 @@ class PSUMNet(_common.Application):
         shape, part = settings["input_shape"], settings["part"]
         if part is None:
             shape = shape or (2, 64, skeleton.num_joints, 3)
-            return _common.check_shape(shape, skeleton)
+            return check_shape(shape, skeleton)
         joints = len(parts[part].joints)
         shape = shape or (2, 64, joints, 12)
         if len(shape) == 4 and shape[2] != joints:
@@ -193,12 +191,20 @@ class PSUMNet(_common.Application):
                 "whole skeleton."
             )
         whole = (*shape[:2], skeleton.num_joints, *shape[3:])
-        persons, frames, _, channels = _common.check_shape(whole, skeleton)
+        persons, frames, _, channels = check_shape(whole, skeleton)
         return persons, frames, joints, channels
 
     @staticmethod
     def check(settings):
         stack.check_width(settings["hidden_dim"])
+        if set(settings["blocks"]) != set(PARTS):
+            raise ValueError(
+                "`blocks` must be a dictionary with the blocks of each of "
+                f"{', '.join(PARTS)}. Received the keys "
+                f"{', '.join(map(str, settings['blocks']))}."
+            )
+        for blocks in settings["blocks"].values():
+            stack.check_blocks(blocks)
         factors = tuple(float(factor) for factor in settings["fusion_weights"])
         if len(factors) != len(PARTS):
             raise ValueError(
@@ -261,7 +267,7 @@ class PSUMNet(_common.Application):
         prefix = self.prefix(part)
         return [
             self.get_layer(f"{prefix}block_{i}")
-            for i in range(len(_PLANS[part]))
+            for i in range(len(self.settings["blocks"][part]))
         ]
 
     def prefix(self, part):
@@ -312,9 +318,9 @@ class PSUMNet(_common.Application):
     def _stream(self, part, weights):
         settings = {
             key: self.settings[key]
-            for key in ("skeleton", "bones", "hidden_dim")
+            for key in ("skeleton", "bones", "hidden_dim", "blocks")
         }
-        persons, frames, _, coordinates = self.clip_shape
+        persons, frames, _, coordinates = self.settings["input_shape"]
         joints = len(part_of(self.skeleton, part, settings["bones"]).joints)
         return PSUMNet(
             weights,
@@ -438,7 +444,7 @@ def _part_features(clips, settings, part, chosen, dtype, prefix=""):
     return stack.features(
         clips,
         layers.spatial_graph(len(chosen.joints), chosen.bones),
-        _PLANS[part],
+        settings["blocks"][part],
         settings["hidden_dim"],
         prefix=prefix,
         dtype=dtype,
@@ -463,5 +469,7 @@ def preprocess_input(clips, num_frames=64):
 
 
 def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_common.decode_predictions`."""
-    return _common.decode_predictions("psumnet", predictions, class_names, top)
+    """Names the best classes; see `_conventions.decode_predictions`."""
+    return _conventions.decode_predictions(
+        "psumnet", predictions, class_names, top
+    )

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_skeleton.applications import _common
+from keras_skeleton.applications._application import Application
 
 
 def extract_features(encoder, data, pooling="avg", batch_size=64):
@@ -42,7 +42,7 @@ def feature_model(encoder, pooling="avg"):
         )
     for layer in encoder.layers:
         if layer.name == "features":
-            pooled = _common.pool(layer.output, pooling, dtype="float32")
+            pooled = Application.pooled(layer.output, pooling, dtype="float32")
             return keras.Model(encoder.input, pooled)
     if len(encoder.output_shape) == 2:
         return encoder

@@ -18,6 +18,7 @@ class DropPath(keras.layers.Layer):
     Call arguments:
         inputs: Tensor `(B, ...)`.
         training: Outside training the layer passes its input on.
+        rate: Another rate for this call.
 
     Reference: Huang et al., Deep Networks with Stochastic Depth,
     arXiv 1603.09382.
@@ -25,19 +26,16 @@ class DropPath(keras.layers.Layer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(
-                f"`rate` must be at least 0 and below 1. Received rate={rate}."
-            )
-        self.rate = rate
+        self.rate = _check(rate)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
-        if not training or self.rate == 0:
+    def call(self, inputs, training=False, rate=None):
+        rate = self.rate if rate is None else _check(rate)
+        if not training or rate == 0:
             return inputs
-        kept = ops.floor(1 - self.rate + self.draw(ops.shape(inputs)[0]))
-        kept = ops.cast(kept, inputs.dtype) / (1 - self.rate)
+        kept = ops.floor(1 - rate + self.draw(ops.shape(inputs)[0]))
+        kept = ops.cast(kept, inputs.dtype) / (1 - rate)
         return inputs * ops.reshape(kept, (-1, *[1] * (inputs.ndim - 1)))
 
     def draw(self, rows):
@@ -49,3 +47,11 @@ class DropPath(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def _check(rate):
+    if not 0 <= rate < 1:
+        raise ValueError(
+            f"`rate` must be at least 0 and below 1. Received rate={rate}."
+        )
+    return rate

@@ -25,7 +25,13 @@ class TransformerBlock(keras.layers.Layer):
             drawn for both branches separately.
         epsilon: Epsilon of the layer normalizations.
 
-    Input and output shape: `(B, L, D)`.
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        training: Whether dropout and drop path act.
+        drop_path_rate: Another rate for this call, for models that share the
+            block.
+
+    Output shape: `(B, L, D)`.
 
     Example:
 
@@ -50,6 +56,7 @@ class TransformerBlock(keras.layers.Layer):
         self.use_qkv_bias = use_qkv_bias
         self.dropout_rate = dropout_rate
         self.attention_dropout_rate = attention_dropout_rate
+        self.drop_path_rate = drop_path_rate
         self.epsilon = epsilon
         policy = self.dtype_policy
         self.norm_1 = keras.layers.LayerNormalization(
@@ -88,20 +95,12 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.mlp_output.build((*input_shape[:-1], hidden))
 
-    def call(self, tokens, training=None):
+    def call(self, tokens, training=None, drop_path_rate=None):
+        rate = drop_path_rate
         branch = self.attention(self.norm_1(tokens), training=training)
-        tokens = tokens + self.drop_path_1(branch, training=training)
+        tokens = tokens + self.drop_path_1(branch, training=training, rate=rate)
         branch = self.mlp(self.norm_2(tokens), training=training)
-        return tokens + self.drop_path_2(branch, training=training)
-
-    @property
-    def drop_path_rate(self):
-        """Share of rows whose branch is dropped; can be changed."""
-        return self.drop_path_1.rate
-
-    @drop_path_rate.setter
-    def drop_path_rate(self, rate):
-        self.drop_path_1.rate = self.drop_path_2.rate = rate
+        return tokens + self.drop_path_2(branch, training=training, rate=rate)
 
     def mlp(self, tokens, training=None):
         """The MLP branch alone, before drop path and residual sum."""

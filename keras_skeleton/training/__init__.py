@@ -1,6 +1,9 @@
 """What `fit` does: training steps of our own, and recipes of training."""
 
-from keras_skeleton.training.model import PretextModel
+from keras_skeleton.training.contrast import Branch
+from keras_skeleton.training.contrast import MomentumContrast
+from keras_skeleton.training.masked import MaskedPrediction
+from keras_skeleton.training.momentum import twin
 from keras_skeleton.training.momentum import update_momentum
 from keras_skeleton.training.optimizers import SGD
 from keras_skeleton.training.optimizers import LayerwiseAdamW
@@ -9,15 +12,24 @@ from keras_skeleton.training.optimizers import layerwise_scales
 from keras_skeleton.training.optimizers import warmup_cosine
 from keras_skeleton.training.queue import FeatureQueue
 from keras_skeleton.training.resume import ResumeTraining
+from keras_skeleton.training.step_model import PretextModel
+from keras_skeleton.training.step_model import StepModel
+from keras_skeleton.training.step_model import SupervisedModel
 
 __all__ = [
     "SGD",
+    "Branch",
     "FeatureQueue",
     "LayerwiseAdamW",
+    "MaskedPrediction",
+    "MomentumContrast",
     "PretextModel",
     "ResumeTraining",
+    "StepModel",
+    "SupervisedModel",
     "WarmupSteps",
     "layerwise_scales",
+    "twin",
     "update_momentum",
     "warmup_cosine",
 ]

@@ -1,28 +1,35 @@
-"""Training and evaluation step of a pretext model on PyTorch."""
+"""Training and evaluation step on PyTorch."""
 
 import torch
 
-from keras_skeleton.training._data import inputs_of
 
-
-class PretextStep:
+class Step:
     def train_step(self, data):
-        inputs = inputs_of(data)
+        with torch.no_grad():
+            self.before_step()
         self.zero_grad()
-        loss, report, carried = self.objective(inputs, training=True)
+        loss, report, carried = self._total_objective(data, training=True)
         self.optimizer.scale_loss(loss).backward()
         variables = self.trainable_weights
         gradients = [variable.value.grad for variable in variables]
         with torch.no_grad():
             self.optimizer.apply(gradients, variables)
-            self.after_step(carried)
-            return self._record(loss, report, inputs)
+            self._finish_step(data, carried)
+            return self._record(loss, report, data)
 
     def test_step(self, data):
-        inputs = inputs_of(data)
         with torch.no_grad():
-            loss, report, _ = self.objective(inputs, training=False)
-            return self._record(loss, report, inputs)
+            loss, report, _ = self._total_objective(data, training=False)
+            return self._record(loss, report, data)
+
+    @staticmethod
+    def gather(tensor):
+        """The rows as they are: one process trains on one device."""
+        return tensor
+
+    @staticmethod
+    def _replicas():
+        return 1
 
 
 def get_random_state():

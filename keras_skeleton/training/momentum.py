@@ -1,6 +1,25 @@
 """Key encoders that follow a query encoder."""
 
+import keras
 from keras import ops
+
+
+def twin(model, name):
+    """A frozen copy of a model, to follow it.
+
+    Args:
+        model: A built model that can be made from its configuration.
+        name: Begins the paths of all weights of the copy, so that both can
+            be parts of one model that is saved or converted by path.
+
+    Returns:
+        A model of the same class and weights, not trainable.
+    """
+    with keras.name_scope(name):
+        copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    copy.trainable = False
+    return copy
 
 
 def update_momentum(key, query, momentum):
@@ -10,8 +29,8 @@ def update_momentum(key, query, momentum):
     the published MoCo-type code, running statistics of batch normalization
     are left to the key encoder's own forward passes.
 
-    Call it from `after_step`, or at the start of `objective` where the
-    published code does so on purpose.
+    Call it from `before_step`, as the published code does that moves the keys
+    at the beginning of its forward pass, or from `after_step`.
 
     Args:
         key: Model of the same architecture as `query`. It should be frozen

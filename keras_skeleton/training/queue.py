@@ -14,6 +14,9 @@ class FeatureQueue(keras.layers.Layer):
     Args:
         size: Number of vectors `K`.
         dim: Width `D` of a vector.
+        columns: Dict from the name of a whole number that is kept beside
+            each vector, such as the number of its sample, to the value that
+            it has at first.
         seed: Seed of the random unit vectors the queue starts with.
 
     Example:
@@ -24,26 +27,37 @@ class FeatureQueue(keras.layers.Layer):
     (512, 64)
     """
 
-    def __init__(self, size, dim, seed=None, **kwargs):
+    def __init__(self, size, dim, columns=None, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.dim = dim
+        self.columns = dict(columns or {})
         self.seed = seed
-        self.features = self.add_weight(
-            name="features",
-            shape=(size, dim),
-            initializer=keras.initializers.RandomNormal(1.0, seed=seed),
-            trainable=False,
+        self.features = self._state(
+            "features",
+            (size, dim),
+            keras.initializers.RandomNormal(1.0, seed=seed),
         )
         self.features.assign(ops.normalize(self.features.value, axis=-1))
-        self.position = self.add_weight(
-            name="position",
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-        )
+        self.position = self._state("position", (), "zeros", "int32")
+        self._columns = {
+            name: self._state(
+                name, (size,), keras.initializers.Constant(value), "int32"
+            )
+            for name, value in self.columns.items()
+        }
         self.built = True
+
+    def _state(self, name, shape, initializer, dtype=None):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype=dtype,
+            trainable=False,
+            # Every replica pushes the same gathered vectors.
+            aggregation="only_first_replica",
+        )
 
     def vectors(self):
         """The stored vectors `(K, D)`, as a copy without gradient.
@@ -53,23 +67,44 @@ class FeatureQueue(keras.layers.Layer):
         """
         return ops.stop_gradient(ops.copy(self.features.value))
 
-    def push(self, vectors):
-        """Replaces the oldest vectors by `vectors` `(n, D)`, `n <= K`."""
+    def column(self, name):
+        """The whole numbers `(K,)` beside the vectors, as a copy."""
+        return ops.copy(self._columns[name].value)
+
+    def push(self, vectors, **columns):
+        """Replaces the oldest entries.
+
+        Args:
+            vectors: Tensor `(n, D)`, `n <= K`. The queue goes round.
+            **columns: For each column a tensor `(n,)`.
+        """
+        if set(columns) != set(self.columns):
+            raise ValueError(
+                f"The queue {self.name!r} keeps the columns "
+                f"{sorted(self.columns)} beside its vectors. Received "
+                f"{sorted(columns)}."
+            )
         count = ops.shape(vectors)[0]
         places = (self.position + ops.arange(count, dtype="int32")) % self.size
-        self.features.assign(
+        self._replace(self.features, places, vectors)
+        for name, values in columns.items():
+            self._replace(self._columns[name], places, values)
+        self.position.assign((self.position + count) % self.size)
+
+    @staticmethod
+    def _replace(variable, places, values):
+        values = ops.stop_gradient(ops.cast(values, variable.dtype))
+        variable.assign(
             ops.scatter_update(
-                ops.copy(self.features.value),
-                places[:, None],
-                ops.stop_gradient(ops.cast(vectors, self.features.dtype)),
+                ops.copy(variable.value), places[:, None], values
             )
         )
-        self.position.assign((self.position + count) % self.size)
 
     def get_config(self):
         return {
             **super().get_config(),
             "size": self.size,
             "dim": self.dim,
+            "columns": self.columns,
             "seed": self.seed,
         }

@@ -20,7 +20,7 @@ class HyperGCNTraining(Training):
         steps=80 * len(batches),
         input_shape=(1, 64, 20, 3),
         skeleton="nw_ucla",
-        spaces={"size": "base", "hidden_dim": 128},
+        spaces={"blocks": "base", "hidden_dim": 128},
     )
     tuner = keras_tuner.BayesianOptimization(space, space.objective, 30)
     tuner.search(batches, validation_data=validation, epochs=80)
@@ -30,7 +30,7 @@ class HyperGCNTraining(Training):
     application = HyperGCN
     spaces = {
         **Training.spaces,
-        "size": ["base", "large"],
+        "blocks": ["base", "large"],
         "hidden_dim": [64, 96, 128],
         "num_virtual_joints": [0, 1, 3, 5],
         "distinct_virtual_joints": [False, True],

@@ -26,7 +26,8 @@ def draw(hp, name, space):
         name: Name of the hyper-parameter.
         space: `(low, high)` for a real number between them, `(low, high,
             "log")` for one drawn on a logarithmic scale, a list to choose
-            from, or a single value that stays fixed.
+            from, or a single value that stays fixed (a tuple of tuples is
+            one too).
 
     Returns:
         The value, a plain Python number (or the list's entry).
@@ -38,7 +39,7 @@ def draw(hp, name, space):
     """
     if isinstance(space, list):
         value = hp.Choice(name, space)
-    elif isinstance(space, tuple):
+    elif isinstance(space, tuple) and not isinstance(space[0], tuple):
         if len(space) not in (2, 3) or space[2:] not in ((), ("log",)):
             raise ValueError(
                 f"The range of {name!r} must be (low, high) or (low, high, "

@@ -203,11 +203,18 @@ def variables_of(model):
             "a batch first."
         )
     variables = {}
+    # How far a training has come is no weight.
+    counters = [getattr(model, name, None) for name in ("epoch", "seen")]
+    prefix = f"{model.scope}/" if getattr(model, "scope", "") else ""
     for variable in model.weights:
-        if variables.setdefault(variable.path, variable) is not variable:
+        if any(variable is counter for counter in counters):
+            continue
+        path = variable.path.removeprefix(prefix)
+        if variables.setdefault(path, variable) is not variable:
             raise ValueError(
                 f"Two variables of the model {model.name!r} have the path "
-                f"{variable.path!r}. Give its layers different names."
+                f"{path!r}. Give its layers different names, or build them "
+                "inside different scopes of `keras.name_scope`."
             )
     return variables
 

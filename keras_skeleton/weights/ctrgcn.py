@@ -7,7 +7,7 @@ from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.registry import PretrainedWeights
 
-PARTS = {"head": Part(("fc.*",), ("predictions/*",))}
+PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
 
 def table(model, names=()):

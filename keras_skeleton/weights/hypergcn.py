@@ -10,7 +10,7 @@ from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.registry import PretrainedWeights
 
-PARTS = {"head": Part(("fc.*",), ("predictions/*",))}
+PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
 
 def table(model, names=()):
@@ -128,7 +128,7 @@ def _published(size, protocol, stream):
         configuration={
             "input_shape": (2, 64, 25, 3),
             "skeleton": "ntu",
-            "size": size,
+            "blocks": size,
             "bones": "published",
             "num_virtual_joints": 3,
             "hidden_dim": 128,

@@ -7,7 +7,12 @@ from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.registry import PretrainedWeights
 
-PARTS = {"head": Part(("fc.*", "*.fc.*"), ("predictions/*", "*_predictions/*"))}
+PARTS = {
+    "head": Part(
+        ("fc.*", "*.fc.*"),
+        ("head_norm/*", "predictions/*", "*_predictions/*"),
+    )
+}
 
 
 def table(model, names=()):

@@ -2,14 +2,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from shallow import shallow_graph_networks
-
-
-@pytest.fixture
-def few_blocks():
-    """Graph networks are built of few blocks."""
-    with shallow_graph_networks():
-        yield
 
 
 @pytest.fixture

@@ -13,11 +13,14 @@ TINY = {
     "input_shape": (1, 8, 20, 3),
     "skeleton": "nw_ucla",
     "hidden_dim": 4,
+    "blocks": ((1, 1), (2, 2)),
 }
 OFF_DEFAULT = {
     "input_shape": (2, 9, 17, 2),
     "skeleton": "coco17",
     "hidden_dim": 8,
+    "blocks": ((2, 1),),
+    "head": "linear",
     "adaptive": False,
     "baseline": True,
     "dropout_rate": 0.3,
@@ -39,14 +42,18 @@ def test_published_size():
     assert model.blocks[-1].output.shape == (None, 16, 25, 256)
 
 
-@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize(
     ("skeleton", "joints", "coordinates", "persons"),
     [("ntu", 25, 3, 2), ("coco17", 17, 2, 1)],
 )
 def test_any_layout(skeleton, joints, coordinates, persons):
     shape = (persons, 9, joints, coordinates)
-    encoder = CTRGCN(input_shape=shape, skeleton=skeleton, hidden_dim=4)
+    encoder = CTRGCN(
+        input_shape=shape,
+        skeleton=skeleton,
+        hidden_dim=4,
+        blocks=TINY["blocks"],
+    )
     # The second of two blocks halves the frames and doubles the channels.
     assert encoder.output_shape == (None, persons, 5, joints, 8)
     model = CTRGCN(encoder=encoder, classes=4)
@@ -58,7 +65,6 @@ def test_any_layout(skeleton, joints, coordinates, persons):
     np.testing.assert_allclose(outputs[1:2] / scale, one / scale, atol=1e-5)
 
 
-@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize(
     "extra",
     [{"classes": 4, "classifier_activation": "softmax"}, {"pooling": "max"}],
@@ -78,7 +84,6 @@ def test_saving_keeps_every_argument(extra, tmp_path):
     )
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_own_weights_bring_the_architecture(tmp_path):
     model = CTRGCN(**TINY, classes=4)
     randomize_network(model)
@@ -93,7 +98,6 @@ def test_own_weights_bring_the_architecture(tmp_path):
         )
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_gradients_reach_every_variable():
     keras.utils.set_random_seed(0)
     model = CTRGCN(**{**TINY, "hidden_dim": 16}, classes=4)
@@ -107,7 +111,6 @@ def test_gradients_reach_every_variable():
     assert [path for path, x in found.items() if not np.any(x)] == []
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_fit_learns():
     keras.utils.set_random_seed(0)
     x, y = clips(count=4), np.arange(4)
@@ -120,7 +123,6 @@ def test_fit_learns():
     assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_optimizer_is_built_before_the_first_step():
     model = CTRGCN(**TINY, classes=4)
     model.compile(keras.optimizers.SGD(momentum=0.9), "mse")

@@ -11,6 +11,7 @@ from keras_skeleton.datasets import synthetic
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.weights.conversion import variables_of
 
 TINY = {
     "input_shape": (2, 8, 20, 3),
@@ -74,7 +75,8 @@ def test_published_size(arguments, parameters):
 )
 def test_published_pretext_size(decoder_layers, parameters):
     model = MAMPPretext(decoder_layers=decoder_layers)
-    assert model.count_params() == parameters
+    count = sum(int(np.prod(v.shape)) for v in variables_of(model).values())
+    assert count == parameters
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_pretext_gradients_reach_every_variable(target):
     )
 
     def loss(model, x):
-        return model.objective(x, training=True)[0]
+        return model.objective(x, None, training=True)[0]
 
     _, found = gradients(model, loss, clips())
     for path, gradient in found.items():
@@ -175,10 +177,32 @@ def test_head_shares_the_encoder():
     pretext.compile("adam")
     model = MAMP(encoder=pretext.encoder, classes=3, drop_path_rate=0.3)
     assert model.blocks[0] is pretext.encoder.blocks[0]
-    assert [b.drop_path_rate for b in model.blocks] == [0.0, 0.3]
     before = ops.convert_to_numpy(model(clips()))
     pretext.fit(clips(), batch_size=3, verbose=0)
     assert np.abs(ops.convert_to_numpy(model(clips())) - before).max() > 0
+
+
+def test_a_new_head_changes_no_other_model():
+    encoder = MAMP(**TINY)
+
+    def features(model, training):
+        part = keras.Model(model.input, model.feature_map)
+        many = np.repeat(clips(count=1), 64, axis=0)
+        return ops.convert_to_numpy(part(many, training=training))
+
+    deep = MAMP(encoder=encoder, classes=3, drop_path_rate=0.5)
+    plain = MAMP(encoder=encoder, classes=3, head="linear")
+    assert deep.get_config()["drop_path_rate"] == 0.5
+    assert plain.get_config()["drop_path_rate"] == 0.0
+    # Each drops what it was built to drop, with the same weights.
+    assert np.ptp(features(deep, training=True), axis=0).max() > 0.1
+    for model in (plain, encoder):
+        assert np.ptp(features(model, training=True), axis=0).max() < 1e-4
+    np.testing.assert_allclose(
+        features(deep, training=False), features(plain, False), atol=1e-5
+    )
+    with pytest.raises(ValueError, match="hidden_dim=16"):
+        MAMP(encoder=encoder, classes=3, hidden_dim=16)
 
 
 def test_pretraining_learns():

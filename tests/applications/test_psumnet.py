@@ -12,19 +12,28 @@ from keras_skeleton.applications import psumnet
 from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
 
+BLOCKS = {"body": ((2, 2),), "hand": ((2, 2),), "leg": ((2, 2),)}
 LEG = {
     "input_shape": (1, 8, 9, 12),
     "skeleton": "nw_ucla",
     "part": "leg",
     "hidden_dim": 4,
+    "blocks": BLOCKS,
 }
-WHOLE = {"input_shape": (1, 8, 20, 3), "skeleton": "nw_ucla", "hidden_dim": 4}
+WHOLE = {
+    "input_shape": (1, 8, 20, 3),
+    "skeleton": "nw_ucla",
+    "hidden_dim": 4,
+    "blocks": BLOCKS,
+}
 OFF_DEFAULT = {
     "input_shape": (2, 9, 9, 8),
     "skeleton": "ntu",
     "part": "leg",
     "bones": "corrected",
     "hidden_dim": 8,
+    "blocks": {**BLOCKS, "leg": ((1, 1), (2, 2))},
+    "head": "linear",
     "fusion_weights": (1.0, 2.0, 3.0),
     "dropout_rate": 0.3,
     "name": "other",
@@ -77,7 +86,6 @@ def test_corrected_legs():
     assert (8, 7) not in published.bones
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_three_streams_are_fused():
     model = PSUMNet(**WHOLE, classes=4, fusion_weights=(0.5, 2.0, 3.0))
     x = clips(WHOLE["input_shape"])
@@ -91,6 +99,7 @@ def test_three_streams_are_fused():
             skeleton="nw_ucla",
             part=part,
             hidden_dim=4,
+            blocks=BLOCKS,
             classes=4,
         )
         randomize_network(streams[part], seed=i)
@@ -102,7 +111,6 @@ def test_three_streams_are_fused():
     np.testing.assert_allclose(outputs / scale, expected / scale, atol=1e-5)
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_streams_come_from_files_and_must_fit(tmp_path):
     leg = PSUMNet(**LEG, classes=4)
     randomize_network(leg)
@@ -124,7 +132,6 @@ def test_streams_come_from_files_and_must_fit(tmp_path):
         leg.load_streams(body=leg)
 
 
-@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize(
     "extra",
     [
@@ -148,7 +155,6 @@ def test_saving_keeps_every_argument(extra, tmp_path):
     )
 
 
-@pytest.mark.usefixtures("few_blocks")
 @pytest.mark.parametrize("arguments", [LEG, WHOLE])
 def test_heads_on_encoders(arguments):
     encoder = PSUMNet(**arguments)
@@ -164,7 +170,6 @@ def test_heads_on_encoders(arguments):
     np.testing.assert_allclose(outputs[1:2] / scale, one / scale, atol=1e-5)
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_gradients_reach_every_variable():
     keras.utils.set_random_seed(0)
     model = PSUMNet(**{**LEG, "hidden_dim": 16}, classes=4)
@@ -178,7 +183,6 @@ def test_gradients_reach_every_variable():
     assert [path for path, x in found.items() if not np.any(x)] == []
 
 
-@pytest.mark.usefixtures("few_blocks")
 def test_fit_learns():
     keras.utils.set_random_seed(0)
     x, y = clips(WHOLE["input_shape"], count=4), np.arange(4)

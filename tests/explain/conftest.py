@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from shallow import shallow_graph_networks
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
@@ -63,20 +62,19 @@ def convolutional():
 @functools.cache
 def _graph_network(system, persons=2, frames=4, **arguments):
     """A shallow graph network with all weights random."""
-    classes = {"ctrgcn": CTRGCN, "hypergcn": HyperGCN}
+    cls = {"ctrgcn": CTRGCN, "hypergcn": HyperGCN}.get(system, PSUMNet)
     if system == "hypergcn":
         arguments = {"num_heads": 2} | arguments
     joints, channels = 20, 3
     if "part" in arguments:
         part = psumnet.part_of("nw_ucla", arguments["part"])
         joints, channels = len(part.joints), 12
-    with shallow_graph_networks():
-        model = classes.get(system, PSUMNet)(
-            input_shape=(persons, frames, joints, channels),
-            skeleton="nw_ucla",
-            classes=NUM_CLASSES,
-            **{"hidden_dim": 8} | arguments,
-        )
+    model = cls(
+        input_shape=(persons, frames, joints, channels),
+        skeleton="nw_ucla",
+        classes=NUM_CLASSES,
+        **{"hidden_dim": 8, "blocks": cls.tiny["blocks"]} | arguments,
+    )
     random = np.random.default_rng(3)
     for variable in sorted(model.trainable_variables, key=lambda v: v.path):
         start = float(variable.path.endswith(("gamma", "gate")))

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from shallow import shallow_graph_networks
 
 from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
@@ -20,7 +19,7 @@ RECIPE = {"learning_rate", "weight_decay", "label_smoothing"}
 SYSTEMS = {
     "hypergcn": (
         tuning.HyperGCNTraining,
-        {"size": "base", "hidden_dim": 8, "num_neighbors": 4},
+        {"blocks": ((1, 1), (1, 1)), "hidden_dim": 8, "num_neighbors": 4},
         {"num_heads": 2, **SKELETON},
         {
             "num_virtual_joints",
@@ -54,10 +53,7 @@ def test_search(system, tmp_path):
     tuner = keras_tuner.RandomSearch(
         space, space.objective, max_trials=1, seed=1, directory=tmp_path
     )
-    with shallow_graph_networks():
-        tuner.search(
-            *data, validation_data=data, batch_size=2, epochs=1, verbose=0
-        )
+    tuner.search(*data, validation_data=data, batch_size=2, epochs=1, verbose=0)
     (trial,) = tuner.oracle.get_best_trials(1)
     assert 0 <= trial.score <= 1
     assert set(trial.hyperparameters.values) == RECIPE | searched
@@ -79,10 +75,9 @@ def test_build_uses_what_was_drawn():
         num_heads=4,
         **SKELETON,
     )
-    with shallow_graph_networks():
-        model = space.build(
-            _parameters(hidden_dim=16, num_neighbors=7, dropout_rate=0.25)
-        )
+    model = space.build(
+        _parameters(hidden_dim=16, num_neighbors=7, dropout_rate=0.25)
+    )
     assert isinstance(model, HyperGCN) and model.output_shape == (None, 3)
     config = model.get_config()
     for name, value in {
@@ -106,22 +101,21 @@ def test_build_uses_what_was_drawn():
 
 
 def test_other_systems():
-    with shallow_graph_networks():
-        hp = _parameters(adaptive=False, hidden_dim=4)
-        model = tuning.CTRGCNTraining(
-            3, 10, spaces={"hidden_dim": [4, 8]}, **SKELETON
-        ).build(hp)
-        assert isinstance(model, CTRGCN)
-        assert model.get_config()["adaptive"] is False
-        assert model.get_config()["hidden_dim"] == 4
-        searched = {"hidden_dim", "adaptive", "dropout_rate"}
-        assert {entry.name for entry in hp.space} == RECIPE | searched
-        model = tuning.PSUMNetTraining(
-            3, 10, spaces={"hidden_dim": 4}, bones="corrected", **SKELETON
-        ).build(_parameters())
-        assert isinstance(model, PSUMNet)
-        assert model.parts == ("body", "hand", "leg")
-        assert model.get_config()["bones"] == "corrected"
+    hp = _parameters(adaptive=False, hidden_dim=4)
+    model = tuning.CTRGCNTraining(
+        3, 10, spaces={"hidden_dim": [4, 8]}, **SKELETON
+    ).build(hp)
+    assert isinstance(model, CTRGCN)
+    assert model.get_config()["adaptive"] is False
+    assert model.get_config()["hidden_dim"] == 4
+    searched = {"hidden_dim", "adaptive", "dropout_rate"}
+    assert {entry.name for entry in hp.space} == RECIPE | searched
+    model = tuning.PSUMNetTraining(
+        3, 10, spaces={"hidden_dim": 4}, bones="corrected", **SKELETON
+    ).build(_parameters())
+    assert isinstance(model, PSUMNet)
+    assert model.parts == ("body", "hand", "leg")
+    assert model.get_config()["bones"] == "corrected"
 
 
 def test_decay_in_steps():
@@ -133,10 +127,9 @@ def test_decay_in_steps():
         part="leg",
         **{**SKELETON, "input_shape": (1, 4, 9, 12)},
     )
-    with shallow_graph_networks():
-        model = space.build(_parameters(hidden_dim=16, decay="steps"))
-        with pytest.raises(ValueError, match="'cosine' or 'steps'"):
-            space.build(_parameters(hidden_dim=16, decay="line"))
+    model = space.build(_parameters(hidden_dim=16, decay="steps"))
+    with pytest.raises(ValueError, match="'cosine' or 'steps'"):
+        space.build(_parameters(hidden_dim=16, decay="line"))
     rate = model.optimizer._learning_rate
     expected = {0: 0, 5: 0.05, 10: 0.1, 54: 0.1, 55: 0.01, 84: 0.01, 85: 1e-3}
     same = keras.saving.deserialize_keras_object(

@@ -12,6 +12,7 @@ from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
 from keras_skeleton.weights import resize_temporal_embedding
+from keras_skeleton.weights.conversion import variables_of
 
 
 def build(config, tensors):
@@ -79,7 +80,7 @@ def check(label, config, shapes, num_params):
     names = official_names(model)
     counters = {n for n in shapes if n.endswith("num_batches_tracked")}
     assert set(names.values()) == set(shapes) - counters, label
-    for variable in model.weights:
+    for variable in variables_of(model).values():
         tensor = tensors[names[variable.path]]
         loaded = keras.ops.convert_to_numpy(variable.value)
         assert loaded.size == tensor.size, label

@@ -109,3 +109,22 @@ def check_width(hidden_dim):
             "`hidden_dim` must be a positive multiple of the 4 branches over "
             f"time. Received hidden_dim={hidden_dim}."
         )
+
+
+def check_blocks(blocks):
+    """Raises a `ValueError` where blocks are not widths and strides."""
+    fits = (
+        isinstance(blocks, tuple)
+        and blocks
+        and all(
+            isinstance(block, tuple)
+            and len(block) == 2
+            and all(isinstance(number, int) and number > 0 for number in block)
+            for block in blocks
+        )
+    )
+    if not fits:
+        raise ValueError(
+            "`blocks` must hold a pair (width, stride) of positive whole "
+            f"numbers for each block. Received blocks={blocks!r}."
+        )

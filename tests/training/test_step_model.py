@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_skeleton.training import FeatureQueue
 from keras_skeleton.training import PretextModel
+from keras_skeleton.training import StepModel
+from keras_skeleton.training import SupervisedModel
 from keras_skeleton.training import update_momentum
 
 MOMENTUM = 0.9
@@ -40,9 +42,9 @@ class TinyContrast(PretextModel):
     def call(self, inputs, training=None):
         return self.query(inputs, training=training)
 
-    def objective(self, inputs, training):
-        query = ops.normalize(self.query(inputs["view"]), axis=-1)
-        key = ops.normalize(self.key(inputs["other"]), axis=-1)
+    def objective(self, x, y, training):
+        query = ops.normalize(self.query(x["view"]), axis=-1)
+        key = ops.normalize(self.key(x["other"]), axis=-1)
         key = ops.stop_gradient(key)
         positive = ops.sum(query * key, axis=-1, keepdims=True)
         negative = ops.matmul(query, ops.transpose(self.queue.vectors()))
@@ -213,3 +215,96 @@ def test_wrong_report_is_an_error():
     model.compile("sgd", run_eagerly=True)
     with pytest.raises(ValueError, match="positive_similarity"):
         model.fit(batches(1)[0], verbose=0)
+
+
+class _Labelled(StepModel):
+    """A linear model with a penalty, trained on labels with weights."""
+
+    reported = ("epoch_seen",)
+    takes_sample_weight = True
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = keras.Sequential(
+            [
+                keras.layers.Input((6,)),
+                keras.layers.Dense(
+                    4, kernel_regularizer=keras.regularizers.L2(0.5)
+                ),
+                keras.layers.ActivityRegularization(l2=0.25),
+            ]
+        )
+        self.built = True
+
+    def call(self, x):
+        return self.encoder(x)
+
+    def objective(self, x, y, training, sample_weight):
+        # Two calls: what both add themselves counts.
+        outputs = (self.encoder(x) + self.encoder(2 * x)) / 3
+        error = ops.mean(ops.square(outputs[:, 0] - y) * sample_weight)
+        return error, {"epoch_seen": ops.cast(self.epoch, "float32")}, ()
+
+
+def test_labels_weights_and_the_losses_of_layers():
+    keras.utils.set_random_seed(0)
+    model = _Labelled()
+    kernel, bias = model.encoder.get_weights()
+    random = np.random.default_rng(0)
+    x = random.normal(size=(4, 6)).astype("float32")
+    y, weight = x[:, 0], np.array([0.0, 1.0, 2.0, 0.5], "float32")
+    outputs = [x @ kernel + bias, 2 * x @ kernel + bias]
+    error = np.mean(np.square((sum(outputs) / 3)[:, 0] - y) * weight)
+    added = sum(0.25 * np.square(each).sum() / 4 for each in outputs)
+    penalty = 0.5 * np.square(kernel).sum()
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    expected = error + added + penalty
+    assert logs[0] == pytest.approx(expected, rel=1e-5)
+    history = model.fit(
+        x, y, sample_weight=weight, epochs=3, verbose=0, shuffle=False
+    ).history
+    np.testing.assert_allclose(history["loss"], 3 * [expected], rtol=1e-5)
+    assert history["epoch_seen"] == [0.0, 1.0, 2.0]
+    assert int(ops.convert_to_numpy(model.seen.value)) == 12
+
+
+def test_weights_nobody_takes_are_refused():
+    model = TinyContrast()
+    model.compile("sgd", run_eagerly=True)
+
+    class Labelled(_Labelled):
+        takes_sample_weight = False
+
+        def objective(self, x, y, training):
+            return super().objective(x, y, training, 1.0)
+
+    model = Labelled()
+    model.compile("sgd", run_eagerly=True)
+    x = np.zeros((4, 6), "float32")
+    with pytest.raises(ValueError, match="no sample weights"):
+        model.fit(x, x[:, 0], sample_weight=x[:, 0], verbose=0)
+
+
+def test_supervised_model_trains_the_plain_classifier():
+    class Plain(SupervisedModel):
+        def objective(self, x, y, training, sample_weight):
+            logits = self.model(x, training=training)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            return loss(y, logits, sample_weight=sample_weight), {}, ()
+
+    keras.utils.set_random_seed(0)
+    classifier = make_encoder("classifier")
+    before = classifier.get_weights()[0]
+    model = Plain(classifier)
+    model.compile(keras.optimizers.SGD(0.5))
+    x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+    labels = np.arange(8) % 4
+    losses = model.fit(x, labels, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert np.abs(classifier.get_weights()[0] - before).max() > 0
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), classifier.predict(x, verbose=0)
+    )
+    with pytest.raises(ValueError, match="labels"):
+        model.fit(x, verbose=0)

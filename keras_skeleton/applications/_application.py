@@ -1,0 +1,382 @@
+"""The base of all encoders and classifiers."""
+
+import functools
+import inspect
+
+import keras
+import numpy as np
+
+from keras_skeleton import layers
+from keras_skeleton import skeletons
+from keras_skeleton._compat import current_path
+
+# Arguments that say how a model ends and what it is called; all others are
+# settings of the architecture.
+_ENDS = ("classes", "pooling", "classifier_activation")
+_NOT_SETTINGS = ("self", "weights", "encoder", *_ENDS, "name", "dtype")
+
+
+def check_shape(input_shape, skeleton):
+    """The input shape as a tuple of ints, which must suit the skeleton."""
+    if (
+        not isinstance(input_shape, list | tuple)
+        or len(input_shape) != 4
+        or any(size is None or int(size) < 1 for size in input_shape)
+    ):
+        raise ValueError(
+            "`input_shape` must be four positive numbers (persons, frames, "
+            "joints, coordinates), for example (2, 120, 25, 3). Received "
+            f"input_shape={input_shape}."
+        )
+    input_shape = tuple(int(size) for size in input_shape)
+    joints = input_shape[2]
+    if joints != skeleton.num_joints:
+        swapped = skeleton.num_joints in input_shape
+        raise ValueError(
+            f"input_shape={input_shape} has {joints} joints on its third "
+            f"axis, but the skeleton {skeleton.name!r} has "
+            f"{skeleton.num_joints}. "
+            + (
+                "The axes seem to be in another order: "
+                "expected (persons, frames, joints, coordinates)."
+                if swapped
+                else "Pass the matching `skeleton=`; registered are "
+                f"{', '.join(skeletons.names())}."
+            )
+        )
+    return input_shape
+
+
+def check_choice(name, value, choices):
+    if value not in choices:
+        *others, last = map(repr, choices)
+        raise ValueError(
+            f"`{name}` must be {', '.join(others)} or {last}. Received "
+            f"{name}={value!r}."
+        )
+
+
+def _check_end(classes, pooling):
+    if classes is not None and (
+        not isinstance(classes, int | np.integer) or classes < 1
+    ):
+        raise ValueError(
+            "`classes` must be None (for the encoder) or a positive whole "
+            f"number (for a classifier). Received classes={classes!r}."
+        )
+    check_choice("pooling", pooling, (None, "avg", "max", "published"))
+    if classes is not None and pooling is not None:
+        raise ValueError(
+            "`pooling` belongs to the encoder; a classifier pools in its "
+            f"head. Received classes={classes} and pooling={pooling!r}: leave "
+            "one of them out."
+        )
+
+
+def constructor(init):
+    """Makes the constructor of an application out of its signature.
+
+    The signature is the one place where the arguments of a system stand, with
+    the published values as defaults; the decorated function has no body. What
+    the caller did not name comes from `weights` or from `encoder`, and only
+    then from the signature, so it must be known which arguments were named.
+    """
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def construct(self, *args, **kwargs):
+        bound = signature.bind(self, *args, **kwargs)
+        named = frozenset(bound.arguments)
+        bound.apply_defaults()
+        arguments = {k: v for k, v in bound.arguments.items() if k != "self"}
+        Application.__init__(self, named, **arguments)
+
+    # Keras looks at the constructor itself, not through the wrapper.
+    construct.__signature__ = signature
+    return construct
+
+
+class InputCheck:
+    """Mixin of models: inputs of another form are refused with a reason.
+
+    The model has the attribute `input_form`: the shape of its input without
+    the batch, or a dict of such shapes by name.
+    """
+
+    def __call__(self, inputs, *args, **kwargs):
+        form = self.input_form
+        if isinstance(form, dict):
+            if not isinstance(inputs, dict) or set(inputs) != set(form):
+                found = list(inputs) if isinstance(inputs, dict) else inputs
+                raise ValueError(
+                    f"The model {self.name!r} takes a dictionary with the "
+                    f"inputs {', '.join(map(repr, form))}. Received: {found}"
+                )
+            for name, shape in form.items():
+                self._check_input(f"{name!r}", inputs[name], shape)
+        else:
+            for array in keras.tree.flatten(inputs):
+                self._check_input("clips", array, form)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _check_input(self, what, array, shape):
+        found = tuple(array.shape)
+        if found[1:] == shape:
+            return
+        axes = "persons, frames, joints, coordinates"
+        raise ValueError(
+            f"The model {self.name!r} takes {what} of shape (samples, "
+            f"{axes + ') with ' if len(shape) == 4 else '...) with '}{shape} "
+            f"after the first axis. Received shape {found}. Check the order "
+            "of the axes, and bring clips to the number of frames with "
+            "`CropResize`; another layout needs a model with another "
+            "`input_shape` and `skeleton`."
+        )
+
+    def make_train_function(self, force=False):
+        # Else TensorFlow would make the optimizer's hundreds of variables
+        # while it traces the first step: a fifth of the time of CTR-GCN's.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
+
+class Application(InputCheck, keras.Model):
+    """Base of all encoders and classifiers.
+
+    A subclass states its arguments in the signature of its constructor (see
+    `constructor`), and says how its parts are built: `encoder_graph`,
+    `head_graph` and, where it has rules of its own, `make_inputs`, `pooled`,
+    `reused_features`, `settle_shape` and `check`. Methods that build get the
+    settings as a dict by the names of the arguments.
+
+    Attributes:
+        system: Name of the system, of its module and its weights.
+        heads: Names of the heads that `head=` offers beside `"linear"`, the
+            published one first.
+        changeable: Names of arguments that may differ from those of a given
+            `encoder`: they concern the head, or how its layers are called.
+        search_space: Dict of the arguments that are worth a search, see
+            `keras_skeleton.tuning.draw`.
+        tiny: Dict of the arguments of the smallest useful form, for tests
+            and first tries.
+        skeleton: The `Skeleton`.
+        settings: Dict of all settled arguments of the architecture.
+        scope: What the paths of its variables begin with, where it was built
+            inside `keras.name_scope`.
+        feature_map: The symbolic output of the layer `features`.
+        input_form: Shape of the input without the batch, or a dict of them.
+    """
+
+    system = None
+    heads = ("published",)
+    changeable = ("head",)
+    search_space = {}
+    tiny = {}
+
+    def __init__(
+        self,
+        named,
+        weights,
+        *,
+        classes,
+        pooling,
+        encoder,
+        classifier_activation,
+        name,
+        dtype,
+        **arguments,
+    ):
+        settings = self._settle(named, arguments, weights, encoder)
+        skeleton = skeletons.get(settings["skeleton"])
+        settings["skeleton"] = skeletons.serialize(skeleton)
+        settings["input_shape"] = self.settle_shape(settings, skeleton)
+        _check_end(classes, pooling)
+        check_choice("head", settings["head"], (*self.heads, "linear"))
+        self.check(settings)
+
+        if encoder is None:
+            inputs = self.make_inputs(settings)
+            features = self.encoder_graph(inputs, settings, skeleton, dtype)
+        else:
+            inputs = encoder.input
+            features = self.reused_features(encoder, settings)
+        outputs = features
+        if classes is not None:
+            graph = self.head_graph
+            if settings["head"] == "linear":
+                graph = self.linear_head_graph
+            outputs = graph(
+                features,
+                settings,
+                skeleton,
+                int(classes),
+                classifier_activation,
+                dtype,
+            )
+        elif pooling is not None:
+            outputs = self.pooled(features, pooling, dtype)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = keras.dtype_policies.get(dtype)
+
+        self.scope = current_path()
+        self.skeleton = skeleton
+        self.settings = settings
+        self.feature_map = features
+        self.input_form = keras.tree.map_structure(
+            lambda x: tuple(x.shape[1:]), inputs
+        )
+        self._end = dict(
+            zip(_ENDS, (classes, pooling, classifier_activation), strict=True)
+        )
+        if weights is not None:
+            from keras_skeleton.weights import load_weights
+
+            load_weights(self, weights)
+
+    def _settle(self, named, arguments, weights, encoder):
+        """The settings: what was named, else inherited, else published."""
+        inherited = {}
+        if encoder is not None:
+            if weights is not None:
+                raise ValueError(
+                    "Pass either `encoder` or `weights`, not both: an encoder "
+                    "comes with its weights."
+                )
+            inherited = encoder.get_config()
+        elif weights is not None:
+            from keras_skeleton.weights import configuration
+
+            inherited = configuration(self.system, weights)
+        settings = {}
+        for key, value in arguments.items():
+            if key not in named:
+                value = inherited.get(key, value)
+            settings[key] = plain(value)
+        if encoder is not None:
+            clash = [
+                f"{key}={arguments[key]!r}"
+                for key in arguments
+                if key in named
+                and key not in self.changeable
+                and _form(key, settings[key]) != _form(key, inherited[key])
+            ]
+            if clash:
+                raise ValueError(
+                    "A given `encoder` fixes the architecture. Received also "
+                    f"{', '.join(clash)}: leave them out, or build a new "
+                    "encoder with them."
+                )
+        return settings
+
+    @classmethod
+    def arguments(cls):
+        """The published defaults of all settings, by name."""
+        parameters = inspect.signature(cls.__init__).parameters
+        return {
+            key: plain(parameter.default)
+            for key, parameter in parameters.items()
+            if key not in _NOT_SETTINGS
+        }
+
+    @staticmethod
+    def settle_shape(settings, skeleton):
+        """The checked `input_shape`."""
+        return check_shape(settings["input_shape"], skeleton)
+
+    @staticmethod
+    def check(settings):
+        """Checks settings, and brings them to the form to keep.
+
+        Raises:
+            ValueError: If they cannot be built.
+        """
+
+    @staticmethod
+    def make_inputs(settings):
+        """The symbolic input, or a dict of them by name."""
+        return keras.Input(settings["input_shape"], name="skeletons")
+
+    @staticmethod
+    def encoder_graph(inputs, settings, skeleton, dtype):
+        """The feature map, from a layer `features`."""
+        raise NotImplementedError
+
+    @classmethod
+    def reused_features(cls, encoder, settings):
+        """The feature map of a finished encoder, which stays as it is."""
+        return encoder.feature_map
+
+    @staticmethod
+    def head_graph(features, settings, skeleton, classes, activation, dtype):
+        """The scores of the published head, from a layer `predictions`."""
+        raise NotImplementedError
+
+    @classmethod
+    def linear_head_graph(
+        cls, features, settings, skeleton, classes, activation, dtype
+    ):
+        """The class scores of the head by which encoders are compared.
+
+        Pooling by the system's own rule, batch normalization without scale
+        and offset, dense layer.
+        """
+        x = cls.pooled(features, dtype=dtype)
+        x = layers.BatchNormalization(
+            epsilon=1e-6,
+            center=False,
+            scale=False,
+            name="head_norm",
+            dtype=dtype,
+        )(x)
+        return keras.layers.Dense(
+            classes,
+            activation=activation,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.01),
+            name="predictions",
+            # The loss needs full precision whatever the layers compute in.
+            dtype="float32",
+        )(x)
+
+    @classmethod
+    def pooled(cls, features, kind="published", dtype=None):
+        """Pools a symbolic feature map `(N, M, T', V', D)` to `(N, D)`.
+
+        Args:
+            features: The feature map.
+            kind: `"avg"` or `"max"` over persons, time and joints, or
+                `"published"`, the rule by which the system pools features
+                that are compared: the average, unless a subclass knows
+                another.
+            dtype: Data type policy of the layer.
+        """
+        layer = keras.layers.GlobalAveragePooling3D
+        if kind == "max":
+            layer = keras.layers.GlobalMaxPooling3D
+        return layer(name="pooled", dtype=dtype)(features)
+
+    def get_config(self):
+        return {
+            **self.settings,
+            **self._end,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def plain(value):
+    """Arguments in the form to keep: tuples for lists, at any depth."""
+    if isinstance(value, list | tuple):
+        return tuple(plain(each) for each in value)
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return value
+
+
+def _form(key, value):
+    """A form in which equal arguments are equal."""
+    return skeletons.get(value) if key == "skeleton" else plain(value)
