@@ -10,11 +10,7 @@ from keras_skeleton.layers.augmentation.streams import Streams
 
 
 class _FrameSelection(FrameChoice):
-    """A transform that picks frames by their numbers, or streams of them.
-
-    A subclass implements `select(lengths, draws, longest)`, the numbers of
-    the frames that it returns.
-    """
+    """A transform that picks frames by their numbers, or streams of them."""
 
     def __init__(self, num_frames, streams=None, **kwargs):
         super().__init__(num_frames, **kwargs)
@@ -38,6 +34,16 @@ class _FrameSelection(FrameChoice):
     @property
     def _has_motion(self):
         return self.streams is not None and self.streams.has_motion
+
+    def select(self, lengths, draws, longest):
+        """Returns the numbers of the frames that make up the result.
+
+        Arguments are those of `choose_frames`.
+
+        Returns:
+            int32 `(N, total_frames)`.
+        """
+        raise NotImplementedError
 
     def choose_frames(self, lengths, draws=None, longest=None):
         """Returns the frames; with motion, each followed by the next one.
