@@ -43,8 +43,8 @@ class SkeletonTransform(DataLayer):
     The length of a clip is the number of its frames; those after them are
     padding. Pipelines know and pass it. Where a caller passes none, it is
     found where it is needed (`valid_length`): up to the last frame that is
-    not all zero. So zeros inside a clip or at its end, where nobody was
-    detected, are frames as all others only for those who pass `lengths`.
+    not all zero. So frames at the end of a clip in which nobody was found
+    count only for those who pass `lengths`.
 
     A subclass sets `num_draws` where it is random, and implements
     `transform(clips, draws, lengths)` with operations of

@@ -1,5 +1,6 @@
 """What a transform makes of a clip hangs on no other clip of the batch."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -126,23 +127,28 @@ def test_each_clip_alone(name, arguments, training):
     twin, draws = make_layer(name, arguments)
     draws = draws if training else None
     clips = make_batch()
+    check_alone(name, twin, clips, draws)
+    if name == "PreNormalize2D":
+        # Without scores, padding is told by the lengths.
+        check_alone(name, twin, clips[..., :2], draws)
+
+
+def check_alone(name, twin, clips, draws):
     together, new_lengths = run(twin, clips, draws, LENGTHS)
     assert new_lengths.shape == LENGTHS.shape
     for row in range(len(clips)):
         one = slice(row, row + 1)
         numbers = None if draws is None else draws[one]
-        alone, length = run(twin, clips[one], numbers, LENGTHS[one])
-        np.testing.assert_allclose(alone, together[one], rtol=1e-5, atol=1e-5)
-        assert length == new_lengths[one]
-        if name in FIXED_LENGTH:
-            continue
-        # The clip without the padding that others bring.
-        cut = clips[one, :, : LENGTHS[row]]
-        alone, length = run(twin, cut, numbers, LENGTHS[one])
-        expected = together[one, :, : alone.shape[2]]
-        np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-5)
-        assert length == new_lengths[one]
-        assert not np.any(together[one, :, alone.shape[2] :])
+        # With the padding that others bring, and without.
+        cut = SIZE if name in FIXED_LENGTH else LENGTHS[row]
+        for alone in (clips[one], clips[one, :, :cut]):
+            found, length = run(twin, alone, numbers, LENGTHS[one])
+            frames = found.shape[2]
+            np.testing.assert_allclose(
+                found, together[one, :, :frames], rtol=1e-5, atol=1e-5
+            )
+            assert length == new_lengths[one]
+            assert not np.any(together[one, :, frames:])
 
 
 CHOOSERS = [
@@ -188,6 +194,25 @@ def test_lengths_are_found_only_where_none_are_passed():
     np.testing.assert_array_equal(run(clips), clips[:, :, even])
     with pytest.raises(ValueError, match=r"`lengths`.*shape \(1, 1\)"):
         run(clips, lengths=np.array([[10]]))
+
+
+def test_lengths_on_tensors_in_a_model_and_in_tf_data():
+    layer = augmentation.CropResize(7, interval=0.8)
+    clips = make_batch()
+    expected = layer.on_numpy()(clips, lengths=LENGTHS)
+    assert not np.allclose(expected, layer.on_numpy()(clips))
+    found = layer(clips, lengths=LENGTHS)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(found), expected, rtol=1e-5, atol=1e-5
+    )
+    inputs = [keras.Input(clips.shape[1:]), keras.Input((), dtype="int32")]
+    model = keras.Model(inputs, layer(inputs[0], lengths=inputs[1]))
+    found = model.predict_on_batch([clips, LENGTHS])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    tf = pytest.importorskip("tensorflow")
+    dataset = tf.data.Dataset.from_tensors((clips, LENGTHS))
+    (found,) = dataset.map(lambda clips, n: layer(clips, lengths=n))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_lengths_beyond_the_clips_show_no_other_person():
