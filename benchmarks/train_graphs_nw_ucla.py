@@ -11,7 +11,7 @@ of body, hand and leg. A run that was stopped goes on when the same command is
 given again. The output folder receives the weights in float16, their card
 with the scores on the test clips (view 3), and a log. The second form adds
 the logits of the streams that are there, or else come with the package, and
-prints the table of all scores.
+prints the table of all scores; a card gets the fused ones by hand.
 
 The data, augmentation, batch size, optimizer and highest learning rates are
 those of the published code. The schedule is shorter, 240 passes over the
@@ -224,7 +224,7 @@ def train(
 def fuse(system, folder, train_split, test_split):
     """Scores of each trained stream and of their sum: a dict by name."""
     logits, factors = {}, {}
-    settings, registered = SYSTEMS[system], weights.names(system)
+    settings, registered = SYSTEMS[system], weights.names(system=system)
     for stream, factor in zip(
         settings["streams"], settings["factors"], strict=True
     ):
@@ -274,17 +274,17 @@ def main():
     if not options.fuse and options.stream not in streams:
         parser.error(f"the stream must be one of {', '.join(streams)}")
     folder = pathlib.Path(options.output)
-    start = options.start
+    start, before = options.start, []
     if start is not None:
         if pathlib.Path(start).resolve().parent == folder.resolve():
             parser.error("--start must lie outside the output folder")
         # The new card tells how the first training went.
         card = json.loads(pathlib.Path(start).with_suffix(".json").read_text())
-        options.start = json.loads(card["notes"])
+        before = card["training"]
         # Cards from before there was a choice name no recipe.
         first = (
-            options.start["stream"],
-            options.start.get("recipe", settings["recipe"]),
+            before[-1]["stream"],
+            before[-1].get("recipe", settings["recipe"]),
         )
         if first == (options.stream, options.recipe):
             stages = ((1, 1),)
@@ -308,29 +308,26 @@ def main():
         start,
     )
     chain = transforms(options.system, options.stream, is_training=False)
+    how = {
+        "data_set": "nw_ucla",
+        "protocol": "xview",
+        "transforms": augmentation.serialize_transforms(chain),
+        "stream": options.stream,
+    }
     file = file_of(folder, options.system, options.stream)
-    weights.save_weights(
-        model,
-        file,
-        dtype="float16",
-        data_set="nw_ucla",
-        protocol="xview",
-        transforms=json.dumps(evaluation.serialize_transforms(chain)),
-    )
+    weights.save_weights(model, file, dtype="float16", **how)
     found = evaluation.evaluate_weights(options.system, file, options.data_path)
-    result = training.short_scores(found)
+    result = training.counts(found, "supervised")
     print(json.dumps(result, indent=2))
     training.write_card(
-        file.with_suffix(".json"),
+        file,
         "benchmarks/train_graphs_nw_ucla.py",
         options,
         scores=result,
         stage="trained with labels",
+        recipe=how,
         class_names=sequences.class_names,
-        preprocessing="joint 1 of the first frame as origin, each axis of "
-        "the clip brought to [-1, 1], "
-        f"{SYSTEMS[options.system]['frames']} frames evenly taken; stream: "
-        f"{options.stream}",
+        before=before,
     )
 
 

@@ -31,6 +31,7 @@ from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import RandomScale
+from keras_skeleton.layers.augmentation import serialize_transforms
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.training import layerwise_scales
@@ -50,6 +51,13 @@ ARCHITECTURE = {
 }
 PRETEXT = {"decoder_dim": 128, "decoder_layers": 2}
 EVALUATION = [Center(joint=1), CropResize(FRAMES, interval=(0.95,))]
+# `keras-skeleton evaluate` needs nothing but the file and the data.
+RECIPE = {
+    "data_set": "nw_ucla",
+    "protocol": "xview",
+    "transforms": serialize_transforms(EVALUATION),
+    "stream": None,
+}
 # The test camera stands elsewhere: the augmentation turns every clip as if
 # seen from up to 60 degrees to either side.
 AUGMENTATION = [
@@ -117,7 +125,7 @@ def finetune(encoder, sequences, folder, seed, epochs, layer_decay):
 
 
 def frozen_scores(encoder, train_split, test_split):
-    """Linear probe and nearest neighbours on a frozen encoder, in percent."""
+    """Linear probe and nearest neighbours on a frozen encoder."""
     train_data, test_data = (
         split.to_keras(EVALUATION, batch_size=64)
         for split in (train_split, test_split)
@@ -126,22 +134,31 @@ def frozen_scores(encoder, train_split, test_split):
     probe = evaluation.linear_probe(encoder, train_data, test_data, classes)
     train_set = evaluation.extract_features(encoder, train_data)
     test_set = evaluation.extract_features(encoder, test_data)
-    return {
-        "linear_probe_top1": round(probe.accuracy, 2),
-        "knn1_top1": round(evaluation.knn_accuracy(*train_set, *test_set), 2),
-    }
+    neighbour = evaluation.knn_accuracy(*train_set, *test_set)
+    return [
+        {
+            "measure": "top1",
+            "kind": kind,
+            "correct": round(percent * len(test_split) / 100),
+            "of": len(test_split),
+        }
+        for kind, percent in (
+            ("linear", probe.accuracy),
+            ("1-nn", neighbour),
+        )
+    ]
 
 
-def card(file, scores, class_names, stage, options):
+def card(file, scores, class_names, stage, options, has_head=True):
     training.write_card(
-        file.with_suffix(".json"),
+        file,
         "benchmarks/train_mamp_nw_ucla.py",
         options,
         scores=scores,
         stage=stage,
+        recipe=RECIPE,
         class_names=class_names,
-        preprocessing="joint 1 of the first frame as origin, middle 95 % of "
-        f"the frames, {FRAMES} frames by linear interpolation",
+        has_head=has_head,
     )
 
 
@@ -164,12 +181,6 @@ def main():
     sequences = nw_ucla.load_data(options.data_path)
     train_split, test_split = sequences.split("xview")
     class_names = list(sequences.class_names)
-    # `keras-skeleton evaluate` needs nothing but the file and the data.
-    metadata = {
-        "data_set": "nw_ucla",
-        "protocol": "xview",
-        "transforms": json.dumps(evaluation.serialize_transforms(EVALUATION)),
-    }
 
     if options.from_scratch:
         encoder = MAMP(**ARCHITECTURE)
@@ -185,11 +196,11 @@ def main():
                 options.seed,
                 options.pretrain_epochs,
             )
-            save_weights(encoder, file, dtype="float16", **metadata)
+            save_weights(encoder, file, dtype="float16", **RECIPE)
             result = frozen_scores(encoder, train_split, test_split)
             print(json.dumps(result), flush=True)
             stage = "pre-trained without labels"
-            card(file, result, [], stage, options)
+            card(file, result, class_names, stage, options, has_head=False)
         # From the file and a fresh seed: a run with `--encoder` is the same.
         encoder = MAMP(weights=file)
     keras.utils.set_random_seed(options.seed)
@@ -203,9 +214,10 @@ def main():
         layer_decay=1.0 if options.from_scratch else options.layer_decay,
     )
     file = folder / "mamp_nw_ucla.safetensors"
-    save_weights(model, file, dtype="float16", **metadata)
+    save_weights(model, file, dtype="float16", **RECIPE)
     found = evaluation.evaluate_weights("mamp", file, options.data_path)
-    result = training.short_scores(found)
+    kind = "from scratch" if options.from_scratch else "finetuned"
+    result = training.counts(found, kind)
     print(json.dumps(result, indent=2))
     stage = (
         "from scratch"

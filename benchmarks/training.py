@@ -1,6 +1,7 @@
 """What the scripts share that train the weights of this package."""
 
 import datetime
+import hashlib
 import json
 
 import keras
@@ -38,17 +39,23 @@ def scores(logits, train_split, test_split):
     }
 
 
-def short_scores(found):
-    """Of what `evaluate_weights` found, what a card tells."""
-    return {
-        key: round(found[key], 2) if "top" in key else found[key]
-        for key in (
-            "top1",
-            "num_clips",
-            "top1_without_duplicates",
-            "num_clips_without_duplicates",
-        )
-    }
+def counts(found, kind):
+    """Of what `evaluate_weights` found, the scores that a card tells."""
+    return [
+        {
+            "measure": "top1",
+            "kind": kind,
+            "correct": found["correct"],
+            "of": found["num_clips"],
+        },
+        {
+            "measure": "top1",
+            "kind": kind,
+            "correct": found["correct_without_duplicates"],
+            "of": found["num_clips_without_duplicates"],
+            "without_duplicates": True,
+        },
+    ]
 
 
 def table(rows):
@@ -67,36 +74,55 @@ def table(rows):
 
 
 def write_card(
-    path, script, options, *, scores, stage, class_names, preprocessing
+    file,
+    script,
+    options,
+    *,
+    scores,
+    stage,
+    recipe,
+    class_names,
+    has_head=True,
+    before=(),
 ):
-    """The description that the package shows for the weights.
+    """Writes the card of weights beside their file.
 
     Args:
-        path: File to write.
+        file: The `.safetensors` file.
         script: The script that trained them, with its `options`.
         options: Parsed arguments; names of files are left out.
-        scores: Dict of measures.
+        scores: List of scores, see `weights.Score`.
         stage: What was done, for the card's source.
-        class_names: Names of the classes, empty without a head.
-        preprocessing: What is done to clips before.
+        recipe: What the weights are evaluated by, see
+            `weights.PretrainedWeights`.
+        class_names: Names of the classes of the data.
+        has_head: Whether the weights have a classification head.
+        before: The steps of the trainings that this one went on from.
     """
-    recipe = {
+    step = {
         "script": script,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "date": datetime.date.today().isoformat(),
         **vars(options),
     }
-    for name in ("data_path", "output", "encoder", "fuse"):
-        recipe.pop(name, None)
+    for name in ("data_path", "output", "encoder", "fuse", "start"):
+        step.pop(name, None)
     card = {
+        "files": [
+            {
+                "name": file.name,
+                "obtained": "packaged",
+                "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            }
+        ],
         "source": f"keras_skeleton, {stage} on NW-UCLA (training views 1, 2)",
         "licence": "Apache-2.0 for the weights; NW-UCLA itself is research "
         "data without a licence text",
+        "recipe": recipe,
         "scores": scores,
-        "classes": len(class_names) or None,
+        "classes": len(class_names) if has_head else None,
         "class_names": list(class_names),
-        "preprocessing": preprocessing,
-        "notes": json.dumps(recipe),
+        "training": [*before, step],
     }
-    path.write_text(json.dumps(card, indent=2) + "\n")
+    file.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")

@@ -29,12 +29,51 @@ def _parser():
         description="Human motion understanding from skeletons.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_weights(commands)
     _add_convert(commands)
     _add_evaluate(commands)
     _add_prepare(commands)
     _add_show(commands)
     _add_demo(commands)
     return parser
+
+
+def _add_weights(commands):
+    parser = commands.add_parser(
+        "weights",
+        help="list pretrained weights",
+        description=(
+            "Lists registered weights: system and name, data, top-1 accuracy "
+            "in percent (in brackets without test clips that are copies of "
+            "training clips), whether they are there, and their licence."
+        ),
+    )
+    parser.add_argument(
+        "pattern",
+        nargs="?",
+        default="*",
+        metavar="PATTERN",
+        help='system, name, or a pattern such as "*ucla*" (default: all)',
+    )
+    parser.set_defaults(run=list_weights)
+
+
+def list_weights(options):
+    """Prints one line for each of the registered weights."""
+    from keras_skeleton.weights import registry
+    from keras_skeleton.weights import tables
+
+    rows = [
+        tables.summary(registry.get(*name.split("/")))
+        for name in registry.names(options.pattern)
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            text.ljust(size) for text, size in zip(row, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+    print(f"{len(rows)} weights")
 
 
 def _add_convert(commands):
@@ -49,33 +88,32 @@ def _add_convert(commands):
     )
     parser.add_argument("system", metavar="SYSTEM", help="for example mamp")
     parser.add_argument("name", metavar="NAME", help="for example ntu60")
-    parser.add_argument("file", metavar="FILE", help="the official file")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="the official file; several in the order of the card",
+    )
+    parser.add_argument(
+        "--key",
+        metavar="ENTRY",
+        help="entry of the checkpoint that holds the tensors "
+        "(default: model or state_dict)",
+    )
     parser.set_defaults(run=convert)
 
 
 def convert(options):
-    """Installs registered weights from a downloaded official file."""
-    from keras_skeleton import _download as download
-    from keras_skeleton.weights import conversion
-    from keras_skeleton.weights import reader
+    """Installs registered weights from downloaded official files."""
+    from keras_skeleton.weights import loading
     from keras_skeleton.weights import registry
 
     entry = registry.get(options.system, options.name)
     if entry.obtained != "by hand":
         print(f"{options.name} needs no conversion: it is loaded by its name.")
         return
-    tensors = reader.read_tensors(options.file)
-    module = conversion.system_module(options.system)
-    model = module.build(entry, tensors)
-    conversion.load_official(model, tensors)
-    path = registry.save_weights(
-        model,
-        registry.installed_path(options.system, options.name),
-        source=entry.source,
-        licence=entry.licence,
-        official_sha256=download.file_sha256(options.file),
-    )
-    print(f"{len(tensors)} tensors converted and installed as {path}")
+    path, count = loading.install(entry, options.files, options.key)
+    print(f"{count} tensors converted and installed as {path}")
 
 
 def _add_evaluate(commands):
@@ -93,6 +131,22 @@ def _add_evaluate(commands):
         "weights", metavar="WEIGHTS", help="registered name or file"
     )
     parser.add_argument("data", metavar="DATA_PATH", help="the data set")
+    own = parser.add_argument_group(
+        "weights of one's own", "in the place of what the card or file says"
+    )
+    own.add_argument("--data-set", metavar="NAME", help="for example nw_ucla")
+    own.add_argument("--protocol", metavar="NAME", help="for example xview")
+    own.add_argument(
+        "--transforms",
+        metavar="JSON",
+        help="JSON, or a file of it: a list of "
+        '{"class": "CropResize", "config": {"num_frames": 64}}',
+    )
+    own.add_argument(
+        "--stream",
+        metavar="NAME",
+        help="bone, joint_motion or bone_motion, made after the transforms",
+    )
     parser.add_argument("--json", metavar="FILE", help="where to write all")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument(
@@ -108,10 +162,17 @@ def evaluate(options):
     """Evaluates weights and prints the accuracies."""
     from keras_skeleton.evaluation import evaluate_weights
 
+    transforms = options.transforms
+    if transforms and not transforms.lstrip().startswith("["):
+        transforms = pathlib.Path(transforms).read_text("utf-8")
     result = evaluate_weights(
         options.system,
         options.weights,
         options.data,
+        data_set=options.data_set,
+        protocol=options.protocol,
+        transforms=transforms,
+        stream=options.stream,
         batch_size=options.batch_size,
         json_path=options.json,
         predictions_path=options.predictions,
@@ -119,16 +180,17 @@ def evaluate(options):
     )
     print(
         f"{options.system} {options.weights} on {result['data_set']} "
-        f"{result['protocol']}, {result['num_clips']} test clips: "
-        f"top-1 {result['top1']:.2f} %"
+        f"{result['protocol']}: {result['correct']} of "
+        f"{result['num_clips']} test clips, top-1 {result['top1']:.2f} %"
     )
     if result["top5"] is not None:
         print(f"top-5 {result['top5']:.2f} %")
     kept = result["num_clips_without_duplicates"]
     if 0 < kept < result["num_clips"]:
         print(
-            f"top-1 {result['top1_without_duplicates']:.2f} % over the "
-            f"{kept} clips that are no copies of training clips"
+            f"{result['correct_without_duplicates']} of the {kept} clips that "
+            "are no copies of training clips, top-1 "
+            f"{result['top1_without_duplicates']:.2f} %"
         )
 
 

@@ -110,6 +110,62 @@ def test_errors_are_one_line(cache, capsys, words, message):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.model."])
+def test_convert_a_file_of_a_wrapped_model(cache, tmp_path, prefix):
+    file = tmp_path / "official.npz"
+    tensors = official_file(MAMP(**TINY), file)
+    np.savez(file, **{prefix + name: a for name, a in tensors.items()})
+    assert cli.main(["convert", "mamp", "tiny", str(file)]) == 0
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(MAMP("tiny").get_layer("norm").gamma.value),
+        tensors["norm.weight"],
+    )
+
+
+def test_convert_an_entry_of_a_checkpoint(cache, tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    tensors = official_file(MAMP(**TINY), tmp_path / "official.npz")
+    tensors = {name: torch.from_numpy(a) for name, a in tensors.items()}
+    file = tmp_path / "official.pth"
+    torch.save({"model": {"x": torch.zeros(2)}, "teacher": tensors}, file)
+    words = ["convert", "mamp", "tiny", str(file)]
+    assert cli.main(words) == 2
+    assert cli.main([*words, "--key", "teacher"]) == 0
+    assert cli.main([*words, "--key", "student"]) == 2
+    assert "no entry 'student'" in capsys.readouterr().err
+
+
+def test_list_of_weights(tmp_path, monkeypatch, capsys):
+    assert cli.main(["weights", "*nw_ucla"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == "3 weights"
+    assert [line.split()[0] for line in lines] == [
+        "ctrgcn/nw_ucla",
+        "hypergcn/nw_ucla",
+        "mamp/nw_ucla",
+    ]
+    for text in ("NW-UCLA X-view", "92.7 (90.8)", "packaged", "Apache-2.0"):
+        assert text in lines[0]
+    assert cli.main(["weights", "mump"]) == 2
+    assert "no system of that name" in capsys.readouterr().err
+
+
+def test_list_says_what_is_installed(cache, tmp_path, capsys):
+    file = tmp_path / "official.npz"
+    official_file(MAMP(**TINY), file)
+    assert cli.main(["weights", "mamp/tiny"]) == 0
+    assert "by hand" in capsys.readouterr().out
+    assert cli.main(["convert", "mamp", "tiny", str(file)]) == 0
+    assert cli.main(["weights", "mamp/tiny"]) == 0
+    out = capsys.readouterr().out
+    assert "installed" in out and "by hand" not in out
+
+
+def test_convert_what_needs_no_conversion(capsys):
+    assert cli.main(["convert", "mamp", "nw_ucla", "x.pth"]) == 0
+    assert "needs no conversion" in capsys.readouterr().out
+
+
 def test_missing_command(capsys):
     with pytest.raises(SystemExit) as error:
         cli.main([])
@@ -126,4 +182,4 @@ def test_module_runs():
         env={**os.environ, "PYTHONPATH": root},
     )
     assert result.returncode == 0, result.stderr
-    assert "SYSTEM NAME FILE" in result.stdout
+    assert "SYSTEM NAME FILE [FILE ...]" in result.stdout

@@ -1,23 +1,19 @@
 """Published systems, one module each."""
 
-from keras_skeleton.applications import ctrgcn
-from keras_skeleton.applications import hypergcn
-from keras_skeleton.applications import mamp
-from keras_skeleton.applications import psumnet
-from keras_skeleton.applications.ctrgcn import CTRGCN
-from keras_skeleton.applications.hypergcn import HyperGCN
-from keras_skeleton.applications.mamp import MAMP
-from keras_skeleton.applications.mamp import MAMPPretext
-from keras_skeleton.applications.psumnet import PSUMNet
+from keras_skeleton._lazy import attach
 
-__all__ = [
-    "CTRGCN",
-    "MAMP",
-    "HyperGCN",
-    "MAMPPretext",
-    "PSUMNet",
-    "ctrgcn",
-    "hypergcn",
-    "mamp",
-    "psumnet",
-]
+# All systems: the classes of each, its encoder and classifier first. What
+# belongs to a system, in this package and others, has its name: the module
+# here, that of its weights, the attribute `system` of its classes.
+SYSTEMS = {
+    "ctrgcn": ("CTRGCN",),
+    "hypergcn": ("HyperGCN",),
+    "mamp": ("MAMP", "MAMPPretext"),
+    "psumnet": ("PSUMNet",),
+}
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    submodules=tuple(SYSTEMS),
+    homes={name: system for system, names in SYSTEMS.items() for name in names},
+)

@@ -48,6 +48,7 @@ def check_shape(input_shape, skeleton):
 
 
 def check_choice(name, value, choices):
+    """Raises a `ValueError` for a value of an argument that is no choice."""
     if value not in choices:
         *others, last = map(repr, choices)
         raise ValueError(

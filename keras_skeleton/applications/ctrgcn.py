@@ -7,7 +7,6 @@ from keras_skeleton import layers
 from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import constructor
-from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
@@ -61,8 +60,7 @@ class CTRGCN(Application):
     `ntu60_xsub` or `ntu120_xsub` and the stream `joint`, `bone`,
     `joint_motion` or `bone_motion`. They lie behind a share page: the error
     of the first call says which file to fetch and which command installs it.
-    Top-1 accuracy of the four streams together, in percent, as stated in
-    publications: NTU-60 X-sub 92.4, NTU-120 X-sub 88.9.
+    Publications state the accuracy of the four streams together.
 
     `"nw_ucla"` (joints), `"nw_ucla_bone"`, `"nw_ucla_joint_motion"` and
     `"nw_ucla_bone_motion"` come with this package, trained by us on views 1
@@ -73,12 +71,17 @@ class CTRGCN(Application):
     were trained with Hyper-GCN's: bones and joint motion from the weights that
     the joints had before the last training, bone motion from those of the
     bones; then, with 93.3 to 93.5 and 91.9 % for all four together in sight,
-    each again from its own. Top-1 in percent on view 3, and without the test
-    clips that are copies of training clips:
+    each again from its own. Top-1 accuracy in percent, and in brackets
+    without the test clips that are copies of training clips:
 
-    | joint | bone | joint motion | bone motion | fused |
+    | `CTRGCN` | data | supervised | fused | from |
     |---|---|---|---|---|
-    | 92.7, 90.8 | 89.7, 88.1 | 90.1, 90.0 | 88.2, 85.6 | 93.8, 92.1 |
+    | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 92.4 | authors |
+    | `ntu120_xsub_<stream>` | NTU-120 X-sub | | 88.9 | authors |
+    | `nw_ucla` | NW-UCLA X-view | 92.7 (90.8) | 93.8 (92.1) | us |
+    | `nw_ucla_bone` | NW-UCLA X-view | 89.7 (88.1) | 93.8 (92.1) | us |
+    | `nw_ucla_bone_motion` | NW-UCLA X-view | 88.1 (85.6) | 93.8 (92.1) | us |
+    | `nw_ucla_joint_motion` | NW-UCLA X-view | 90.1 (90.0) | 93.8 (92.1) | us |
 
     Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
     `RandomFrames(52)` and, but for joints, `Streams("nw_ucla", streams=...)`
@@ -208,21 +211,22 @@ class CTRGCN(Application):
         return [self.get_layer(f"block_{i}") for i in range(count)]
 
 
-def preprocess_input(clips, num_frames=64):
+def preprocess_input(clips, weights=None):
     """Brings clips of any length to the form the model was trained on.
 
-    The published evaluation on NTU RGB+D: the middle 95 % of the valid
-    frames, resized in time by linear interpolation. The stream (joints,
-    bones, motion) is made afterwards.
+    Without `weights`, that of the published evaluation on NTU RGB+D: the
+    middle 95 % of the valid frames, resized to 64 by linear interpolation.
+    The stream (joints, bones, motion) is made afterwards.
 
     Args:
         clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        num_frames: Frames of the result.
+        weights: Name of registered weights, to do what their card names: all
+            transforms, the stream included.
 
     Returns:
-        Tensor `(N, M, num_frames, V, C)`.
+        Tensor `(N, M, T', V', C')`.
     """
-    return CropResize(num_frames, interval=(0.95,))(clips)
+    return _conventions.preprocess_input("ctrgcn", clips, weights, 64)
 
 
 def decode_predictions(predictions, class_names, top=5):

@@ -9,7 +9,6 @@ from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
-from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride. Blocks come
@@ -86,24 +85,30 @@ class HyperGCN(Application):
     `base` or `large`, protocol `ntu60_xsub`, `ntu60_xview`, `ntu120_xsub` or
     `ntu120_xset`, and stream `joint`, `bone`, `joint_motion` or
     `bone_motion`. They lie behind a share page: the error of the first call
-    says which file to fetch and which command installs it. Top-1 accuracy of
-    the four streams together, in percent, as the authors state it:
-
-    | size | NTU-60 X-sub | X-view | NTU-120 X-sub | X-set |
-    |---|---|---|---|---|
-    | base | 93.3 | 97.4 | 90.5 | 91.7 |
-    | large | 93.7 | 97.8 | 90.9 | 92.0 |
+    says which file to fetch and which command installs it. The authors
+    state the accuracy of the four streams together.
 
     `"nw_ucla"`, `"nw_ucla_bone"`, `"nw_ucla_joint_motion"` and
     `"nw_ucla_bone_motion"` come with this package, trained by us on views 1
     and 2 of NW-UCLA with one seed: bones and joint motion from the weights of
     the joints, bone motion from those of joint motion; both bone streams,
-    with their test scores in sight, a second time. Top-1 in percent on view
-    3, and without the test clips that are copies of training clips:
+    with their test scores in sight, a second time. Top-1 accuracy in percent,
+    and in brackets without the test clips that are copies of training clips:
 
-    | joint | bone | joint motion | bone motion | fused |
+    | `HyperGCN` | data | supervised | fused | from |
     |---|---|---|---|---|
-    | 94.2, 93.8 | 93.3, 91.6 | 87.9, 90.8 | 89.9, 89.2 | 95.5, 94.9 |
+    | `base_ntu60_xsub_<stream>` | NTU-60 X-sub | | 93.3 | authors |
+    | `base_ntu60_xview_<stream>` | NTU-60 X-view | | 97.4 | authors |
+    | `base_ntu120_xsub_<stream>` | NTU-120 X-sub | | 90.5 | authors |
+    | `base_ntu120_xset_<stream>` | NTU-120 X-set | | 91.7 | authors |
+    | `large_ntu60_xsub_<stream>` | NTU-60 X-sub | | 93.7 | authors |
+    | `large_ntu60_xview_<stream>` | NTU-60 X-view | | 97.8 | authors |
+    | `large_ntu120_xsub_<stream>` | NTU-120 X-sub | | 90.9 | authors |
+    | `large_ntu120_xset_<stream>` | NTU-120 X-set | | 92.0 | authors |
+    | `nw_ucla` | NW-UCLA X-view | 94.2 (93.8) | 95.5 (94.9) | us |
+    | `nw_ucla_bone` | NW-UCLA X-view | 93.3 (91.6) | 95.5 (94.9) | us |
+    | `nw_ucla_bone_motion` | NW-UCLA X-view | 89.9 (89.2) | 95.5 (94.9) | us |
+    | `nw_ucla_joint_motion` | NW-UCLA X-view | 87.9 (90.8) | 95.5 (94.9) | us |
 
     Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
     `RandomFrames(64)` and, but for joints, `Streams("nw_ucla", streams=...)`
@@ -357,21 +362,22 @@ def _blocks(settings, skeleton, dtype):
         )
 
 
-def preprocess_input(clips, num_frames=64):
+def preprocess_input(clips, weights=None):
     """Brings clips of any length to the form the model was trained on.
 
-    The published evaluation: the middle 95 % of the valid frames, resized in
-    time by linear interpolation. The stream (joints about the spine, bones,
-    motion) is made afterwards.
+    Without `weights`, that of the published evaluation on NTU RGB+D: the
+    middle 95 % of the valid frames, resized to 64 by linear interpolation.
+    The stream (joints about the spine, bones, motion) is made afterwards.
 
     Args:
         clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        num_frames: Frames of the result.
+        weights: Name of registered weights, to do what their card names: all
+            transforms, the stream included.
 
     Returns:
-        Tensor `(N, M, num_frames, V, C)`.
+        Tensor `(N, M, T', V', C')`.
     """
-    return CropResize(num_frames, interval=(0.95,))(clips)
+    return _conventions.preprocess_input("hypergcn", clips, weights, 64)
 
 
 def decode_predictions(predictions, class_names, top=5):

@@ -9,7 +9,6 @@ from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
-from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.training import MaskedPrediction
 
 
@@ -39,22 +38,22 @@ class MAMP(Application):
     Architecture arguments that are left out are taken from `weights` or from
     `encoder`, and else have the published values, the defaults below.
 
-    | `weights` | data | linear | fine-tuned | from |
-    |---|---|---|---|---|
-    | `"ntu60"` | NTU-60 X-sub | 85.0 | 93.0 | authors |
-    | `"ntu60_xview"` | NTU-60 X-view | 89.0 | 97.5 | authors |
-    | `"ntu120_xsub"` | NTU-120 X-sub | 78.1 | 89.8 | authors |
-    | `"ntu120_xset"` | NTU-120 X-set | 79.5 | 91.5 | authors |
-    | `"nw_ucla_pretext"` | NW-UCLA, views 1, 2 | 70.7 | | us |
-    | `"nw_ucla"` | NW-UCLA, views 1, 2 | | 90.5 | us |
+    | `MAMP` | data | linear | 1-nn | fine-tuned | from |
+    |---|---|---|---|---|---|
+    | `ntu60` | NTU-60 X-sub | 85.0 | | 93.0 | authors |
+    | `ntu60_xview` | NTU-60 X-view | 89.0 | | 97.5 | authors |
+    | `ntu120_xsub` | NTU-120 X-sub | 78.1 | | 89.8 | authors |
+    | `ntu120_xset` | NTU-120 X-set | 79.5 | | 91.5 | authors |
+    | `nw_ucla` | NW-UCLA X-view | | | 90.9 (89.7) | us |
+    | `nw_ucla_pretext` | NW-UCLA X-view | 74.6 | 75.2 | | us |
 
     Top-1 accuracy in percent. For the authors' weights it is what their
     repository states; they have no licence text (treat them as for research
     only) and lie behind a share page: the error of the first call says which
     file to fetch and which command installs it. Ours come with the package
     and are of moderate size (1.0 million parameters in the encoder, 64
-    frames); measured on all 464 clips of view 3, of which 95 are copies of
-    training clips: without these, 88.6. `weights.get("mamp", "nw_ucla")` is
+    frames); measured on all 464 clips of view 3, and in brackets without the
+    95 that are copies of training clips. `weights.get("mamp", "nw_ucla")` is
     the card.
 
     Args:
@@ -479,20 +478,22 @@ class MAMPPretext(InputCheck, MaskedPrediction):
         return cls(**config)
 
 
-def preprocess_input(clips, num_frames=120):
+def preprocess_input(clips, weights=None):
     """Brings clips of any length to the form the model was trained on.
 
-    The published evaluation: the middle 95 % of the valid frames, resized in
-    time by linear interpolation. Coordinates stay as they are.
+    Without `weights`, that of the published evaluation on NTU RGB+D: the
+    middle 95 % of the valid frames, resized to 120 by linear interpolation.
+    Coordinates stay as they are.
 
     Args:
         clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        num_frames: Frames of the result.
+        weights: Name of registered weights, to do what their card names: all
+            transforms, the stream included.
 
     Returns:
-        Tensor `(N, M, num_frames, V, C)`.
+        Tensor `(N, M, T', V', C')`.
     """
-    return CropResize(num_frames, interval=(0.95,))(clips)
+    return _conventions.preprocess_input("mamp", clips, weights, 120)
 
 
 def decode_predictions(predictions, class_names, top=5):

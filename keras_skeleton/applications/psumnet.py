@@ -10,7 +10,6 @@ from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_shape
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.layers.augmentation import BodyPart
-from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import body_part
@@ -451,21 +450,22 @@ def _part_features(clips, settings, part, chosen, dtype, prefix=""):
     )
 
 
-def preprocess_input(clips, num_frames=64):
+def preprocess_input(clips, weights=None):
     """Brings clips of any length to the form the model was trained on.
 
-    The published evaluation on NTU RGB+D: the middle 95 % of the valid
-    frames, resized in time by linear interpolation. The result is what the
-    three networks together take.
+    Without `weights`, that of the published evaluation on NTU RGB+D: the
+    middle 95 % of the valid frames, resized to 64 by linear interpolation.
+    The result is what the three networks together take.
 
     Args:
         clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        num_frames: Frames of the result.
+        weights: Name of registered weights, to do what their card names: all
+            transforms, the stream included.
 
     Returns:
-        Tensor `(N, M, num_frames, V, C)`.
+        Tensor `(N, M, T', V', C')`.
     """
-    return CropResize(num_frames, interval=(0.95,))(clips)
+    return _conventions.preprocess_input("psumnet", clips, weights, 64)
 
 
 def decode_predictions(predictions, class_names, top=5):

@@ -13,25 +13,33 @@ class Format(typing.NamedTuple):
         maker: string, what in it makes the `Reader` of a path.
         summary: string, what the path should be.
         options: dictionary of arguments that the name stands for.
+        ntu_classes: 60 or 120, the classes of NTU RGB+D that the data have.
     """
 
     module: str
     maker: str
     summary: str
     options: dict = {}
+    ntu_classes: int | None = None
 
 
 _RAW_NTU = "folder or .zip of .skeleton files, or a prepared .npz"
 _PICKLE = "annotation file .pkl of pyskl or mmaction2"
 
 FORMATS = {
-    "ntu60": Format("ntu", "make_reader", _RAW_NTU, {"dataset": "ntu60"}),
-    "ntu120": Format("ntu", "make_reader", _RAW_NTU, {"dataset": "ntu120"}),
+    "ntu60": Format("ntu", "make_reader", _RAW_NTU, {"dataset": "ntu60"}, 60),
+    "ntu120": Format(
+        "ntu", "make_reader", _RAW_NTU, {"dataset": "ntu120"}, 120
+    ),
     "ntu60_x": Format(
-        "ntu_x", "NTUXReader", "folder of NTU60-X arrays", {"version": 60}
+        "ntu_x", "NTUXReader", "folder of NTU60-X arrays", {"version": 60}, 60
     ),
     "ntu120_x": Format(
-        "ntu_x", "NTUXReader", "folder of NTU120-X arrays", {"version": 120}
+        "ntu_x",
+        "NTUXReader",
+        "folder of NTU120-X arrays",
+        {"version": 120},
+        120,
     ),
     "pku_mmd": Format(
         "pku_mmd",
@@ -102,14 +110,7 @@ def make_reader(name, path, **options):
     >>> reader = make_reader("nw_ucla", "all_sqe.zip")
     >>> preparation.prepare(reader, "nw_ucla.h5")
     """
-    if name not in FORMATS:
-        raise ValueError(
-            f"Unknown format {name!r}. Known are {', '.join(FORMATS)}."
-        )
-    found = FORMATS[name]
-    module = importlib.import_module(
-        f"keras_skeleton.datasets.readers.{found.module}"
-    )
+    found, module = _find(name)
     make = getattr(module, found.maker)
     known = list(inspect.signature(make).parameters)[1:]
     if unknown := set(options) - set(known):
@@ -118,3 +119,47 @@ def make_reader(name, path, **options):
             f"has {', '.join(known) or 'none'}."
         )
     return make(path, **{**found.options, **options})
+
+
+def class_names(name):
+    """Names of the classes of a format's data, where all data have the same.
+
+    Args:
+        name: A key of `FORMATS`.
+
+    Returns:
+        List of names in label order.
+
+    Raises:
+        ValueError: If there is no such format, or its data name their
+            classes themselves.
+
+    Example:
+
+    >>> class_names("ntu60")[:2]
+    ['drink water', 'eat meal/snack']
+    """
+    found, module = _find(name)
+    if found.ntu_classes is not None:
+        from keras_skeleton.datasets.readers import ntu
+
+        return ntu.class_names(found.ntu_classes)
+    names = getattr(module, "CLASS_NAMES", None)
+    if names is None:
+        raise ValueError(
+            f"The classes of the format {name!r} are not the same in all "
+            "data: take the `class_names` of the `Sequences`."
+        )
+    return list(names)
+
+
+def _find(name):
+    """The `Format` and the module of a name."""
+    if name not in FORMATS:
+        raise ValueError(
+            f"Unknown format {name!r}. Known are {', '.join(FORMATS)}."
+        )
+    found = FORMATS[name]
+    return found, importlib.import_module(
+        f"keras_skeleton.datasets.readers.{found.module}"
+    )

@@ -16,8 +16,6 @@ _HOMES = {
     "knn_accuracy": "neighbors",
     "SemiSupervised": "few_labels",
     "semi_supervised": "few_labels",
-    "deserialize_transforms": "recipe",
-    "serialize_transforms": "recipe",
     "evaluate_model": "evaluate",
     "evaluate_weights": "evaluate",
 }

@@ -48,6 +48,7 @@ def evaluate_weights(
     data_set=None,
     protocol=None,
     transforms=None,
+    stream=None,
     batch_size=64,
     predictions_path=None,
     confusion_path=None,
@@ -64,7 +65,7 @@ def evaluate_weights(
         "mine.safetensors",
         data_set="nw_ucla",
         protocol="xview",
-        transforms=json.dumps(serialize_transforms([crop])),
+        transforms=augmentation.serialize_transforms([crop]),
     )
     ```
 
@@ -76,8 +77,12 @@ def evaluate_weights(
             `Sequences.save` (`.h5`).
         data_set: Name of the data set, a key of `datasets.formats.FORMATS`.
         protocol: Name of the protocol.
-        transforms: List of transforms, or what `serialize_transforms` makes
-            of it.
+        transforms: List of transforms, or what
+            `layers.augmentation.serialize_transforms` makes of it.
+        stream: A stream that the weights take in the place of the joints,
+            one of `"bone"`, `"joint_motion"` and `"bone_motion"`; made of
+            the clips after the transforms. The transforms of cards make
+            their stream themselves.
         batch_size: Clips per batch.
         predictions_path: Where to write a table (CSV) of all predictions.
         confusion_path: Where to write a picture (PNG) of the confusion
@@ -87,10 +92,12 @@ def evaluate_weights(
     Returns:
         Dict as of `evaluate_model`, and:
 
-        - `top1_without_duplicates`, `num_clips_without_duplicates`: over the
-          test clips that are no exact copies of training clips (`None` if
-          there are none)
-        - `system`, `weights`, `data_set`, `protocol`, `class_names`
+        - `correct`: number of clips whose best class is the right one
+        - `top1_without_duplicates`, `correct_without_duplicates`,
+          `num_clips_without_duplicates`: over the test clips that are no
+          exact copies of training clips (`None` if there are none)
+        - `system`, `weights`, `data_set`, `protocol`, `stream`,
+          `class_names`
         - `backend`, `keras`, `keras_skeleton`: name and versions
         - `seconds`: from reading the data to the last prediction
 
@@ -115,6 +122,8 @@ def evaluate_weights(
     recipe = recipes.find_recipe(str(weights), given, *found)
     start = time.perf_counter()
     train, test = recipes.read_data(recipe, data_path)
+    if stream is not None:
+        recipe = recipes.show_stream(recipe, stream, test.skeleton)
     batches = test.to_keras(recipe.transforms, batch_size)
     _check_fit(model, batches.plan.batch_shape, test.class_names)
     scores, labels = _scores(model, batches, batch_size)
@@ -126,13 +135,9 @@ def evaluate_weights(
         "weights": str(weights),
         "data_set": recipe.data_set,
         "protocol": recipe.protocol,
+        "stream": recipe.stream,
         **_measure(scores, labels),
-        "num_clips_without_duplicates": len(kept),
-        "top1_without_duplicates": metrics.top_k_accuracy(
-            scores[kept], labels[kept]
-        )
-        if len(kept)
-        else None,
+        **_count(scores, labels, kept),
         "class_names": test.class_names,
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
@@ -157,7 +162,7 @@ def _version():
 
 def _load(system, weights):
     """The classifier, and the dicts that may hold its recipe."""
-    from keras_skeleton import applications
+    from keras_skeleton.weights import conversion
     from keras_skeleton.weights import reader
     from keras_skeleton.weights import registry
 
@@ -172,24 +177,21 @@ def _load(system, weights):
             "and evaluate that with `evaluate_model`, or save it with "
             "`keras_skeleton.weights.save_weights`."
         )
-    kernel = tensors.get("predictions/kernel")
-    if kernel is None:
+    registry.check_system(path, metadata, system)
+    biases = [a for n, a in tensors.items() if n.endswith("predictions/bias")]
+    if not biases:
         raise ValueError(
             f"The weights {str(weights)!r} of {system} are those of an "
             "encoder, without a classification head. Fine-tune a classifier, "
             "or train a head with `keras_skeleton.evaluation.linear_probe`."
         )
-    application = getattr(applications, metadata["class"])
-    model = application(weights, classes=kernel.shape[1])
-    loaded = keras.ops.convert_to_numpy(
-        model.get_layer("predictions").kernel.value
-    )
-    if not np.array_equal(loaded, kernel.astype(loaded.dtype)):
-        raise ValueError(
-            f"The head of {path.name} does not fit the configuration that is "
-            f"registered for {str(weights)!r}."
-        )
-    return model, [vars(entry) if entry is not None else {}, metadata]
+    application, *_ = conversion.classes_of(system).values()
+    # A name is checked against the hash of its card; what converted files
+    # say of their own architecture goes beyond the card, such as their head.
+    named = entry is not None and entry.obtained != "by hand"
+    model = application(weights if named else path, classes=biases[0].size)
+    recipe = {} if entry is None else entry.recipe
+    return model, [recipe, metadata]
 
 
 def _check_fit(model, shape, class_names):
@@ -238,6 +240,20 @@ def _measure(scores, labels):
         "confusion": matrix.tolist(),
         "num_clips": len(labels),
         "classes": classes,
+    }
+
+
+def _count(scores, labels, kept):
+    """Clips that are right, of all and of those that are no copies."""
+    is_right = scores.argmax(axis=1) == labels
+    correct = int(is_right[kept].sum())
+    return {
+        "correct": int(is_right.sum()),
+        "num_clips_without_duplicates": len(kept),
+        "correct_without_duplicates": correct,
+        "top1_without_duplicates": 100 * correct / len(kept)
+        if len(kept)
+        else None,
     }
 
 

@@ -4,13 +4,12 @@ import dataclasses
 import json
 import pathlib
 
-import keras
-
 from keras_skeleton import datasets
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.layers import augmentation
 
+# Transforms come last: the stream is theirs.
 _FIELDS = ("data_set", "protocol", "transforms")
 
 
@@ -21,12 +20,15 @@ class Recipe:
     Attributes:
         data_set: Name of the data set in `datasets.formats.FORMATS`.
         protocol: Name of a protocol of that data set.
-        transforms: List of transforms, applied in turn.
+        transforms: List of transforms, applied in turn; those that make the
+            stream included.
+        stream: Name of the stream, or `None`.
     """
 
     data_set: str
     protocol: str
     transforms: list
+    stream: str | None = None
 
 
 def find_recipe(label, *sources):
@@ -34,20 +36,22 @@ def find_recipe(label, *sources):
 
     Args:
         label: Name of the weights, for messages.
-        *sources: Dicts with some of the keys `data_set`, `protocol` and
-            `transforms`, as values or, for transforms, as the list of
-            `serialize_transforms` or its JSON text.
+        *sources: Dicts with some of the keys `data_set`, `protocol`,
+            `transforms` and `stream`, as values or, for transforms, as the
+            list of `serialize_transforms` or its JSON text.
     """
     found = {}
     for field in _FIELDS:
-        values = [s[field] for s in sources if s.get(field)]
-        if not values:
+        holders = [source for source in sources if source.get(field)]
+        if not holders:
             raise ValueError(
                 f"Nothing says what to evaluate the weights {label!r} on: "
                 f"`{field}` is missing. Pass `{field}=`, or record it with "
                 f"the weights: save_weights(model, path, {field}=...)."
             )
-        found[field] = values[0]
+        found[field] = holders[0][field]
+        # The name of the stream that these transforms make.
+        found["stream"] = holders[0].get("stream") or None
     transforms = found["transforms"]
     if isinstance(transforms, str):
         try:
@@ -56,83 +60,32 @@ def find_recipe(label, *sources):
             raise ValueError(
                 f"The transforms of {label!r} are no valid JSON: {error}"
             ) from error
-    if any(isinstance(each, dict) for each in transforms):
-        transforms = deserialize_transforms(transforms)
+    if any(isinstance(each, dict | str) for each in transforms):
+        transforms = augmentation.deserialize_transforms(transforms)
     found["transforms"] = list(transforms)
     return Recipe(**found)
 
 
-def serialize_transforms(transforms):
-    """Describes transforms so that JSON can hold them.
+def show_stream(recipe, stream, skeleton):
+    """The recipe with a stream of its clips in the place of the joints.
 
     Args:
-        transforms: List of transforms of `layers.augmentation`.
-
-    Returns:
-        List of `{"class": name, "config": arguments}`.
-
-    Example:
-
-    >>> serialize_transforms([CropResize(48, interval=(0.95,))])
-    [{'class': 'CropResize', 'config': {'num_frames': 48, ...}}]
-    """
-    described = []
-    for transform in transforms:
-        config = dict(transform.get_config())
-        for key in ("name", "trainable", "dtype"):
-            config.pop(key)
-        if config["seed"] is None:
-            config.pop("seed")
-        described.append({"class": type(transform).__name__, "config": config})
-    return described
-
-
-def deserialize_transforms(described):
-    """Builds the transforms that `serialize_transforms` described.
-
-    Only transforms of `layers.augmentation` are built, so that a description
-    from elsewhere cannot run any other code.
-
-    Args:
-        described: List of `{"class": name, "config": arguments}`.
-
-    Returns:
-        List of transforms.
+        recipe: A `Recipe` whose transforms make no stream yet.
+        stream: One of `"joint"`, `"bone"`, `"joint_motion"` and
+            `"bone_motion"`.
+        skeleton: The `Skeleton` of the data.
 
     Raises:
-        ValueError: If a name or an argument is unknown.
+        ValueError: If the transforms make a stream already.
     """
-    transforms = []
-    for each in described:
-        if not isinstance(each, dict) or set(each) - {"class", "config"}:
-            raise ValueError(
-                "A transform is described by a dict with the keys 'class' "
-                f"and 'config'. Received {each!r}."
-            )
-        name = each.get("class")
-        known = sorted(set(augmentation.__all__) - {"SkeletonTransform"})
-        if name not in known:
-            raise ValueError(
-                f"Unknown transform {name!r}. Known are {', '.join(known)}."
-            )
-        cls = getattr(augmentation, name)
-        try:
-            transform = keras.saving.deserialize_keras_object(
-                {
-                    "module": cls.__module__,
-                    "class_name": name,
-                    "registered_name": keras.saving.get_registered_name(cls),
-                    "config": each.get("config", {}),
-                },
-                safe_mode=True,
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"The transform {name} cannot be built from "
-                f"{each.get('config')}: {error}"
-            ) from error
-        transforms.append(transform)
-    return transforms
+    if any(isinstance(t, augmentation.Streams) for t in recipe.transforms):
+        raise ValueError(
+            f"Received stream={stream!r}, but the transforms end in `Streams` "
+            "already. Pass either `stream`, or `transforms` that make it."
+        )
+    streams = augmentation.Streams(skeleton, streams=stream)
+    transforms = [*recipe.transforms, streams]
+    return dataclasses.replace(recipe, transforms=transforms, stream=stream)
 
 
 def read_data(recipe, path):

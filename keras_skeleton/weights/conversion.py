@@ -4,11 +4,11 @@ import collections.abc
 import dataclasses
 import fnmatch
 import importlib
-import importlib.util
 import re
 
 import numpy as np
 
+from keras_skeleton import applications
 from keras_skeleton.weights.reader import read_tensors
 
 
@@ -162,37 +162,53 @@ def system_of(model):
     """Name of the published system that a model is an instance of.
 
     `MAMP`, `MAMPPretext` and classes derived from them belong to `"mamp"`:
-    the name is that of the module with the conversion table.
+    it is the attribute `system` of the class.
     """
-    for cls in type(model).__mro__:
-        name = cls.__name__.removesuffix("Pretext").lower()
-        if _find_module(name) is not None:
-            return name
-    raise ValueError(
-        f"No conversion table is known for a {type(model).__name__}. Pass a "
-        "model of `keras_skeleton.applications`."
-    )
+    system = getattr(model, "system", None)
+    if system not in applications.SYSTEMS:
+        raise ValueError(
+            f"No conversion table is known for a {type(model).__name__}. Pass "
+            "a model of `keras_skeleton.applications`."
+        )
+    return system
 
 
 def system_module(system):
     """The module `keras_skeleton.weights.<system>`."""
-    module = _find_module(system)
-    if module is None:
+    if system not in applications.SYSTEMS:
         raise ValueError(
-            f"There is no system {system!r}. Systems are named after their "
-            "modules in `keras_skeleton.applications`, for example 'mamp'."
+            f"There is no system {system!r}. Systems are "
+            f"{', '.join(applications.SYSTEMS)}."
         )
-    return module
+    return importlib.import_module(f"keras_skeleton.weights.{system}")
 
 
-def _find_module(system):
-    if not isinstance(system, str) or not system.isidentifier():
-        return None
-    name = f"keras_skeleton.weights.{system}"
-    if importlib.util.find_spec(name) is None:
-        return None
-    module = importlib.import_module(name)
-    return module if hasattr(module, "table") else None
+def classes_of(system):
+    """The classes of a system, by name; the application comes first."""
+    return {
+        name: getattr(applications, name)
+        for name in applications.SYSTEMS[system]
+    }
+
+
+def build_classifier(entry, tensors, bias="fc.bias"):
+    """The classifier that an official file of registered weights belongs to.
+
+    Args:
+        entry: The `PretrainedWeights`.
+        tensors: Dict of official names to arrays.
+        bias: Official name of the last layer's bias.
+
+    Raises:
+        ValueError: If the file has no such tensor.
+    """
+    if bias not in tensors:
+        raise ValueError(
+            f"The file is none of {entry.name!r}: it has no tensor {bias!r}. "
+            f"It holds {', '.join(sorted(tensors)[:5]) or 'nothing'}, ..."
+        )
+    application, *_ = classes_of(entry.system).values()
+    return application(**entry.configuration, classes=tensors[bias].size)
 
 
 def variables_of(model):

@@ -3,9 +3,12 @@
 Official code: Uason-Chen/CTR-GCN.
 """
 
+from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
 from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Part
-from keras_skeleton.weights.registry import PretrainedWeights
 
 PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
@@ -26,58 +29,50 @@ def table(model, names=()):
     return names_of.ExactTable(tuple(entries), PARTS)
 
 
-def build(entry, tensors):
-    """The model that an official file of registered weights belongs to."""
-    from keras_skeleton import applications
-
-    return applications.CTRGCN(
-        **entry.configuration, classes=tensors["fc.bias"].size
-    )
+build = conversion.build_classifier
 
 
-_STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
-
-
-def _published(protocol, data, classes, score, stream):
+def _published(test_set, score, stream):
+    data = published.data_name(*test_set.split("_"))
     words = stream.replace("_", " ")
+    file = File(
+        name=(
+            f"the {words} checkpoint of {data} (its name has the form "
+            "runs-<epoch>-<step>.pt)"
+        ),
+        obtained="by hand",
+        page=(
+            "https://drive.google.com/drive/folders/"
+            "1C9XUAgnwrGelvl4mGGVZQW6akiapgdnd"
+        ),
+    )
+    transforms = [published.middle(64)]
+    if stream != "joint":
+        transforms.append(
+            published.transform("Streams", skeleton="ntu", streams=[stream])
+        )
     return PretrainedWeights(
         system="ctrgcn",
-        name=f"{protocol}_{stream}",
+        name=f"{test_set}_{stream}",
         configuration={
             "input_shape": (2, 64, 25, 3),
             "skeleton": "ntu",
             "hidden_dim": 64,
         },
-        obtained="by hand",
-        source=f"Uason-Chen/CTR-GCN, trained on {data} X-sub, {words} stream",
-        page=(
-            "https://drive.google.com/drive/folders/"
-            "1C9XUAgnwrGelvl4mGGVZQW6akiapgdnd"
-        ),
-        file_name=(
-            f"the {words} checkpoint of {data} X-sub (its name has the form "
-            "runs-<epoch>-<step>.pt)"
-        ),
+        files=(file,),
+        source=f"Uason-Chen/CTR-GCN, trained on {data}, {words} stream",
         licence="CC BY-NC 4.0",
-        scores={"four streams fused, top-1": score},
-        classes=classes,
-        preprocessing=(
-            f"{data} X-sub, middle 95 % of the frames resized to 64, {words} "
-            "stream, in metres"
-        ),
+        scores=(published.stated("fused", score, "publications"),),
         notes=(
             "The score is that of the logits of four streams added with the "
-            "published factors, as publications state it; none is stated for "
-            "one stream."
+            "published factors; none is stated for one stream."
         ),
+        **published.evaluation(test_set, transforms, stream),
     )
 
 
 PRETRAINED = tuple(
-    _published(*protocol, stream)
-    for protocol in (
-        ("ntu60_xsub", "NTU RGB+D 60", 60, 92.4),
-        ("ntu120_xsub", "NTU RGB+D 120", 120, 88.9),
-    )
-    for stream in _STREAMS
+    _published(test_set, score, stream)
+    for test_set, score in (("ntu60_xsub", 92.4), ("ntu120_xsub", 88.9))
+    for stream in published.STREAMS
 )

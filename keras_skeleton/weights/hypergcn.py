@@ -5,10 +5,13 @@ Official code: 6UOOON9/Hyper-GCN.
 
 import functools
 
-from keras_skeleton.weights import tensor_names as _shared
+from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
+from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
-from keras_skeleton.weights.registry import PretrainedWeights
 
 PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
 
@@ -21,14 +24,14 @@ def table(model, names=()):
         names: Not used; the tensors have the same names in all files.
     """
     entries = [
-        *_shared.linear("to_joint_embedding", "joint_embedding"),
+        *names_of.linear("to_joint_embedding", "joint_embedding"),
         Entry("pos_embedding", "position_embedding/embedding"),
-        *_shared.norm("data_bn", "input_norm"),
-        *_shared.linear("fc", "predictions"),
+        *names_of.norm("data_bn", "input_norm"),
+        *names_of.linear("fc", "predictions"),
     ]
     for i, block in enumerate(model.blocks):
         entries += _block(block, f"l{i + 1}", f"block_{i}")
-    return _shared.ExactTable(tuple(entries), PARTS)
+    return names_of.ExactTable(tuple(entries), PARTS)
 
 
 def _pointwise_kernel(kernel):
@@ -56,13 +59,13 @@ def _block(block, official, ours):
             f"{official}.gcn1",
             f"{ours}/graph_convolution",
         ),
-        *_shared.temporal_convolution(
+        *names_of.temporal_convolution(
             len(block.temporal_convolution.dilations),
             f"{official}.tcn1.branches",
             f"{ours}/temporal_convolution",
         ),
-        *_shared.pointwise(f"{official}.residual.conv", f"{ours}/shortcut"),
-        *_shared.norm(f"{official}.residual.bn", f"{ours}/shortcut_norm"),
+        *names_of.pointwise(f"{official}.residual.conv", f"{ours}/shortcut"),
+        *names_of.norm(f"{official}.residual.bn", f"{ours}/shortcut_norm"),
     ]
 
 
@@ -75,56 +78,80 @@ def _graph_convolution(layer, official, ours):
         Entry(f"{official}.PA", f"{topology}/body_graph"),
         Entry(f"{official}.edge_importance", f"{topology}/edge_importance"),
         Entry(f"{official}.alpha", f"{topology}/gate"),
-        *_shared.linear(f"{official}.to_V", f"{topology}/projection", grouped),
-        *_shared.linear(
+        *names_of.linear(f"{official}.to_V", f"{topology}/projection", grouped),
+        *names_of.linear(
             f"{official}.to_W.0", f"{topology}/weight_hidden", grouped
         ),
-        *_shared.linear(
+        *names_of.linear(
             f"{official}.to_W.2", f"{topology}/weight_output", _pointwise_kernel
         ),
         Entry(f"{official}.hyper_joint", f"{ours}/virtual_joints"),
-        *_shared.linear(f"{official}.conv_d", f"{ours}/value", grouped),
-        *_shared.norm(f"{official}.bn", f"{ours}/norm"),
-        *_shared.pointwise(f"{official}.down.0", f"{ours}/shortcut"),
-        *_shared.norm(f"{official}.down.1", f"{ours}/shortcut_norm"),
+        *names_of.linear(f"{official}.conv_d", f"{ours}/value", grouped),
+        *names_of.norm(f"{official}.bn", f"{ours}/norm"),
+        *names_of.pointwise(f"{official}.down.0", f"{ours}/shortcut"),
+        *names_of.norm(f"{official}.down.1", f"{ours}/shortcut_norm"),
     ]
 
 
-def build(entry, tensors):
-    """The model that an official file of registered weights belongs to."""
-    from keras_skeleton import applications
+build = conversion.build_classifier
 
-    return applications.HyperGCN(
-        **entry.configuration, classes=tensors["fc.bias"].size
-    )
-
-
-_PROTOCOLS = {
-    # The data, its protocol, and the published accuracy of four streams for
-    # base and large.
-    "ntu60_xsub": ("NTU RGB+D 60", "X-sub", (93.3, 93.7)),
-    "ntu60_xview": ("NTU RGB+D 60", "X-view", (97.4, 97.8)),
-    "ntu120_xsub": ("NTU RGB+D 120", "X-sub", (90.5, 90.9)),
-    "ntu120_xset": ("NTU RGB+D 120", "X-set", (91.7, 92.0)),
+# The published accuracies of four streams together, for base and large.
+_SCORES = {
+    "ntu60_xsub": (93.3, 93.7),
+    "ntu60_xview": (97.4, 97.8),
+    "ntu120_xsub": (90.5, 90.9),
+    "ntu120_xset": (91.7, 92.0),
 }
-_STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
-_SAMPLING = {
-    "ntu60_xview": (
-        "64 frames drawn at random from the valid ones, shoulders aligned with "
-        "the x axis"
-    )
-}
+_SPINE = 20
+# Tips of hands and thumbs hang on the hands; the spine keeps its place.
+_BONES = (
+    (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6),
+    (8, 20), (9, 8), (10, 9), (11, 10), (12, 0), (13, 12), (14, 13),
+    (15, 14), (16, 0), (17, 16), (18, 17), (19, 18), (21, 7), (22, 7),
+    (23, 11), (24, 11), (_SPINE, None),
+)  # fmt: skip
+_FROM_SPINE = (
+    *((joint, _SPINE) for joint in range(25) if joint != _SPINE),
+    (_SPINE, None),
+)
 
 
-def _published(size, protocol, stream):
-    data, split, scores = _PROTOCOLS[protocol]
-    sampling = _SAMPLING.get(
-        protocol, "middle 95 % of the frames resized to 64"
+def _transforms(test_set, stream):
+    """The published evaluation; on NTU-60 X-view, frames are drawn."""
+    transforms = [published.middle(64)]
+    if test_set == "ntu60_xview":
+        transforms = [
+            published.transform("UniformSample", num_frames=64),
+            published.transform("AlignShoulders"),
+        ]
+    bones = _BONES
+    if stream == "joint":
+        # Joints are seen from the spine, which is what bones to it are.
+        stream, bones = "bone", _FROM_SPINE
+    streams = published.transform(
+        "Streams", bones=[list(pair) for pair in bones], streams=[stream]
     )
+    return [*transforms, streams]
+
+
+def _published(size, test_set, stream):
+    data = published.data_name(*test_set.split("_"))
     words = stream.replace("_", " ")
+    file = File(
+        name=(
+            f"the {words} checkpoint of {size}, {data} (its name has the "
+            "form runs-<epoch>-<step>.pt)"
+        ),
+        obtained="by hand",
+        page=(
+            "https://drive.google.com/drive/folders/"
+            "1Zi6l8NL_mp7I7v8FjizlRNTk7wZlNfkQ"
+        ),
+    )
+    score = _SCORES[test_set][size == "large"]
     return PretrainedWeights(
         system="hypergcn",
-        name=f"{size}_{protocol}_{stream}",
+        name=f"{size}_{test_set}_{stream}",
         configuration={
             "input_shape": (2, 64, 25, 3),
             "skeleton": "ntu",
@@ -135,39 +162,24 @@ def _published(size, protocol, stream):
             "num_heads": 8,
             "num_neighbors": 9,
         },
-        obtained="by hand",
-        source=(
-            f"6UOOON9/Hyper-GCN, {size}, trained on {data} {split}, {words} "
-            "stream"
-        ),
-        page=(
-            "https://drive.google.com/drive/folders/"
-            "1Zi6l8NL_mp7I7v8FjizlRNTk7wZlNfkQ"
-        ),
-        file_name=(
-            f"the {words} checkpoint of {size}, {data} {split} (its name has "
-            "the form runs-<epoch>-<step>.pt)"
-        ),
+        files=(file,),
+        source=f"6UOOON9/Hyper-GCN, {size}, trained on {data}, {words} stream",
         licence=(
             "none stated by the authors; the code it builds on is CC BY-NC "
             "4.0. For research only."
         ),
-        scores={
-            "four streams fused, top-1": scores[size == "large"],
-        },
-        classes=60 if protocol.startswith("ntu60") else 120,
-        preprocessing=f"{data} {split}, {words} stream, {sampling}, in metres",
+        scores=(published.stated("fused", score, "the authors"),),
         notes=(
             "The score is that of the logits of four streams added with the "
-            "published factors, as the authors state it; none is stated for "
-            "one stream."
+            "published factors; none is stated for one stream."
         ),
+        **published.evaluation(test_set, _transforms(test_set, stream), stream),
     )
 
 
 PRETRAINED = tuple(
-    _published(size, protocol, stream)
+    _published(size, test_set, stream)
     for size in ("base", "large")
-    for protocol in _PROTOCOLS
-    for stream in _STREAMS
+    for test_set in _SCORES
+    for stream in published.STREAMS
 )

@@ -5,12 +5,15 @@ Official code: maoyunyao/MAMP.
 
 import functools
 
+from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
+from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import ConversionTable
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.conversion import fit_segments
-from keras_skeleton.weights.conversion import transpose
-from keras_skeleton.weights.registry import PretrainedWeights
 
 PARTS = {
     "head": Part(
@@ -38,11 +41,11 @@ def table(model, names=()):
             functools.partial(_patch_kernel, patch=patch),
         ),
         Entry("joints_embed.proj.bias", "joint_embedding/bias"),
-        *_norm("norm", "norm"),
+        *names_of.affine("norm", "norm"),
         Entry("mask_token", "mask_token/token"),
-        *_linear("decoder_embed", "decoder_embedding"),
-        *_norm("decoder_norm", "decoder_norm"),
-        *_linear("decoder_pred", "decoder_prediction"),
+        *names_of.linear("decoder_embed", "decoder_embedding"),
+        *names_of.affine("decoder_norm", "decoder_norm"),
+        *names_of.linear("decoder_pred", "decoder_prediction"),
     ]
     for prefix in ("", "decoder_"):
         position = f"{prefix}position_embedding"
@@ -53,7 +56,9 @@ def table(model, names=()):
                 adapt=fit_segments,
             ),
             Entry(f"{prefix}pos_embed", f"{position}/joint"),
-            *_block(f"{prefix}blocks.{{i}}", f"{prefix}block_{{i}}"),
+            *names_of.transformer_block(
+                f"{prefix}blocks.{{i}}", f"{prefix}block_{{i}}"
+            ),
         ]
     head, constants = _head(finetune, names)
     return ConversionTable((*entries, *head), PARTS, constants=constants)
@@ -73,57 +78,24 @@ def _patch_kernel(kernel, patch):
     return kernel.reshape(-1, kernel.shape[-1])
 
 
-def _linear(official, layer):
-    return [
-        Entry(f"{official}.weight", f"{layer}/kernel", transpose),
-        Entry(f"{official}.bias", f"{layer}/bias"),
-    ]
-
-
-def _norm(official, layer):
-    return [
-        Entry(f"{official}.weight", f"{layer}/gamma"),
-        Entry(f"{official}.bias", f"{layer}/beta"),
-    ]
-
-
-def _statistics(official, layer):
-    return [
-        Entry(f"{official}.running_mean", f"{layer}/moving_mean"),
-        Entry(f"{official}.running_var", f"{layer}/moving_variance"),
-    ]
-
-
-def _block(official, block):
-    return [
-        *_norm(f"{official}.norm1", f"{block}/norm_1"),
-        *_linear(f"{official}.attn.qkv", f"{block}/attention/qkv"),
-        *_linear(f"{official}.attn.proj", f"{block}/attention/projection"),
-        *_norm(f"{official}.norm2", f"{block}/norm_2"),
-        *_linear(f"{official}.mlp.fc1", f"{block}/mlp_hidden"),
-        *_linear(f"{official}.mlp.fc2", f"{block}/mlp_output"),
-    ]
-
-
 def _head(finetune, names):
     if finetune:
         return [
-            *_linear("head.fc1", "head_hidden"),
-            *_norm("head.bn", "head_norm"),
-            *_statistics("head.bn", "head_norm"),
-            *_linear("head.fc2", "predictions"),
+            *names_of.linear("head.fc1", "head_hidden"),
+            *names_of.norm("head.bn", "head_norm"),
+            *names_of.linear("head.fc2", "predictions"),
         ], {}
     if "head.fc.weight" in names:
         # The linear head before linear probing has no normalization:
         # statistics that leave the features alone (the variance with the
         # layer's epsilon of 1e-6 makes 1).
-        return _linear("head.fc", "predictions"), {
+        return names_of.linear("head.fc", "predictions"), {
             "head_norm/moving_mean": 0.0,
             "head_norm/moving_variance": 1.0 - 1e-6,
         }
     return [
-        *_statistics("head.fc.0", "head_norm"),
-        *_linear("head.fc.1", "predictions"),
+        *names_of.statistics("head.fc.0", "head_norm"),
+        *names_of.linear("head.fc.1", "predictions"),
     ], {}
 
 
@@ -133,11 +105,10 @@ def build(entry, tensors):
     A pre-training checkpoint belongs to a `MAMPPretext`, one with a head to a
     classifier, and one with neither to an encoder.
     """
-    from keras_skeleton import applications
-
+    application, pretext = conversion.classes_of(entry.system).values()
     arguments = dict(entry.configuration)
     if "decoder_pred.weight" in tensors:
-        return applications.MAMPPretext(**arguments, **entry.pretext)
+        return pretext(**arguments, **entry.pretext)
     for name, head in (
         ("head.fc2.bias", "finetune"),
         ("head.fc.1.bias", "linear"),
@@ -145,11 +116,19 @@ def build(entry, tensors):
     ):
         if name in tensors:
             arguments |= {"head": head, "classes": tensors[name].size}
-    return applications.MAMP(**arguments)
+    return application(**arguments)
 
 
-def _published(name, protocol, file_name, decoder_layers, temperature, scores):
-    data = "NTU RGB+D 60" if name.startswith("ntu60") else "NTU RGB+D 120"
+def _published(name, test_set, file_name, decoder_layers, temperature, scores):
+    data = published.data_name(*test_set.split("_"))
+    linear, finetuned = scores
+    file = File(
+        name=f"the {data} checkpoint (likely {file_name})",
+        obtained="by hand",
+        page=(
+            "https://rec.ustc.edu.cn/share/64bde560-5939-11ee-bf1f-5fbb082a1db4"
+        ),
+    )
     return PretrainedWeights(
         system="mamp",
         name=name,
@@ -164,46 +143,41 @@ def _published(name, protocol, file_name, decoder_layers, temperature, scores):
             "joints_per_patch": 1,
             "use_qkv_bias": True,
         },
+        files=(file,),
         pretext={
             "decoder_layers": decoder_layers,
             "masking_temperature": temperature,
         },
-        obtained="by hand",
-        source=f"maoyunyao/MAMP, pre-trained on {data} {protocol}",
-        page=(
-            "https://rec.ustc.edu.cn/share/64bde560-5939-11ee-bf1f-5fbb082a1db4"
-        ),
-        file_name=f"the {data} {protocol} checkpoint (likely {file_name})",
+        source=f"maoyunyao/MAMP, pre-trained on {data}",
         licence=(
             "none stated by the authors; the code it builds on is CC BY-NC "
             "4.0. For research only."
         ),
-        scores={
-            "linear probe, top-1": scores[0],
-            "fine-tuned, top-1": scores[1],
-        },
-        preprocessing=(
-            f"{data} {protocol}, middle 95 % of the frames resized to 120, "
-            "in metres"
+        scores=(
+            published.stated("linear", linear, "the authors"),
+            published.stated("finetuned", finetuned, "the authors"),
         ),
         notes=(
-            "Scores as the authors' repository states them. The weights are "
-            "those after pre-training, without a classification head."
+            "The weights are those after pre-training, without a "
+            "classification head."
+        ),
+        **published.evaluation(
+            test_set, [published.middle(120)], has_head=False
         ),
     )
 
 
 PRETRAINED = (
-    _published("ntu60", "X-sub", "ntu60_xsub.pth", 3, 0.8, (85.0, 93.0)),
+    _published("ntu60", "ntu60_xsub", "ntu60_xsub.pth", 3, 0.8, (85.0, 93.0)),
     _published(
-        "ntu60_xview", "X-view", "ntu60_xview.pth", 3, 0.8, (89.0, 97.5)
+        "ntu60_xview", "ntu60_xview", "ntu60_xview.pth", 3, 0.8, (89.0, 97.5)
     ),
     _published(
-        "ntu120_xsub", "X-sub", "ntu120_xsub.pth", 5, 0.75, (78.1, 89.8)
+        "ntu120_xsub", "ntu120_xsub", "ntu120_xsub.pth", 5, 0.75, (78.1, 89.8)
     ),
     _published(
         "ntu120_xset",
-        "X-set",
+        "ntu120_xset",
         "ntu120_xset.pth or ntu120_xview.pth",
         5,
         0.75,

@@ -3,9 +3,12 @@
 Official code: skelemoa/psumnet.
 """
 
+from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
 from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import Part
-from keras_skeleton.weights.registry import PretrainedWeights
 
 PARTS = {
     "head": Part(
@@ -40,19 +43,30 @@ def table(model, names=()):
     return names_of.ExactTable(tuple(entries), PARTS)
 
 
-def build(entry, tensors):
-    """The model that an official file of registered weights belongs to."""
-    from keras_skeleton import applications
+build = conversion.build_classifier
 
-    return applications.PSUMNet(
-        **entry.configuration, classes=tensors["fc.bias"].size
+
+def _published(test_set, score):
+    data = published.data_name(*test_set.split("_"))
+    file = File(
+        name=(
+            f"the weights of the body's network for {data} in the archive "
+            "(its name has the form runs-<epoch>-<step>.pt)"
+        ),
+        obtained="by hand",
+        page=(
+            "https://drive.google.com/file/d/"
+            "1trlUTJTuE7TdXarzVVAqTmnw52Z9MK8E/view"
+        ),
     )
-
-
-def _published(protocol, data, classes, score):
+    # Joints, bones and the motion of both, as channels.
+    transforms = [
+        published.middle(64),
+        published.transform("Streams", skeleton="ntu"),
+    ]
     return PretrainedWeights(
         system="psumnet",
-        name=f"{protocol}_body",
+        name=f"{test_set}_body",
         configuration={
             "input_shape": (2, 64, 25, 12),
             "skeleton": "ntu",
@@ -60,33 +74,17 @@ def _published(protocol, data, classes, score):
             "bones": "published",
             "hidden_dim": 64,
         },
-        obtained="by hand",
-        source=f"skelemoa/psumnet, trained on {data} X-sub, body's network",
-        page=(
-            "https://drive.google.com/file/d/"
-            "1trlUTJTuE7TdXarzVVAqTmnw52Z9MK8E/view"
-        ),
-        file_name=(
-            f"the weights of the body's network for {data} X-sub in the "
-            "archive (its name has the form runs-<epoch>-<step>.pt)"
-        ),
+        files=(file,),
+        source=f"skelemoa/psumnet, trained on {data}, body's network",
         licence="CC BY-NC 4.0",
-        scores={"three networks fused, top-1": score},
-        classes=classes,
-        preprocessing=(
-            f"{data} X-sub, middle 95 % of the frames resized to 64, joints, "
-            "bones and the motion of both as channels, in metres"
-        ),
+        scores=(published.stated("fused", score, "the authors"),),
         notes=(
             "The score is that of the logits of the networks of the body, "
-            "the hands and the legs added with the published factors, as the "
-            "authors' repository states it; none is stated for the body's "
-            "network alone."
+            "the hands and the legs added with the published factors; none "
+            "is stated for the body's network alone."
         ),
+        **published.evaluation(test_set, transforms, "body"),
     )
 
 
-PRETRAINED = (
-    _published("ntu60_xsub", "NTU RGB+D 60", 60, 92.9),
-    _published("ntu120_xsub", "NTU RGB+D 120", 120, 89.4),
-)
+PRETRAINED = (_published("ntu60_xsub", 92.9), _published("ntu120_xsub", 89.4))

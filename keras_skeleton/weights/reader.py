@@ -36,6 +36,8 @@ NUMBER_TYPES = (
 
 # Entries of a checkpoint that hold the tensors of the model.
 STATE_KEYS = ("model", "state_dict")
+# What data parallel training, trainers and compilers put before all names.
+WRAPPERS = ("module.", "model.", "_orig_mod.")
 
 
 def read_tensors(path, key=None):
@@ -45,12 +47,13 @@ def read_tensors(path, key=None):
     and `.npz`. PyTorch files are read without PyTorch by an unpickler that
     knows tensors, plain containers and numbers and refuses everything else,
     so no code in a file can run. Of a training checkpoint only the tensors of
-    the model are read; a leading `module.` of their names is dropped.
+    the model are read. What wrappers put before all names is dropped:
+    `module.`, `model.` and `_orig_mod.`.
 
     Args:
         path: File to read.
-        key: Entry of a checkpoint that holds the tensors. By default the
-            first of `"model"`, `"state_dict"`, else the file itself.
+        key: Entry of a PyTorch checkpoint that holds the tensors. By default
+            the first of `"model"`, `"state_dict"`, else the file itself.
 
     Returns:
         Dict of tensor names to NumPy arrays, which may be read-only.
@@ -67,9 +70,28 @@ def read_tensors(path, key=None):
     >>> tensors["norm.weight"].shape
     (256,)
     """
-    path = pathlib.Path(path)
+    return _unwrap(_read(pathlib.Path(path), key))
+
+
+def _unwrap(tensors):
+    """Drops what wrappers put before all names."""
+    for wrapper in (w for _ in WRAPPERS for w in WRAPPERS):
+        if tensors and all(name.startswith(wrapper) for name in tensors):
+            tensors = {
+                name.removeprefix(wrapper): array
+                for name, array in tensors.items()
+            }
+    return tensors
+
+
+def _read(path, key):
     size = _file_size(path)
     suffix = path.suffix.lower()
+    if key is not None and suffix in (".safetensors", ".npz"):
+        raise ValueError(
+            f"{path.name} holds tensors only, and no entry {key!r} to choose: "
+            "`key` is for PyTorch checkpoints."
+        )
     if suffix == ".safetensors":
         return read_safetensors(path)[0]
     if suffix == ".npz":
@@ -404,7 +426,7 @@ def _state_dict(container, key):
     if not isinstance(container, dict):
         raise ValueError("it holds no state dict")
     tensors = {
-        str(name).removeprefix("module."): value.array()
+        str(name): value.array()
         for name, value in container.items()
         if isinstance(value, _Tensor)
     }

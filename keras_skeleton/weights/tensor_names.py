@@ -1,4 +1,4 @@
-"""Names of tensors that the tables of CTR-GCN and PSUMNet share."""
+"""Names of the tensors of blocks that several systems have."""
 
 import dataclasses
 
@@ -32,13 +32,36 @@ def linear(official, ours, convert=transpose):
     ]
 
 
-def norm(official, ours):
-    """Batch normalization."""
+def affine(official, ours):
+    """Layer normalization, or scale and offset of a batch normalization."""
     return [
         Entry(f"{official}.weight", f"{ours}/gamma"),
         Entry(f"{official}.bias", f"{ours}/beta"),
+    ]
+
+
+def statistics(official, ours):
+    """Moving mean and variance of a batch normalization."""
+    return [
         Entry(f"{official}.running_mean", f"{ours}/moving_mean"),
         Entry(f"{official}.running_var", f"{ours}/moving_variance"),
+    ]
+
+
+def norm(official, ours):
+    """Batch normalization."""
+    return [*affine(official, ours), *statistics(official, ours)]
+
+
+def transformer_block(official, ours):
+    """A `TransformerBlock`."""
+    return [
+        *affine(f"{official}.norm1", f"{ours}/norm_1"),
+        *linear(f"{official}.attn.qkv", f"{ours}/attention/qkv"),
+        *linear(f"{official}.attn.proj", f"{ours}/attention/projection"),
+        *affine(f"{official}.norm2", f"{ours}/norm_2"),
+        *linear(f"{official}.mlp.fc1", f"{ours}/mlp_hidden"),
+        *linear(f"{official}.mlp.fc2", f"{ours}/mlp_output"),
     ]
 
 

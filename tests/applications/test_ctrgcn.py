@@ -131,7 +131,7 @@ def test_optimizer_is_built_before_the_first_step():
 
 
 def test_registered_weights_say_where_to_get_them():
-    assert "ntu60_xsub_joint" in weights.names("ctrgcn")
+    assert "ntu60_xsub_joint" in weights.names(system="ctrgcn")
     with pytest.raises(FileNotFoundError, match="convert ctrgcn"):
         CTRGCN("ntu60_xsub_joint")
 

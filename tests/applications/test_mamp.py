@@ -366,6 +366,6 @@ def test_decode_predictions():
 def test_preprocess_input():
     x = clips((2, 10, 20, 3))
     x[0, :, 6:] = 0
-    result = ops.convert_to_numpy(mamp.preprocess_input(x, num_frames=8))
-    assert result.shape == (3, 2, 8, 20, 3)
+    result = ops.convert_to_numpy(mamp.preprocess_input(x))
+    assert result.shape == (3, 2, 120, 20, 3)
     assert np.abs(result[0, :, -1]).max() > 0

@@ -196,7 +196,8 @@ def test_fit_learns():
 
 
 def test_registered_weights_say_where_to_get_them():
-    assert weights.names("psumnet") == ["ntu120_xsub_body", "ntu60_xsub_body"]
+    names = ["ntu120_xsub_body", "ntu60_xsub_body"]
+    assert weights.names(system="psumnet") == names
     with pytest.raises(FileNotFoundError, match="convert psumnet"):
         PSUMNet("ntu60_xsub_body")
 

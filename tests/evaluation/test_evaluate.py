@@ -1,7 +1,7 @@
 import csv
+import dataclasses
 import json
 import shutil
-import types
 
 import keras
 import numpy as np
@@ -14,6 +14,10 @@ from keras_skeleton.applications import MAMP
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import Streams
+from keras_skeleton.layers.augmentation import deserialize_transforms
+from keras_skeleton.layers.augmentation import serialize_transforms
+from keras_skeleton.weights import cards
 from keras_skeleton.weights import registry
 from keras_skeleton.weights import save_weights
 
@@ -59,13 +63,13 @@ def data_path(sequences, tmp_path):
 
 @pytest.fixture
 def weights_path(model, transforms, tmp_path):
-    described = evaluation.serialize_transforms(transforms)
+    described = serialize_transforms(transforms)
     return save_weights(
         model,
         tmp_path / "mine.safetensors",
         data_set="nw_ucla",
         protocol="xview",
-        transforms=json.dumps(described),
+        transforms=described,
     )
 
 
@@ -123,6 +127,9 @@ def test_evaluate_weights(
     assert result["top1_without_duplicates"] == pytest.approx(
         100 * right[kept].mean()
     )
+    assert result["correct"] == right.sum()
+    assert result["correct_without_duplicates"] == right[kept].sum()
+    assert result["stream"] is None
     assert result["backend"] == keras.backend.backend()
     assert result["seconds"] > 0
     file = tmp_path / "new" / "result.json"
@@ -171,9 +178,8 @@ def registered(weights_path, tmp_path, monkeypatch):
     folder = tmp_path / "packaged"
     folder.mkdir()
     shutil.copy(weights_path, folder / "mamp_small.safetensors")
-    card = {"classes": CLASSES, "scores": {"top-1": 1.0}}
-    (folder / "mamp_small.json").write_text(json.dumps(card))
-    monkeypatch.setattr(registry, "PACKAGED_FOLDER", folder)
+    (folder / "mamp_small.json").write_text(json.dumps({"classes": CLASSES}))
+    monkeypatch.setattr(cards, "PACKAGED_FOLDER", folder)
     return "small"
 
 
@@ -188,7 +194,7 @@ def test_registered_name(model, registered, data_path, sequences, transforms):
 
 def test_card_wins_over_the_file(registered, data_path, monkeypatch):
     path, entry = registry.resolve("mamp", registered)
-    card = types.SimpleNamespace(**{**vars(entry), "protocol": "xset"})
+    card = dataclasses.replace(entry, recipe={"protocol": "xset"})
     monkeypatch.setattr(registry, "resolve", lambda *_: (path, card))
     with pytest.raises(ValueError, match="Unknown protocol 'xset'"):
         evaluation.evaluate_weights("mamp", registered, data_path)
@@ -202,11 +208,50 @@ def test_command(registered, data_path, tmp_path, capsys):
     assert cli.main([*words, *options, "--batch-size", "4"]) == 0
     result = json.loads(file.read_text("utf-8"))
     out = capsys.readouterr().out
-    assert f"top-1 {result['top1']:.2f} %" in out
+    right = result["correct"]
+    assert f"{right} of 10 test clips, top-1 {10 * right:.2f} %" in out
     assert "8 clips that are no copies" in out
     assert len(table.read_text("utf-8").splitlines()) == 11
     assert cli.main([*words[:3], str(tmp_path / "nowhere.zip")]) == 2
     assert "nowhere.zip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_command_for_weights_of_ones_own(
+    as_file, model, data_path, sequences, transforms, tmp_path
+):
+    path = save_weights(model, tmp_path / "own.safetensors")
+    text = json.dumps(serialize_transforms(transforms))
+    if as_file:
+        (tmp_path / "transforms.json").write_text(text)
+        text = str(tmp_path / "transforms.json")
+    file = tmp_path / "result.json"
+    words = ["evaluate", "mamp", str(path), str(data_path)]
+    options = ["--data-set", "nw_ucla", "--protocol", "xview"]
+    options += ["--transforms", text, "--stream", "bone"]
+    table = tmp_path / "table.csv"
+    options += ["--json", str(file), "--predictions", str(table)]
+    assert cli.main([*words, *options]) == 0
+    bones = Streams("nw_ucla", streams="bone")
+    scores, labels = expected_scores(model, sequences, [*transforms, bones])
+    result = json.loads(file.read_text("utf-8"))
+    assert result["correct"] == (scores.argmax(axis=1) == labels).sum()
+    assert result["stream"] == "bone"
+    with open(table, encoding="utf-8") as opened:
+        found = [int(row["predicted"]) for row in csv.DictReader(opened)]
+    assert found == scores.argmax(axis=1).tolist()
+
+
+def test_stream_of_a_stream(weights_path, data_path, transforms):
+    streams = Streams("nw_ucla", streams="bone")
+    with pytest.raises(ValueError, match="`Streams` already"):
+        evaluation.evaluate_weights(
+            "mamp",
+            weights_path,
+            data_path,
+            transforms=[*transforms, streams],
+            stream="bone",
+        )
 
 
 def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
@@ -250,10 +295,8 @@ def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
 
 
 def test_transforms_as_json(transforms):
-    described = evaluation.serialize_transforms(
-        [*transforms, Center(skeleton="nw_ucla")]
-    )
-    again = evaluation.deserialize_transforms(json.loads(json.dumps(described)))
+    described = serialize_transforms([*transforms, Center(skeleton="nw_ucla")])
+    again = deserialize_transforms(json.loads(json.dumps(described)))
     clips = np.random.default_rng(0).normal(size=(2, 1, 12, 20, 3))
     for old, new in zip(transforms, again, strict=False):
         np.testing.assert_array_equal(
@@ -261,7 +304,7 @@ def test_transforms_as_json(transforms):
             keras.ops.convert_to_numpy(new(clips)),
         )
     assert again[2].joint == Center(skeleton="nw_ucla").joint
-    assert evaluation.serialize_transforms(again) == described
+    assert serialize_transforms(again) == described
 
 
 @pytest.mark.parametrize(
@@ -276,7 +319,7 @@ def test_transforms_as_json(transforms):
 )
 def test_bad_transforms(described, message):
     with pytest.raises(ValueError, match=message):
-        evaluation.deserialize_transforms([described])
+        deserialize_transforms([described])
 
 
 def test_outputs_that_are_no_scores(encoder, model, clips):

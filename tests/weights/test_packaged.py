@@ -1,19 +1,23 @@
 """The weights that come with the package."""
 
+import json
+
 import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton import _download as download
+from keras_skeleton import applications
 from keras_skeleton import evaluation
 from keras_skeleton import weights
 from keras_skeleton.applications import MAMP
-from keras_skeleton.applications import mamp
+from keras_skeleton.weights import reader
 from keras_skeleton.weights import registry
 
 PACKAGED = [
     (system, name)
-    for system in ("mamp", "ctrgcn", "hypergcn", "psumnet")
-    for name in weights.names(system)
+    for system in applications.SYSTEMS
+    for name in weights.names(system=system)
     if weights.get(system, name).obtained == "packaged"
 ]
 CLASSIFIERS = [each for each in PACKAGED if weights.get(*each).classes]
@@ -28,7 +32,14 @@ def test_nw_ucla_is_packaged(system):
 def test_file_is_small_and_described(system, name):
     entry = weights.get(system, name)
     assert entry.path().stat().st_size < 5_000_000
-    assert entry.source and entry.licence and entry.scores and entry.notes
+    assert entry.source and entry.licence and entry.scores and entry.training
+    assert entry.files[0].sha256 == download.file_sha256(entry.path())
+    assert len(entry.class_names) == 10
+    # What the file says of itself.
+    recorded = reader.read_metadata(entry.path())
+    assert entry.recipe["data_set"] == recorded["data_set"]
+    assert entry.recipe["protocol"] == recorded["protocol"]
+    assert entry.recipe["transforms"] == json.loads(recorded["transforms"])
     assert registry.configuration(system, name) == entry.configuration
 
 
@@ -52,14 +63,13 @@ def test_scores_of_the_card_are_reached(data_dir, system, name):
     path = data_dir("nw_ucla") / "all_sqe.zip"
     # Batches of one size, as a last one of another would be compiled, too.
     found = evaluation.evaluate_weights(system, name, path, batch_size=16)
-    scores = weights.get(system, name).scores
-    assert found["num_clips"] == scores["num_clips"]
-    # One clip of difference for rounding on another backend.
-    for key in ("top1", "top1_without_duplicates"):
-        assert found[key] == pytest.approx(scores[key], abs=0.3)
-
-
-def test_class_names_decode_predictions():
-    names = weights.get("mamp", "nw_ucla").class_names
-    decoded = mamp.decode_predictions(np.eye(10), "nw_ucla", top=1)
-    assert [row[0][0] for row in decoded] == list(names)
+    entry = weights.get(system, name)
+    kind = "finetuned" if entry.score("finetuned") else "supervised"
+    for key, without_duplicates in (
+        ("", False),
+        ("_without_duplicates", True),
+    ):
+        score = entry.score(kind, without_duplicates)
+        assert found[f"num_clips{key}"] == score.of
+        # One clip of difference for rounding on another backend.
+        assert found[f"correct{key}"] == pytest.approx(score.correct, abs=1)

@@ -93,7 +93,7 @@ def test_official_training_checkpoint(torch, tmp_path):
 def test_types_and_views(torch, tmp_path, zipped):
     base = torch.arange(24).reshape(4, 6)
     state = {
-        "module.double": base.double(),
+        "double": base.double(),
         "half": base.half(),
         "bfloat16": base.bfloat16(),
         "int8": base.to(torch.int8),
@@ -114,7 +114,7 @@ def test_types_and_views(torch, tmp_path, zipped):
     tensors = read_tensors(path)
     assert len(tensors) == len(state)
     for name, tensor in state.items():
-        array = tensors[name.removeprefix("module.")]
+        array = tensors[name]
         assert array.shape == tuple(tensor.shape)
         expected = tensor.detach()
         if name == "bfloat16":
@@ -284,6 +284,32 @@ def test_other_files_under_the_name(tmp_path, name):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=name):
             read_tensors(path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".npz", ".safetensors"])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "model.", "_orig_mod.", "_orig_mod.module.model."]
+)
+def test_names_that_wrappers_prefixed(torch, tmp_path, prefix, suffix):
+    path = tmp_path / f"wrapped{suffix}"
+    arrays = {"norm.weight": np.ones(2), "module.bias": np.zeros(3)}
+    wrapped = {prefix + name: array for name, array in arrays.items()}
+    if suffix == ".pth":
+        tensors = {name: torch.from_numpy(a) for name, a in wrapped.items()}
+        torch.save({"state_dict": tensors, "epoch": 3}, path)
+    else:
+        save = np.savez if suffix == ".npz" else lambda p, **t: save_file(t, p)
+        save(path, **wrapped)
+    found = read_tensors(path)
+    assert set(found) == set(arrays)
+    np.testing.assert_array_equal(found["norm.weight"], [1, 1])
+
+
+def test_key_of_a_file_of_tensors(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros(2))
+    with pytest.raises(ValueError, match="no entry 'teacher' to choose"):
+        read_tensors(path, key="teacher")
 
 
 def test_checkpoint_without_tensors(torch, tmp_path):

@@ -8,11 +8,15 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from keras_skeleton import _download as download
+from keras_skeleton import applications
 from keras_skeleton import weights
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.datasets import formats
+from keras_skeleton.layers import augmentation
+from keras_skeleton.weights import cards
+from keras_skeleton.weights import loading
 from keras_skeleton.weights import mamp
-from keras_skeleton.weights import registry
 
 
 def values(model):
@@ -37,7 +41,7 @@ def randomize(model, seed=1):
 
 
 def test_registered_weights_of_mamp():
-    names = weights.names("mamp")
+    names = weights.names(system="mamp")
     assert {"ntu60", "ntu60_xview", "ntu120_xsub", "ntu120_xset"} <= set(names)
     for name in names:
         entry = weights.get("mamp", name)
@@ -46,8 +50,9 @@ def test_registered_weights_of_mamp():
         assert entry.scores
         assert entry.configuration["input_shape"]
         if entry.obtained == "by hand":
-            assert entry.page.startswith("https://")
-            assert "likely" in entry.file_name
+            (file,) = entry.files
+            assert file.page.startswith("https://")
+            assert "likely" in file.name
         # Also before the file is there.
         assert weights.configuration("mamp", name) == entry.configuration
 
@@ -58,9 +63,141 @@ def test_unknown_names_list_the_known_ones():
     with pytest.raises(ValueError, match="'ntu61'.*ntu60_xview"):
         weights.resolve("mamp", "ntu61")
     with pytest.raises(ValueError, match="no system 'mump'"):
+        weights.names(system="mump")
+    with pytest.raises(ValueError, match="'mump', and no system of that name"):
         weights.names("mump")
     with pytest.raises(ValueError, match="weights=3"):
         weights.resolve("mamp", 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("*/nw_ucla",), {"ctrgcn/nw_ucla", "hypergcn/nw_ucla"}),
+        (("*ucla*",), {"ctrgcn/nw_ucla_bone", "mamp/nw_ucla_pretext"}),
+        (("nw_ucla",), {"mamp/nw_ucla", "ctrgcn/nw_ucla"}),
+        (("hypergcn",), {"hypergcn/nw_ucla", "hypergcn/base_ntu60_xsub_bone"}),
+        (("psumnet/ntu60_xsub_body",), {"psumnet/ntu60_xsub_body"}),
+        (("ntu60*", "mamp"), {"ntu60", "ntu60_xview"}),
+        (("nothing*",), set()),
+    ],
+)
+def test_names_by_pattern(arguments, expected):
+    found = weights.names(*arguments)
+    assert found == sorted(found)
+    assert expected <= set(found)
+    if len(expected) != 2:
+        assert expected == set(found)
+    for name in found:
+        system, _, rest = name.rpartition("/")
+        weights.get(system or "mamp", rest)
+
+
+def test_names_of_all_systems():
+    every = weights.names()
+    assert {name.split("/")[0] for name in every} == set(applications.SYSTEMS)
+    assert weights.names("mamp") == [n for n in every if n[:5] == "mamp/"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({}, "either a count"),
+        ({"correct": 3}, "either a count"),
+        ({"percent": 90.0}, "either a count"),
+        ({"correct": 3, "of": 4, "percent": 75.0}, "either a count"),
+        ({"correct": 5, "of": 4}, "`correct` must be"),
+        ({"kind": "best", "correct": 3, "of": 4}, "`kind` must be"),
+    ],
+)
+def test_scores_are_counts_or_stated(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        weights.Score(**{"measure": "top1", "kind": "linear", **arguments})
+
+
+def test_scores_are_rounded_once():
+    def text(correct, of):
+        return str(weights.Score("top1", "fused", correct, of))
+
+    # Of two digits, each would be rounded to the other side.
+    assert text(422, 464) == "90.9"
+    assert text(326, 369) == "88.3"
+    assert text(409, 464) == "88.1"
+    assert text(319, 369) == "86.4"
+
+
+def test_score_of_a_card():
+    entry = weights.get("mamp", "nw_ucla")
+    assert entry.score("finetuned").correct == 422
+    assert entry.score("finetuned", without_duplicates=True).of == 369
+    assert entry.score("from scratch", seed=1).correct == 405
+    assert entry.score("linear") is None
+    stated = weights.get("mamp", "ntu60").score("linear")
+    assert (stated.percent, stated.stated_by) == (85.0, "the authors")
+
+
+def test_cards_say_what_to_evaluate_by():
+    for name in weights.names():
+        entry = weights.get(*name.split("/"))
+        recipe = entry.recipe
+        described = recipe["transforms"]
+        built = augmentation.deserialize_transforms(described)
+        again = augmentation.serialize_transforms(built)
+        for card, full in zip(described, again, strict=True):
+            assert card["class"] == full["class"]
+            assert card["config"].items() <= full["config"].items()
+        shape = (2, entry.configuration["input_shape"][0], 40)
+        joints = 20 if recipe["data_set"] == "nw_ucla" else 25
+        shape = (*shape, joints, 3)
+        for transform in built:
+            shape = transform.compute_output_shape(shape)
+        assert tuple(shape[1:]) == entry.configuration["input_shape"]
+        classes = formats.class_names(recipe["data_set"])
+        assert entry.class_names == tuple(classes)
+        assert entry.classes in (None, len(classes))
+        if recipe["stream"] not in (None, "joint"):
+            assert entry.name.endswith(f"_{recipe['stream']}")
+
+
+def test_streams_of_a_system_have_the_same_fused_score():
+    for system in applications.SYSTEMS:
+        found = {}
+        for name in weights.names("nw_ucla*", system=system):
+            entry = weights.get(system, name)
+            for without in (False, True):
+                score = entry.score("fused", without)
+                assert score == found.setdefault(without, score)
+
+
+def test_weights_of_several_files(tiny, official, tmp_path, monkeypatch):
+    def page(role):
+        return weights.File(f"{role}.pth", "by hand", role, page=f"at {role}")
+
+    entry = dataclasses.replace(
+        weights.get("mamp", "ntu60"),
+        files=(page("encoder"), page("decoder")),
+        configuration=tiny,
+    )
+    monkeypatch.setattr(mamp, "PRETRAINED", (entry,))
+    with pytest.raises(FileNotFoundError) as error:
+        MAMP("ntu60")
+    assert "encoder.pth from at encoder and decoder.pth" in str(error.value)
+    assert "convert mamp ntu60 ENCODER_FILE DECODER_FILE" in str(error.value)
+    seen = {}
+
+    def build(entry, tensors):
+        seen.update(tensors)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(mamp, "build", build)
+    paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for path in paths:
+        np.savez(path, **{"norm.weight": np.ones(8)})
+    with pytest.raises(ValueError, match="enough"):
+        loading.install(entry, paths)
+    assert set(seen) == {"encoder.norm.weight", "decoder.norm.weight"}
+    with pytest.raises(ValueError, match=r"2 file\(s\), encoder, decoder"):
+        loading.install(entry, paths[:1])
 
 
 def test_weights_by_hand_say_how_to_get_them():
@@ -254,7 +391,7 @@ def test_files_of_keras(tiny, tmp_path, suffix):
 
 
 def test_packaged_weights(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "PACKAGED_FOLDER", tmp_path)
+    monkeypatch.setattr(cards, "PACKAGED_FOLDER", tmp_path)
     source = randomize(MAMP(classes=3, **tiny))
     path = tmp_path / "mamp_small.safetensors"
     weights.save_weights(source, path, dtype="float16")
@@ -262,12 +399,16 @@ def test_packaged_weights(tiny, tmp_path, monkeypatch):
         "classes": 3,
         "class_names": ["sit", "stand", "walk"],
         "licence": "research only",
-        "scores": {"fine-tuned, top-1": 50.0},
-        "sha256": download.file_sha256(path),
+        "scores": [
+            {"measure": "top1", "kind": "finetuned", "correct": 1, "of": 2}
+        ],
     }
+    file = {"name": path.name, "obtained": "packaged"}
+    file["sha256"] = download.file_sha256(path)
+    card["files"] = [file]
     card_path = tmp_path / "mamp_small.json"
     card_path.write_text(json.dumps(card))
-    assert "small" in weights.names("mamp")
+    assert "small" in weights.names(system="mamp")
     entry = weights.get("mamp", "small")
     assert entry.class_names == ("sit", "stand", "walk")
     assert entry.configuration["input_shape"] == tiny["input_shape"]
@@ -275,7 +416,9 @@ def test_packaged_weights(tiny, tmp_path, monkeypatch):
     for name, array in values(source).items():
         np.testing.assert_allclose(values(model)[name], array, atol=1e-3)
     assert MAMP("small").output_shape == (None, 1, 2, 20, 8)
-    card_path.write_text(json.dumps({**card, "sha256": 64 * "0"}))
+    assert entry.score("finetuned").value == 50.0
+    other = [{**file, "sha256": 64 * "0"}]
+    card_path.write_text(json.dumps({**card, "files": other}))
     with pytest.raises(ValueError, match="mamp_small.safetensors is corrupt"):
         MAMP("small")
     card_path.write_text(
@@ -295,16 +438,20 @@ def test_weights_with_an_address(tiny, monkeypatch, tmp_path):
         return path
 
     monkeypatch.setattr(download, "fetch", fetch)
-    entry = dataclasses.replace(
-        weights.get("mamp", "ntu60"),
-        obtained="url",
+    file = weights.File(
+        "a.safetensors",
+        "fetched",
         url="https://example.org/a.safetensors",
         sha256=64 * "a",
+    )
+    entry = dataclasses.replace(
+        weights.get("mamp", "ntu60"),
+        files=(file,),
         configuration=tiny,
     )
     monkeypatch.setattr(mamp, "PRETRAINED", (entry,))
     MAMP("ntu60")
-    assert set(requests) == {(entry.url, entry.sha256)}
+    assert set(requests) == {(file.url, file.sha256)}
     requests.clear()
     MAMP("hf://user/repository/a.safetensors")
     assert set(requests) == {("hf://user/repository/a.safetensors", None)}

@@ -1,6 +1,8 @@
 """Transforms of clips, as layers: in `tf.data`, in a model, or eagerly."""
 
 from keras_skeleton.layers.augmentation._frames import FrameChoice
+from keras_skeleton.layers.augmentation.as_data import deserialize_transforms
+from keras_skeleton.layers.augmentation.as_data import serialize_transforms
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
 from keras_skeleton.layers.augmentation.corruption import MaskFrames
@@ -74,4 +76,6 @@ __all__ = [
     "ZeroInvisible",
     "body_part",
     "corruption_draws",
+    "deserialize_transforms",
+    "serialize_transforms",
 ]

@@ -1,0 +1,304 @@
+"""Loading weights of any kind into a model, and saving them."""
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import zipfile
+
+import numpy as np
+
+from keras_skeleton import _download as download
+from keras_skeleton.weights import cards
+from keras_skeleton.weights import conversion
+from keras_skeleton.weights import reader
+from keras_skeleton.weights import registry
+
+# Arguments of a model that say nothing about its weights.
+_NOT_CONFIGURATION = (
+    "name",
+    "dtype",
+    "encoder",
+    "weights",
+    "classes",
+    "pooling",
+    "classifier_activation",
+)
+
+
+def load_weights(model, weights):
+    """Loads weights of any kind into a model.
+
+    Files of `save_weights` are loaded by variable path and official
+    checkpoints through the system's conversion table. Every variable must
+    get its tensor and every tensor its variable, else nothing is changed.
+    Exceptions:
+
+    - Tensors of a part that the model lacks (head, decoder) are left out.
+    - The head of a classifier stays as it is, to be trained, if the weights
+      have no head, another kind of head, or one for another number of
+      classes.
+    - The temporal embedding is resized to the model's number of segments.
+
+    Keras' own files (`.weights.h5`, `.keras`) have no tensor names: they are
+    loaded by Keras and must come from the same architecture, head included.
+
+    Args:
+        model: A model of `keras_skeleton.applications`.
+        weights: As in `resolve`; the path may also be of an official `.pth`
+            file or an `.npz` of named arrays.
+
+    Raises:
+        ValueError: If the weights do not fit; the message lists why.
+
+    Example:
+
+    >>> model = keras_skeleton.applications.MAMP(classes=60)
+    >>> load_weights(model, "ntu60")  # the head stays fresh
+    """
+    system = conversion.system_of(model)
+    path, entry = registry.resolve(system, weights)
+    if path.name.endswith((".h5", ".keras")):
+        _load_keras_file(model, path)
+        return
+    metadata = {}
+    if path.suffix.lower() == ".safetensors":
+        if entry is not None and entry.obtained == "packaged":
+            _check_hash(path, entry)
+        tensors, metadata = reader.read_safetensors(path)
+    else:
+        tensors = reader.read_tensors(path)
+    if metadata.get("format") == registry.FILE_FORMAT:
+        registry.check_system(path, metadata, system)
+        _check_content(path, tensors, metadata)
+        _load_by_path(model, tensors, path.name)
+    elif set(tensors) & set(conversion.variables_of(model)):
+        _load_by_path(model, tensors, path.name)
+    else:
+        _load_official(model, tensors)
+
+
+def _load_by_path(model, tensors, label):
+    variables = conversion.variables_of(model)
+    table = conversion.table_for(model)
+    present = table.parts_of(variables)
+    if not _same_head(table, variables, tensors):
+        present.discard("head")
+    arrays, missing, mismatched = {}, [], []
+    for path, variable in variables.items():
+        if "head" not in present and table.in_head(path):
+            continue
+        if path not in tensors:
+            missing.append(path)
+            continue
+        array, shape = tensors[path], tuple(variable.shape)
+        entry, _ = table.find(path)
+        if entry is not None and entry.adapt is not None:
+            array = entry.adapt(array, shape)
+        if array.shape != shape:
+            mismatched.append(f"{path} {array.shape} for {shape}")
+        arrays[path] = array
+    left_over = conversion.list_left_over(
+        tensors,
+        variables,
+        [p.has_variable for k, p in table.parts.items() if k not in present],
+    )
+    conversion.check(label, model, missing, left_over, mismatched)
+    conversion.assign(variables, arrays)
+
+
+def _same_head(table, variables, tensors):
+    """Whether a file has a head of the model's kind and classes."""
+    wanted = {
+        path: tuple(variable.shape)
+        for path, variable in variables.items()
+        if table.in_head(path)
+    }
+    found = {
+        name: array.shape
+        for name, array in tensors.items()
+        if table.in_head(name)
+    }
+    bias = "predictions/bias"
+    return wanted.keys() == found.keys() and wanted.get(bias) == found.get(bias)
+
+
+def _load_official(model, tensors):
+    """Official tensors; the head is loaded if the file has the right one."""
+    variables = conversion.variables_of(model)
+    table = conversion.table_for(model, tensors)
+    head = {path: v for path, v in variables.items() if table.in_head(path)}
+    found = {path: table.find(path)[1] for path in head}
+    bias = tensors.get(found.get("predictions/bias"))
+    load_head = (
+        bias is not None
+        and bias.shape == tuple(head["predictions/bias"].shape)
+        and all(
+            name in tensors or path in table.constants
+            for path, name in found.items()
+        )
+    )
+    head = "load" if load_head else "fresh"
+    conversion.load_official(model, tensors, head=head)
+
+
+def _load_keras_file(model, path):
+    """Keras' own formats, undone if they turn out not to fit."""
+    before = model.get_weights()
+    try:
+        if path.suffix != ".keras":
+            model.load_weights(path)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "model.weights.h5"
+            with zipfile.ZipFile(path) as archive:
+                archive.extract("model.weights.h5", folder)
+            model.load_weights(file)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        model.set_weights(before)
+        raise ValueError(
+            f"{path.name} cannot be loaded into the {type(model).__name__} "
+            f"{model.name!r}, and nothing was changed: {error}"
+        ) from error
+
+
+def save_weights(model, path, dtype="float32", **metadata):
+    """Saves the weights of a model by variable path, as `.safetensors`.
+
+    The file records the system and the constructor's arguments, so that
+    `weights=path` rebuilds the architecture, and a hash of its content.
+
+    Args:
+        model: A model of `keras_skeleton.applications`.
+        path: File to write, ending in `.safetensors`. An existing one is
+            replaced once the new one is complete.
+        dtype: `"float32"`, or `"float16"` for half the size.
+        **metadata: Further entries to record in the file: texts, or what
+            JSON can hold. `data_set`, `protocol`, `transforms` and `stream`
+            say what the weights are evaluated by, see `evaluate_weights`.
+
+    Returns:
+        The path.
+
+    Example:
+
+    >>> save_weights(encoder, "encoder.safetensors", dtype="float16")
+    >>> same = keras_skeleton.applications.MAMP("encoder.safetensors")
+    """
+    import keras
+    from safetensors.numpy import save
+
+    path = pathlib.Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(
+            "Weights are saved to a file ending in .safetensors. Received "
+            f"path={str(path)!r}."
+        )
+    if dtype not in ("float16", "float32"):
+        raise ValueError(
+            f"`dtype` must be 'float16' or 'float32'. Received {dtype!r}."
+        )
+    tensors = {}
+    for name, variable in conversion.variables_of(model).items():
+        array = keras.ops.convert_to_numpy(
+            keras.ops.cast(variable.value, "float32")
+        )
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=dtype, order="C")
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"The variable {name} holds values that are not finite in "
+                f"{dtype}. Nothing was saved."
+            )
+        tensors[name] = array
+    config = model.get_config()
+    config = {k: v for k, v in config.items() if k not in _NOT_CONFIGURATION}
+    metadata = {
+        **{
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in metadata.items()
+            if value is not None
+        },
+        "format": registry.FILE_FORMAT,
+        "system": conversion.system_of(model),
+        "class": type(model).__name__,
+        "configuration": json.dumps(config),
+        "content_sha256": _content_sha256(tensors),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        # `save_file` would let nobody else read the file.
+        part.write_bytes(save(tensors, metadata))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def install(entry, paths, key=None):
+    """Converts the official files of registered weights and installs them.
+
+    Args:
+        entry: The `PretrainedWeights`.
+        paths: Paths of the files, in the order of `entry.files`. Of several,
+            the names of the tensors get the role of the file in front, as in
+            `encoder.norm.weight`.
+        key: As in `read_tensors`.
+
+    Returns:
+        Tuple of the path of the installed file and the number of tensors.
+
+    Raises:
+        ValueError: If the files do not fit the card; the message lists why.
+    """
+    if len(paths) != len(entry.files):
+        roles = ", ".join(file.role for file in entry.files)
+        raise ValueError(
+            f"The weights {entry.name!r} of {entry.system} have "
+            f"{len(entry.files)} file(s), {roles}. Received {len(paths)}."
+        )
+    tensors = {}
+    for path, file in zip(paths, entry.files, strict=True):
+        prefix = f"{file.role}." if len(paths) > 1 else ""
+        for name, array in reader.read_tensors(path, key).items():
+            tensors[prefix + name] = array
+    model = conversion.system_module(entry.system).build(entry, tensors)
+    conversion.load_official(model, tensors)
+    digests = [download.file_sha256(path) for path in paths]
+    path = save_weights(
+        model,
+        cards.installed_path(entry.system, entry.name),
+        source=entry.source,
+        licence=entry.licence,
+        official_sha256=" ".join(digests),
+    )
+    return path, len(tensors)
+
+
+def _content_sha256(tensors):
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_content(path, tensors, metadata):
+    expected = metadata.get("content_sha256")
+    if expected and _content_sha256(tensors) != expected:
+        raise ValueError(
+            f"{path.name} is corrupt: its content does not have the recorded "
+            "hash. Delete the file, then fetch or convert it again."
+        )
+
+
+def _check_hash(path, entry):
+    expected = entry.files[0].sha256
+    if expected and download.file_sha256(path) != expected:
+        raise ValueError(
+            f"{path.name} is corrupt: it does not have the registered hash. "
+            "Install keras-skeleton again."
+        )

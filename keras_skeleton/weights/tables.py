@@ -1,0 +1,206 @@
+"""Tables of registered weights, written from their cards.
+
+    python -m keras_skeleton.weights.tables README.md \
+        keras_skeleton/applications/*.py
+
+writes the tables in the given files anew. A table is known by its heading,
+its first line.
+"""
+
+import pathlib
+import sys
+
+from keras_skeleton import applications
+from keras_skeleton.weights import cards
+from keras_skeleton.weights import published
+from keras_skeleton.weights import registry
+
+# Kinds of scores that tables have a column for.
+_COLUMNS = ("linear", "1-nn", "finetuned", "supervised", "fused")
+
+
+def weights_table(*systems):
+    """Markdown table of the weights of some systems, one row for each.
+
+    Weights of several streams that differ in nothing else share a row. The
+    number in brackets leaves out test clips that are copies of training
+    clips.
+
+    Args:
+        *systems: Names of systems.
+
+    Returns:
+        The lines of the table.
+    """
+    entries = [entry for system in systems for entry in _entries(system)]
+    kinds = [kind for kind in _COLUMNS if any(e.score(kind) for e in entries)]
+    heading = ["data", *(cards.KINDS[k] for k in kinds), "from"]
+    rows = [
+        [
+            f"`{name}`",
+            _data(entry),
+            *(cell(entry, kind) for kind in kinds),
+            "us" if entry.is_ours else "authors",
+        ]
+        for name, entry in _grouped(entries)
+    ]
+    if len(systems) == 1:
+        return _lines([_title(*systems), *heading], rows)
+    for row, (_, entry) in zip(rows, _grouped(entries), strict=True):
+        row.insert(0, _title(entry.system))
+    return _lines(["system", "`weights=`", *heading], rows)
+
+
+def seeds_table(entry):
+    """Markdown table of the scores of all trainings by one recipe.
+
+    Args:
+        entry: The `PretrainedWeights`.
+
+    Returns:
+        The lines of the table.
+    """
+    own = entry.training[-1]["seed"]
+    seeds = sorted({s.seed for s in entry.scores if s.seed is not None} | {own})
+    kinds = list(dict.fromkeys(score.kind for score in entry.scores))
+    rows = [
+        [
+            cards.KINDS[kind],
+            *(
+                cell(entry, kind, None if seed == own else seed)
+                or cell(entry, kind, seed)
+                for seed in seeds
+            ),
+        ]
+        for kind in kinds
+    ]
+    heading = [_title(entry.system), *(f"seed {seed}" for seed in seeds)]
+    return _lines(heading, rows)
+
+
+def cell(entry, kind, seed=None):
+    """The score of a kind, and in brackets that without copies."""
+    score = entry.score(kind, seed=seed)
+    if score is None:
+        return ""
+    kept = entry.score(kind, without_duplicates=True, seed=seed)
+    return str(score) if kept is None else f"{score} ({kept})"
+
+
+def summary(entry):
+    """One line of a list of weights.
+
+    Args:
+        entry: The `PretrainedWeights`.
+
+    Returns:
+        Tuple of texts: name with system, data, scores, whether the weights
+        are there, and licence.
+    """
+    scores = [
+        f"{cards.KINDS[kind]} {cell(entry, kind)}"
+        for kind in _COLUMNS
+        if entry.score(kind)
+    ]
+    state = entry.obtained
+    if state == "by hand" and cards.installed_path(*_key(entry)).is_file():
+        state = "installed"
+    return (
+        "/".join(_key(entry)),
+        _data(entry),
+        ", ".join(scores),
+        state,
+        entry.licence,
+    )
+
+
+def tables():
+    """All tables of the documentation, as lists of lines."""
+    systems = tuple(applications.SYSTEMS)
+    return [
+        weights_table(*systems),
+        *(weights_table(system) for system in systems),
+        seeds_table(registry.get("mamp", "nw_ucla")),
+    ]
+
+
+def rewrite(text):
+    """Writes the known tables in a text anew.
+
+    Args:
+        text: Markdown, or Python with Markdown in its docstrings.
+
+    Returns:
+        Tuple of the text with its tables as they should be, and the number
+        of tables that were found.
+    """
+    known = {table[0]: table for table in tables()}
+    lines, count, is_old = [], 0, False
+    for line in text.split("\n"):
+        content = line.strip()
+        if content in known:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [f"{indent}{row}" for row in known[content]]
+            count, is_old = count + 1, True
+        elif not is_old or not content.startswith("|"):
+            lines.append(line)
+            is_old = False
+    return "\n".join(lines), count
+
+
+def _key(entry):
+    return entry.system, entry.name
+
+
+def _data(entry):
+    if not entry.recipe:
+        return "unknown"
+    recipe = entry.recipe
+    return published.data_name(recipe["data_set"], recipe["protocol"])
+
+
+def _title(system):
+    return f"`{applications.SYSTEMS[system][0]}`"
+
+
+def _entries(system):
+    """Cards in the order that they are registered in, ours at the end."""
+    entries = [registry.get(system, n) for n in registry.names(system=system)]
+    official = [e.name for e in registry.official(system)]
+    place = {name: i for i, name in enumerate(official)}
+    return sorted(entries, key=lambda e: place.get(e.name, len(place)))
+
+
+def _grouped(entries):
+    """Pairs of a name, with `<stream>` in it for several, and a card."""
+    groups = {}
+    for entry in entries:
+        stream = entry.recipe.get("stream")
+        name = entry.name
+        if stream and name.endswith(f"_{stream}") and not entry.is_ours:
+            name = f"{name.removesuffix(stream)}<stream>"
+        groups.setdefault((entry.system, name, entry.scores), []).append(entry)
+    return [
+        (name if len(group) > 1 else group[0].name, group[0])
+        for (_, name, _), group in groups.items()
+    ]
+
+
+def _lines(heading, rows):
+    return [
+        f"| {' | '.join(heading)} |",
+        "|" + len(heading) * "---|",
+        *(f"| {' | '.join(row)} |".replace("  ", " ") for row in rows),
+    ]
+
+
+def main(paths):
+    """Writes the tables in files anew."""
+    for path in map(pathlib.Path, paths):
+        text, count = rewrite(path.read_text(encoding="utf-8"))
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: {count} tables")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

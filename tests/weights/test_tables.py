@@ -1,0 +1,72 @@
+"""Tables of the documentation agree with the cards."""
+
+import importlib
+import inspect
+import pathlib
+
+import pytest
+
+from keras_skeleton import applications
+from keras_skeleton.weights import tables
+
+pytestmark = pytest.mark.once
+
+ROOT = pathlib.Path(tables.__file__).parents[2]
+README = ROOT / "README.md"
+SOURCES = [
+    inspect.getsourcefile(
+        importlib.import_module(f"keras_skeleton.applications.{system}")
+    )
+    for system in applications.SYSTEMS
+]
+# PSUMNet has one official network of three, and no table.
+FILES = [(README, 2), *((path, "psumnet" not in path) for path in SOURCES)]
+
+
+@pytest.mark.parametrize(("path", "count"), FILES)
+def test_tables_are_those_of_the_cards(path, count):
+    path = pathlib.Path(path)
+    if not path.exists():
+        pytest.skip("the documentation is not there")
+    text = path.read_text(encoding="utf-8")
+    written, found = tables.rewrite(text)
+    assert found == count, f"tables in {path.name} by their headings"
+    assert written == text, (
+        "Write the tables anew: python -m keras_skeleton.weights.tables "
+        "README.md keras_skeleton/applications/*.py"
+    )
+
+
+def test_a_table_that_is_out_of_date_is_written_anew():
+    table = tables.weights_table("mamp")
+    heading, line, first, *rest = table
+    old = [heading, line, first.replace("85.0", "86.0"), "| an | old row |"]
+    text = "\n".join(f"    {row}" for row in old)
+    text = f"Before.\n\n{text}\n\n    | another | table |\n"
+    written, count = tables.rewrite(text)
+    assert count == 1
+    expected = "\n".join(f"    {row}" for row in table)
+    assert written == f"Before.\n\n{expected}\n\n    | another | table |\n"
+    assert tables.rewrite(written)[0] == written
+
+
+def test_files_are_written(tmp_path, capsys):
+    path = tmp_path / "a.md"
+    path.write_text(tables.weights_table("ctrgcn")[0] + "\n")
+    tables.main([path])
+    expected = "\n".join(tables.weights_table("ctrgcn"))
+    assert path.read_text() == f"{expected}\n"
+    assert "a.md: 1 tables" in capsys.readouterr().out
+
+
+def test_rows():
+    table = tables.weights_table("mamp")
+    assert "| `ntu60` | NTU-60 X-sub | 85.0 | | 93.0 | authors |" in table
+    row = "| `nw_ucla` | NW-UCLA X-view | | | 90.9 (89.7) | us |"
+    assert row in table
+    table = tables.weights_table("ctrgcn", "hypergcn")
+    row = (
+        "| `CTRGCN` | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 92.4 | authors |"
+    )
+    assert row in table
+    assert len(table) == len(set(table)) == 20
