@@ -1,24 +1,22 @@
 """Sets up everything this project needs, then runs a job.
 
     python3 start.py demo [PATH]       the demo, on made-up or on real data
-    python3 start.py test [ARGUMENTS]  the tests, once per backend
+    python3 start.py test              all tests, on all backends
+    python3 start.py test --record     the same; notes how long they took
+    python3 start.py test ARGUMENTS    pytest with these, on each backend
 
 Needs Python 3.11 or newer and nothing else. The environment is made in
 `.venv` beside this file and used again by the next call. What follows `demo`
-goes to `keras-skeleton demo` (see `demo --help`), what follows `test` to
-pytest.
+goes to `keras-skeleton demo` (see `demo --help`).
 """
 
-import concurrent.futures
 import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
-import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent
 FOLDER = ROOT / ".venv"
@@ -33,7 +31,6 @@ TENSORFLOW = (
     "tensorflow; platform_machine not in 'x86_64 AMD64'"
     " or sys_platform == 'darwin'",
 )
-BACKENDS = ("jax", "tensorflow", "torch")
 
 
 def main():
@@ -64,70 +61,9 @@ def demo(arguments):
 
 
 def test(arguments):
-    """Runs the tests on each backend and sums the results up."""
+    """Runs the tests; `tests/run.py` says how."""
     set_up("dev", (*TENSORFLOW, "torch", "jax"))
-    # Side by side, as most tests keep one core busy; the longest first.
-    workers = min(len(BACKENDS), os.cpu_count() or 1)
-    print(
-        f"The tests run on {workers} of the backends {', '.join(BACKENDS)} at "
-        "a time. What they say follows when each is done.",
-        flush=True,
-    )
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        runs = {
-            pool.submit(test_on, backend, arguments): backend
-            for backend in BACKENDS
-        }
-        lines, failed = [], False
-        for done in concurrent.futures.as_completed(runs):
-            code, output, line = done.result()
-            print(f"\n== tests on {runs[done]} ==\n{output}", flush=True)
-            failed = failed or code != 0
-            lines.append(line)
-    print("\n" + "\n".join(lines), flush=True)
-    return int(failed)
-
-
-def test_on(backend, arguments):
-    """Exit status, output and a line that sums the tests up."""
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        report = pathlib.Path(folder, "report.xml")
-        output = pathlib.Path(folder, "output.txt")
-        with output.open("w") as file:
-            code = run(
-                "-m",
-                "pytest",
-                f"--junitxml={report}",
-                *arguments,
-                output=file,
-                KERAS_BACKEND=backend,
-                TF_CPP_MIN_LOG_LEVEL="2",
-                # One core each.
-                OMP_NUM_THREADS="1",
-                # Compiling takes most of the time, and what is compiled runs
-                # once or twice.
-                XLA_FLAGS="--xla_backend_optimization_level=1",
-            )
-        line = (
-            f"{backend:<10}  {'FAILED' if code else 'passed'}  {count(report)}"
-            f"  {time.monotonic() - start:.0f} s"
-        )
-        return code, output.read_text(errors="replace"), line
-
-
-def count(report):
-    """How many tests passed, failed and were skipped, in words."""
-    if not report.exists():
-        return "no test was run"
-    suite = xml.etree.ElementTree.parse(report).find(".//testsuite")
-    number = {
-        key: int(suite.get(key))
-        for key in ("tests", "failures", "errors", "skipped")
-    }
-    failures = number["failures"] + number["errors"]
-    passed = number["tests"] - failures - number["skipped"]
-    return f"{passed} passed, {failures} failed, {number['skipped']} skipped"
+    return run(ROOT / "tests" / "run.py", *arguments)
 
 
 def set_up(extra, packages):
@@ -176,13 +112,10 @@ def step(command, failure):
         sys.exit(failure)
 
 
-def run(*arguments, output=None, **environment):
+def run(*arguments, **environment):
     """Runs Python in the environment; paths mean those of the caller."""
     return subprocess.run(
-        [PYTHON, *arguments],
-        env={**os.environ, **environment},
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
+        [PYTHON, *arguments], env={**os.environ, **environment}
     ).returncode
 
 

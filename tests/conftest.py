@@ -1,17 +1,67 @@
-"""Fixtures that all tests share."""
+"""What all tests share: fixtures, and what runs on which backend.
 
+A test marked `once` proves what no backend changes, and runs on one backend
+only; `--everywhere` runs it on the others, too. Modules carry the mark as
+`pytestmark`, whole folders stand in `ONCE`.
+
+`KERAS_SKELETON_WITHOUT` names libraries, with commas between, that cannot be
+imported in this run, as on a machine that lacks them.
+"""
+
+import importlib.machinery
 import importlib.util
 import os
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 
+HERE = pathlib.Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+# The quickest to start of the backends that compile nothing.
+ONCE_BACKEND = "torch"
+ONCE = ("datasets/files", "datasets/readers", "drawing")
+
+
+class _Without(importlib.machinery.PathFinder):
+    """Finds what is installed, but for some libraries."""
+
+    names = os.environ.get("KERAS_SKELETON_WITHOUT", "").split(",")
+
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        if fullname.partition(".")[0] in cls.names:
+            return None
+        return super().find_spec(fullname, path, target)
+
+
+finder = sys.meta_path.index(importlib.machinery.PathFinder)
+sys.meta_path[finder] = _Without
 # In the other order, the two libraries clash in one process.
 if importlib.util.find_spec("torch") and importlib.util.find_spec("tensorflow"):
     import torch  # noqa: F401
 
-SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--everywhere",
+        action="store_true",
+        help=f"run what is marked `once` on other backends than {ONCE_BACKEND}",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    import keras
+
+    for item in items:
+        if any(item.path.is_relative_to(HERE / folder) for folder in ONCE):
+            item.add_marker(pytest.mark.once)
+    if config.option.everywhere or keras.backend.backend() == ONCE_BACKEND:
+        return
+    once = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=once)
+    items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 def _folder(root, name, what):

@@ -1,28 +1,20 @@
 """What the parity tests of graph networks share."""
 
-import json
-
 import keras
 import numpy as np
 from keras import ops
 from support import assert_close
+from support import assert_within_rounding
+from support import gradient_errors
 from support import gradients
 from support import part
-from support import read_fixture
 from support import relative_error
 
+from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
-
-
-def cases(folder, *patterns):
-    """Name, configuration and arrays of each fixture that matches."""
-    paths = sorted({p for pattern in patterns for p in folder.glob(pattern)})
-    assert paths, f"no fixture matches {patterns} in {folder}"
-    for path in paths:
-        yield path.stem, *read_fixture(path)
 
 
 def to_ours(x):
@@ -84,6 +76,8 @@ class Derived(keras.Model):
         super().__init__()
         self.model = model
         self.function = function
+        # Nothing to build: Keras would run everything eagerly to find out.
+        self.built = True
 
     def call(self, inputs):
         return self.function(self.model(inputs))
@@ -120,78 +114,176 @@ def block_details(block, x):
     return details
 
 
-def assert_loss(name, model, arrays, mode):
-    """Compares logits, loss, gradients and batch statistics of one step.
+def crossentropy(config):
+    """The loss of a fixture, beside the losses of the layers."""
+    return SmoothedCrossentropy(config.get("label_smoothing", 0.0))
+
+
+def assert_inference_step(name, model, config, arrays, tolerance=1e-4):
+    """Compares logits, loss and gradients outside training, in one step.
 
     Args:
         name: Name of the case.
         model: The classifier, with its weights loaded.
+        config: Configuration of the fixture.
         arrays: All arrays of the fixture.
-        mode: `"eval"` or `"train"`.
+        tolerance: Relative to the scale of the logits.
     """
-    expected = part(arrays, f"out/{mode}_")
-    training = mode == "train"
-    clips, labels = to_ours(arrays["in/x"]), arrays["in/label"]
-    crossentropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    out, expected = part(arrays, "out/eval_"), part(arrays, "grad/eval/")
+    entropy = crossentropy(config)
 
     def loss(model, inputs):
-        logits = model(inputs["clips"], training=training)
-        return crossentropy(inputs["labels"], logits), logits
+        logits = model(inputs["clips"], training=False)
+        return entropy(inputs["labels"], logits), logits
 
-    names = {v: k for k, v in official_names(model).items()}
-    wanted = {
-        official: convert_array(model, official, gradient)
-        for official, gradient in part(arrays, f"grad/{mode}/").items()
-    }
-    assert wanted, f"{name} has no gradients"
-
-    def errors_of(clips):
-        inputs = {"clips": clips, "labels": labels}
-        shape = expected["logits"].shape
+    def errors_of(inputs):
+        shape = out["logits"].shape
         value, found, logits = gradients(model, loss, inputs, shape)
-        assert_close(np.array(value), expected["loss"], f"{name}: loss")
-        assert_close(logits, expected["logits"], f"{name}: logits", 1e-4)
-        if training:
-            assert_variables(name, model, part(arrays, "after/bn/"))
-            load_official(model, part(arrays, "state/"))
-        return {
-            key: relative_error(found[names[key]], gradient, key) / 1e-4
-            for key, gradient in wanted.items()
-        }
+        assert_close(np.array(value), out["loss"], f"{name}: loss")
+        assert_close(logits, out["logits"], f"{name}: logits", tolerance)
+        if "ce" in out:
+            found_entropy = entropy(inputs["labels"], logits)
+            assert_close(found_entropy, out["ce"], f"{name}: cross-entropy")
+        errors = gradient_errors(model, found, expected)
+        return {key: error / 1e-4 for key, error in errors.items()}
 
-    assert_within_rounding(name, clips, errors_of)
+    inputs = {"clips": to_ours(arrays["in/x"]), "labels": arrays["in/label"]}
+    assert_within_rounding(name, inputs, errors_of)
 
 
-def assert_within_rounding(name, clips, errors_of, count=12):
-    """Asserts that clips, or some that differ by rounding errors, pass.
+class RecordingSGD(SGD):
+    """Keeps the gradients."""
 
-    The gradient of ReLU jumps at 0. Where a value is 0 up to rounding, as one
-    of the official fixtures has it, either gradient is right, and which one
-    was recorded depends on the order of additions. So it is with the choice
-    between joints that are equally near.
+    def build(self, variables):
+        super().build(variables)
+        self.gradients = [
+            self.add_variable_from_reference(variable, name="gradient")
+            for variable in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        slot = self.gradients[self._get_variable_index(variable)]
+        self.assign(slot, ops.cast(gradient, slot.dtype))
+        super().update_step(gradient, variable, learning_rate)
+
+
+class LastPredictions(keras.metrics.Metric):
+    """Keeps the outputs of the last step."""
+
+    def __init__(self, shape):
+        super().__init__(name="last")
+        self.last = self.add_variable(shape, initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.last.assign(y_pred)
+
+    def reset_state(self):
+        pass
+
+    def result(self):
+        return ops.mean(self.last)
+
+
+def assert_training_steps(name, model, config, arrays, second=None):
+    """Compares steps of the optimizer on the same batch, by one program.
+
+    The first with its logits, loss, gradients and batch statistics; where
+    the fixture has an optimizer, also the weights, and the second step.
 
     Args:
         name: Name of the case.
-        clips: Array of clips.
-        errors_of: Function from clips to a dict of errors, relative to what
-            is allowed.
-        count: How many other clips to try.
+        model: The classifier.
+        config: Configuration of the fixture.
+        arrays: All arrays of the fixture.
+        second: Relative tolerances of the loss and the weights of the second
+            step.
     """
-    random = np.random.default_rng(0)
-    inputs = clips
-    for _ in range(1 + count):
-        too_large = {k: x for k, x in errors_of(inputs).items() if not x <= 1}
-        if not too_large:
-            return
-        noise = 5e-7 * random.normal(size=clips.shape)
-        inputs = (clips * (1 + noise)).astype("float32")
-    raise AssertionError(f"{name}: relative to what is allowed: {too_large}")
+    settings = config.get("optimizer", {"type": "SGD", "lr": 0.0})
+    assert settings["type"] == "SGD"
+    options = ("momentum", "nesterov", "weight_decay")
+    optimizer = RecordingSGD(
+        settings["lr"], **{k: settings[k] for k in options if k in settings}
+    )
+    logits = LastPredictions(arrays["out/train_logits"].shape)
+    model.compile(optimizer, crossentropy(config), metrics=[logits])
+    optimizer.build(model.trainable_variables)
+    # Copies: on PyTorch, arrays share the memory of the variables.
+    start = [
+        np.array(ops.convert_to_numpy(each.value))
+        for each in optimizer.variables
+    ]
+
+    def step(inputs):
+        history = model.fit(
+            inputs["clips"],
+            inputs["labels"],
+            batch_size=len(inputs["clips"]),
+            shuffle=False,
+            verbose=0,
+        ).history
+        return np.array(history["loss"][0])
+
+    def errors_of(inputs):
+        load_official(model, part(arrays, "state/"))
+        for variable, value in zip(optimizer.variables, start, strict=True):
+            variable.assign(value)
+        compared = first_step(
+            model, step(inputs), logits, optimizer.gradients, arrays
+        )
+        if "optimizer" in config:
+            compared += later_steps(model, step(inputs), arrays, *second)
+        return {what: error / allowed for what, error, allowed in compared}
+
+    inputs = {"clips": to_ours(arrays["in/x"]), "labels": arrays["in/label"]}
+    assert_within_rounding(name, inputs, errors_of)
 
 
-def assert_variables(name, model, expected, tolerance=1e-5):
-    """Compares variables to official tensors."""
-    for official, error in variable_errors(model, expected).items():
-        assert error <= tolerance, f"{name}: {official}: {error:.2e}"
+def first_step(model, loss, logits, gradients, arrays):
+    """What was compared after the first step, errors, and what is allowed."""
+    out = part(arrays, "out/train_")
+    paths = [variable.path for variable in model.trainable_variables]
+    found = dict(zip(paths, (x.value for x in gradients), strict=True))
+    compared = [
+        ("loss", relative_error(loss, out["loss"], "loss"), 1e-5),
+        (
+            "logits",
+            relative_error(logits.last.value, out["logits"], "logits"),
+            1e-4,
+        ),
+    ]
+    if "divergence" in out:
+        parts = out["ce"] + out["divergence"]
+        error = relative_error(loss, parts, "parts of the loss")
+        compared.append(("parts of the loss", error, 1e-5))
+    for kind, errors, allowed in (
+        (
+            "gradient of",
+            gradient_errors(model, found, part(arrays, "grad/train/")),
+            1e-4,
+        ),
+        ("after step 1", step_errors(model, arrays, "step1"), 1e-5),
+        ("statistics", variable_errors(model, part(arrays, "after/bn/")), 1e-5),
+    ):
+        compared += [(f"{kind} {k}", x, allowed) for k, x in errors.items()]
+    if "out/sgd_losses" in arrays:
+        error = relative_error(loss, arrays["out/sgd_losses"][0], "loss")
+        compared.append(("loss 1", error, 1e-5))
+    return compared
+
+
+def later_steps(model, loss, arrays, loss_tolerance, tolerance):
+    """The same after the second step."""
+    error = relative_error(loss, arrays["out/sgd_losses"][1], "second loss")
+    errors = step_errors(model, arrays, "step2")
+    return [
+        ("loss 2", error, loss_tolerance),
+        *((f"after step 2 {k}", x, tolerance) for k, x in errors.items()),
+    ]
+
+
+def step_errors(model, arrays, step):
+    expected = part(arrays, f"after/{step}/")
+    return variable_errors(model, expected) if expected else {}
 
 
 def variable_errors(model, expected):
@@ -209,71 +301,19 @@ def variable_errors(model, expected):
     }
 
 
-def assert_optimizer_steps(name, model, config, arrays, tolerances):
-    """Compares the losses and weights of steps on the same batch.
-
-    Args:
-        name: Name of the case.
-        model: The classifier.
-        config: Configuration of the fixture.
-        arrays: All arrays of the fixture.
-        tolerances: Relative tolerance of the weights after each step.
-    """
-    settings = config["optimizer"]
-    assert settings["type"] == "SGD"
-    clips, labels = to_ours(arrays["in/x"]), arrays["in/label"]
-    losses = arrays["out/sgd_losses"]
-    optimizer = SGD(
-        settings["lr"],
-        momentum=settings["momentum"],
-        nesterov=settings["nesterov"],
-        weight_decay=settings["weight_decay"],
-    )
-    model.compile(
-        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    optimizer.build(model.trainable_variables)
-    # Copies: on PyTorch, arrays share the memory of the variables.
-    start = [
-        np.array(ops.convert_to_numpy(each.value))
-        for each in optimizer.variables
-    ]
-
-    def errors_of(inputs):
-        load_official(model, part(arrays, "state/"))
-        for variable, value in zip(optimizer.variables, start, strict=True):
-            variable.assign(value)
-        errors = {}
-        for step, (loss, tolerance) in enumerate(
-            zip(losses, tolerances, strict=True), start=1
-        ):
-            history = model.fit(inputs, labels, len(inputs), verbose=0).history
-            found = np.array(history["loss"][0])
-            error = relative_error(found, loss, "loss")
-            errors[f"loss {step}"] = error / tolerance
-            expected = part(arrays, f"after/step{step}/")
-            for key, error in variable_errors(model, expected).items():
-                errors[f"{key} after step {step}"] = error / tolerance
-        return errors
-
-    assert_within_rounding(name, clips, errors_of)
-
-
-def assert_manifests(paths, build):
+def assert_manifests(manifests, build):
     """Checks that every official tensor finds its variable, and back.
 
     Args:
-        paths: Paths of manifests.
+        manifests: Names and contents of manifests.
         build: Function from the official configuration to a model.
     """
-    assert paths
-    for path in sorted(paths):
-        manifest = json.loads(path.read_text())
+    for name, manifest in manifests:
         shapes = manifest["tensors"]
         model = build(manifest["config"])
         count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
-        assert count == manifest["num_params"], path.name
-        tensors, names = load_random_tensors(model, shapes, path.name)
+        assert count == manifest["num_params"], name
+        tensors, names = load_random_tensors(model, shapes, name)
         for variable in model.weights:
             tensor = tensors[names[variable.path]]
             loaded = ops.convert_to_numpy(variable.value)
@@ -282,7 +322,7 @@ def assert_manifests(paths, build):
                 # Its official matrices have the senders in their rows.
                 tensor = tensor.transpose(0, 2, 1)
             np.testing.assert_array_equal(
-                loaded.ravel(), in_our_order(tensor).ravel(), path.name
+                loaded.ravel(), in_our_order(tensor).ravel(), name
             )
         keras.backend.clear_session()
 

@@ -5,10 +5,13 @@ import json
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_skeleton import skeletons
 from keras_skeleton.training import PretextModel
+from keras_skeleton.weights import convert_array
+from keras_skeleton.weights import official_names
 
 
 def read_fixture(path):
@@ -16,6 +19,31 @@ def read_fixture(path):
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     return json.loads(str(arrays.pop("config"))), arrays
+
+
+def fixture_paths(folder, *patterns):
+    """Paths of one form of fixture, by the leading parts of their names.
+
+    A test is skipped where the folder holds none of the form: other sets of
+    fixtures have fewer forms. That nothing is left unused in a folder is
+    for `test_fixtures.py` to see.
+    """
+    paths = sorted({p for pattern in patterns for p in folder.glob(pattern)})
+    if not paths:
+        pytest.skip(f"{folder.name} holds no {' or '.join(patterns)}")
+    return paths
+
+
+def cases(folder, *patterns):
+    """Name, configuration and arrays of each fixture of one form."""
+    for path in fixture_paths(folder, *patterns):
+        yield path.stem, *read_fixture(path)
+
+
+def documents(folder, *patterns):
+    """Name and content of each JSON file of one form."""
+    for path in fixture_paths(folder, *patterns):
+        yield path.name, json.loads(path.read_text())
 
 
 def part(arrays, prefix):
@@ -39,6 +67,57 @@ def assert_close(actual, expected, what, tolerance=1e-5):
     """Compares to a tolerance relative to the scale of the expected values."""
     error = relative_error(actual, expected, what)
     assert error <= tolerance, f"{what}: relative error {error:.2e}"
+
+
+def assert_within_rounding(name, inputs, errors_of, count=12):
+    """Asserts that inputs, or some that differ by rounding only, pass.
+
+    A gradient jumps where a ReLU is at 0 and where two joints are equally
+    near, and batch statistics of few samples enlarge what rounding leaves.
+    At such a point a correct implementation gives one side or the other as
+    its additions happen to round, and so did the official code when it was
+    recorded. The recorded value therefore has to be met, within the same
+    bound as everywhere, at one of several inputs that float32 arithmetic can
+    hardly tell from the recorded ones. The bound itself stays: all values
+    must meet it at one and the same input, and an implementation that is
+    wrong by more than rounding meets it at none.
+
+    Args:
+        name: Name of the case.
+        inputs: Array, or dict of arrays of which those of floats vary.
+        errors_of: Function from inputs to a dict of errors, relative to what
+            is allowed.
+        count: How many other inputs to try.
+    """
+    random = np.random.default_rng(0)
+
+    def vary(array):
+        if array.dtype.kind != "f":
+            return array
+        noise = 5e-7 * random.normal(size=array.shape)
+        return (array * (1 + noise)).astype(array.dtype)
+
+    tried = inputs
+    for _ in range(1 + count):
+        too_large = {k: x for k, x in errors_of(tried).items() if not x <= 1}
+        if not too_large:
+            return
+        tried = keras.tree.map_structure(vary, inputs)
+    raise AssertionError(f"{name}: relative to what is allowed: {too_large}")
+
+
+def gradient_errors(model, found, expected):
+    """Relative errors of gradients by path, by official name."""
+    assert expected, "no gradients to compare"
+    names = {v: k for k, v in official_names(model).items()}
+    return {
+        official: relative_error(
+            found[names[official]],
+            convert_array(model, official, gradient),
+            official,
+        )
+        for official, gradient in expected.items()
+    }
 
 
 def chain_skeleton(num_joints):

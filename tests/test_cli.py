@@ -13,6 +13,8 @@ from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.weights import mamp
 
+pytestmark = pytest.mark.once
+
 TINY = {
     "input_shape": (1, 8, 20, 3),
     "skeleton": "nw_ucla",

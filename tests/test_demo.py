@@ -7,6 +7,8 @@ from keras_skeleton import cli
 from keras_skeleton import datasets
 from keras_skeleton import demo
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

@@ -5,6 +5,8 @@ import inspect
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PACKAGES = (
     "applications",
     "datasets",

@@ -5,6 +5,8 @@ from web import serving
 
 from keras_skeleton import _download as download
 
+pytestmark = pytest.mark.once
+
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

@@ -5,9 +5,11 @@ import pathlib
 
 import numpy as np
 import pytest
-from graph_networks import cases
 from support import assert_close
+from support import cases
 from support import part
+
+pytestmark = pytest.mark.once
 
 torch = pytest.importorskip("torch")
 TWINS = pathlib.Path(__file__).parents[1] / "benchmarks" / "graph_twins.py"

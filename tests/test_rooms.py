@@ -7,6 +7,8 @@ import pytest
 
 import keras_skeleton
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(keras_skeleton.__file__).parent
 # For each room, the rooms that it may import from.
 MAY_IMPORT = {

@@ -6,6 +6,8 @@ import pytest
 from keras_skeleton import skeletons
 from keras_skeleton.skeletons import Skeleton
 
+pytestmark = pytest.mark.once
+
 ARM = {
     "name": "arm",
     "joints": ("shoulder", "elbow", "hand", "thumb"),

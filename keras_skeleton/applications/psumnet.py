@@ -83,9 +83,9 @@ class PSUMNet(Application):
         weights: `None` (random), a registered name, a path, or an `hf://` or
             `https://` address.
         input_shape: `(M, T, V, C)`: persons, frames, joints, channels.
-            Defaults to 2 persons and 64 frames, with `part` its joints in 12
-            channels, and without the joints of the skeleton in 3. Weights
-            fit any `T`.
+            Defaults to `None`: 2 persons and 64 frames, with `part` its
+            joints in 12 channels, and without the joints of the skeleton in
+            3. Weights fit any `T`.
         skeleton: The whole body: a `Skeleton` or its registered name.
             Defaults to `"ntu"`.
         part: `"body"`, `"hand"`, `"leg"`, or `None` (default) for all three.
@@ -109,8 +109,8 @@ class PSUMNet(Application):
             multiples of `hidden_dim`, and the stride over time. Defaults to
             `BLOCKS`, the published ten, six and four.
         fusion_weights: Factors of the logits of the body, the hands and the
-            legs. Defaults to those of NTU-60 X-sub; `FUSION_WEIGHTS` has all
-            published ones.
+            legs. Defaults to `(2.0, 1.8, 0.7)`, those of NTU-60 X-sub;
+            `FUSION_WEIGHTS` has all published ones.
         dropout_rate: Dropout before the last layer. Defaults to 0.
         name: Name of the model.
         dtype: Data type policy of the layers.

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import gradients
 
 from keras_skeleton import skeletons
 from keras_skeleton import weights
@@ -17,22 +16,6 @@ TINY = {
     "hidden_dim": 8,
     "num_heads": 2,
     "blocks": ((1, 1), (1, 1)),
-}
-OFF_DEFAULT = {
-    "input_shape": (1, 7, 25, 2),
-    "skeleton": "ntu",
-    "blocks": ((1, 1), (2, 2)),
-    "head": "linear",
-    "bones": "skeleton",
-    "num_virtual_joints": 2,
-    "hidden_dim": 8,
-    "num_heads": 4,
-    "num_neighbors": 3,
-    "divergence_weight": 0.5,
-    "distinct_virtual_joints": True,
-    "dropout_rate": 0.3,
-    "name": "other",
-    "dtype": "float32",
 }
 
 
@@ -80,61 +63,6 @@ def test_any_layout(skeleton, shape, blocks):
     np.testing.assert_allclose(outputs[::-1], other, atol=1e-4)
 
 
-def test_saving_keeps_every_argument(tmp_path):
-    arguments = {
-        **OFF_DEFAULT,
-        "classes": 4,
-        "classifier_activation": "softmax",
-    }
-    model = HyperGCN(**arguments)
-    config = model.get_config()
-    for name, value in arguments.items():
-        assert config[name] == value, name
-    assert set(config) == set(arguments) | {"pooling"}
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(loaded, HyperGCN)
-    assert loaded.get_config() == config
-    for saved, variable in zip(model.weights, loaded.weights, strict=True):
-        assert saved.path == variable.path
-        np.testing.assert_array_equal(
-            ops.convert_to_numpy(saved.value),
-            ops.convert_to_numpy(variable.value),
-        )
-    weights.save_weights(model, tmp_path / "model.safetensors")
-    again = HyperGCN(tmp_path / "model.safetensors", classes=4)
-    del config["name"], config["dtype"], config["classifier_activation"]
-    assert config.items() <= again.get_config().items()
-    pooled = HyperGCN(**TINY, pooling="max")
-    assert pooled.output_shape == (None, pooled.blocks[-1].output.shape[-1])
-
-
-def test_gradients_reach_every_variable():
-    arguments = {
-        **TINY,
-        "input_shape": (1, 8, 20, 3),
-        "hidden_dim": 32,
-        "num_heads": 8,
-    }
-    model = HyperGCN(**arguments, classes=4)
-    # Small features, for which no weight of a hyper-edge is saturated.
-    norm = model.get_layer("input_norm")
-    norm.gamma.assign(0.01 * norm.gamma)
-
-    def loss(model, x):
-        # Without the batch's statistics, behind which biases have none.
-        logits = model(x, training=False)
-        return ops.mean(ops.square(logits - 1))
-
-    _, found = gradients(model, loss, clips(arguments["input_shape"], 4))
-    assert set(found) == {v.path for v in model.trainable_variables}
-    for path, gradient in found.items():
-        assert np.isfinite(gradient).all(), path
-        assert np.abs(gradient).max() > 0, path
-    fixed = {v.path for v in model.non_trainable_variables}
-    assert sum(path.endswith("body_graph") for path in fixed) == 2
-
-
 def test_fit_adds_the_divergence():
     model = HyperGCN(**TINY, classes=3, divergence_weight=2.0)
     assert len(model.losses) == len(model.blocks)
@@ -155,6 +83,7 @@ class SmoothedMetric(keras.metrics.MeanMetricWrapper):
         super().__init__(SmoothedCrossentropy(0.1).call, name="smoothed")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -168,16 +97,7 @@ def test_no_divergence(arguments):
     assert model.losses == []
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision(policy):
-    model = HyperGCN(**TINY, classes=3, dtype=policy)
-    outputs = model.predict_on_batch(clips())
-    assert outputs.dtype == "float32"
-    assert np.isfinite(outputs).all()
-    for variable in model.trainable_variables:
-        assert variable.dtype == "float32"
-
-
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -198,6 +118,7 @@ def test_bad_arguments(arguments, message):
         HyperGCN(**{**TINY, **arguments})
 
 
+@pytest.mark.once
 def test_bones():
     published = hypergcn.body_edges("ntu")
     own = hypergcn.body_edges("ntu", "skeleton")
@@ -209,6 +130,7 @@ def test_bones():
         assert hypergcn.body_edges(name) == skeleton.edges
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("bones", ["published", "skeleton"])
 def test_graph_of_the_body(bones):
     arguments = {**TINY, "input_shape": (1, 4, 25, 3), "skeleton": "ntu"}
@@ -220,6 +142,7 @@ def test_graph_of_the_body(bones):
             np.testing.assert_array_equal(graph, expected)
 
 
+@pytest.mark.once
 def test_published_weights_say_where_they_are():
     names = [
         name
@@ -234,6 +157,7 @@ def test_published_weights_say_where_they_are():
         HyperGCN("base_ntu60_xsub_joint")
 
 
+@pytest.mark.once
 def test_clips_of_the_wrong_shape():
     model = HyperGCN(**TINY)
     with pytest.raises(ValueError, match=r"\(2, 8, 20, 3\)"):

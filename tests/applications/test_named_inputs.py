@@ -38,8 +38,8 @@ class SeenAndTracked(Application):
     @staticmethod
     def make_inputs(settings):
         return {
-            "skeletons": keras.Input(settings["input_shape"]),
-            "video": keras.Input(settings["video_shape"]),
+            "skeletons": keras.Input(settings["input_shape"], name="skeletons"),
+            "video": keras.Input(settings["video_shape"], name="video"),
         }
 
     @staticmethod

@@ -1,16 +1,17 @@
 """MAMP against the outputs of the official code."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from support import assert_close
+from support import assert_within_rounding
+from support import cases
 from support import chain_skeleton
+from support import documents
+from support import gradient_errors
 from support import gradients
 from support import part
-from support import read_fixture
 
 from keras_skeleton import layers
 from keras_skeleton.applications import MAMP
@@ -20,16 +21,10 @@ from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.training import layerwise_scales
 from keras_skeleton.training import warmup_cosine
 from keras_skeleton.weights import load_official
-from keras_skeleton.weights.conversion import convert_array
 from keras_skeleton.weights.conversion import official_names
 
-
-def cases(folder, *patterns):
-    paths = sorted(p for pattern in patterns for p in folder.glob(pattern))
-    assert paths, f"no fixture matches {patterns} in {folder}"
-    for path in paths:
-        config, arrays = read_fixture(path)
-        yield path.stem, config, arrays
+# What the name of the loss of fine-tuning begins with; the smoothing follows.
+LOSS = "loss_label_smoothing_"
 
 
 def encoder_arguments(args, persons):
@@ -64,14 +59,17 @@ def fixed(uniform):
     return lambda *_: ops.convert_to_tensor(uniform)
 
 
-def assert_gradients(name, model, found, expected):
-    names = {v: k for k, v in official_names(model).items()}
-    for official, gradient in expected.items():
-        assert_close(
-            found[names[official]],
-            convert_array(model, official, gradient),
-            f"{name}: gradient of {official}",
-        )
+def assert_gradients(name, model, loss, inputs, expected, arrays):
+    """Compares the loss and all gradients of one step."""
+
+    def errors_of(inputs):
+        load_official(model, part(arrays, "state/"))
+        value, found = gradients(model, loss, inputs)
+        assert_close(np.array(value), expected, f"{name}: loss")
+        errors = gradient_errors(model, found, part(arrays, "grad/"))
+        return {key: error / 1e-5 for key, error in errors.items()}
+
+    assert_within_rounding(name, inputs, errors_of)
 
 
 def test_finetune(fixtures_dir):
@@ -125,18 +123,15 @@ def test_finetune(fixtures_dir):
             assert_close(value, out[key], f"{name}: {key}")
 
         labels = arrays["in/labels"]
-        smoothing = SmoothedCrossentropy(0.1)
+        (key,) = (key for key in out if key.startswith(LOSS))
+        smoothing = SmoothedCrossentropy(float(key[len(LOSS) :].split("_")[0]))
 
         def loss(model, inputs, smoothing=smoothing):
             logits = model(inputs["clips"], training=False)
             return smoothing(inputs["labels"], logits)
 
-        value, found = gradients(
-            model, loss, {"clips": clips, "labels": labels}
-        )
-        expected = out["loss_label_smoothing_0.1_eval_mode"]
-        assert_close(np.array(value), expected, f"{name}: loss")
-        assert_gradients(name, model, found, part(arrays, "grad/"))
+        inputs = {"clips": clips, "labels": labels}
+        assert_gradients(name, model, loss, inputs, out[key], arrays)
 
         if "train_logits" not in out:
             continue
@@ -203,9 +198,8 @@ def test_linear_probe(fixtures_dir):
             return loss(inputs["labels"], logits(model, inputs["clips"]))
 
         inputs = {"clips": clips, "labels": arrays["in/labels"]}
-        value, found = gradients(model, loss, inputs)
-        assert_close(np.array(value), out["train_loss"], f"{name}: loss")
-        assert_gradients(name, model, found, part(arrays, "grad/"))
+        expected = out["train_loss"]
+        assert_gradients(name, model, loss, inputs, expected, arrays)
         norm = model.get_layer("head_norm")
         assert_close(
             norm.moving_mean.value,
@@ -276,9 +270,7 @@ def test_pretext(fixtures_dir):
         def loss(model, inputs, training=training):
             return model.objective(inputs, None, training)[0]
 
-        value, found = gradients(model, loss, clips)
-        assert_close(np.array(value), out["loss"], f"{name}: loss")
-        assert_gradients(name, model, found, part(arrays, "grad/"))
+        assert_gradients(name, model, loss, clips, out["loss"], arrays)
 
 
 def assert_masking(name, masking, patches, out, suffix=""):
@@ -343,14 +335,9 @@ def test_drop_path(fixtures_dir):
         assert_close(outputs, arrays["out/drop_path_y"], name)
 
 
-def documents(folder, pattern):
-    paths = sorted(folder.glob(pattern))
-    assert paths, f"no fixture matches {pattern} in {folder}"
-    return [json.loads(path.read_text()) for path in paths]
-
-
+@pytest.mark.once
 def test_layerwise_decay_groups(fixtures_dir):
-    for document in documents(
+    for _, document in documents(
         fixtures_dir("mamp"), "mamp_lr_decay_groups*.json"
     ):
         config = document["config"]
@@ -366,8 +353,9 @@ def test_layerwise_decay_groups(fixtures_dir):
         assert_groups(optimizer, model, document["parameters"])
 
 
+@pytest.mark.once
 def test_pretraining_weight_decay_groups(fixtures_dir):
-    for document in documents(
+    for _, document in documents(
         fixtures_dir("mamp"), "mamp_pretrain_weight_decay_groups*.json"
     ):
         config = document["config"]
@@ -392,9 +380,12 @@ def assert_groups(optimizer, model, expected):
     assert seen == set(expected)
 
 
+@pytest.mark.once
 def test_schedule(fixtures_dir):
     steps = 1000
-    for document in documents(fixtures_dir("mamp"), "mamp_lr_schedule*.json"):
+    for _, document in documents(
+        fixtures_dir("mamp"), "mamp_lr_schedule*.json"
+    ):
         for recipe in document:
             schedule = warmup_cosine(
                 recipe["lr"],

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from graph_networks import assert_inference
-from graph_networks import assert_loss
+from graph_networks import assert_inference_step
 from graph_networks import assert_manifests
-from graph_networks import cases
+from graph_networks import assert_training_steps
 from keras import ops
 from support import assert_close
+from support import cases
+from support import documents
 from support import part
 
 from keras_skeleton import layers
@@ -68,12 +70,17 @@ def test_inference(fixtures_dir):
         assert_inference(name, model, blocks, arrays, 2e-5)
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
-def test_loss_and_gradients(mode, fixtures_dir):
+def test_inference_step(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("psumnet"), "loss*.npz"):
-        assert_loss(name, load(config, arrays), arrays, mode)
+        assert_inference_step(name, load(config, arrays), config, arrays)
 
 
+def test_training_steps(fixtures_dir):
+    for name, config, arrays in cases(fixtures_dir("psumnet"), "loss*.npz"):
+        assert_training_steps(name, load(config, arrays), config, arrays)
+
+
+@pytest.mark.once
 def test_graphs(fixtures_dir):
     for name, _, arrays in cases(fixtures_dir("psumnet"), "graphs*.npz"):
         for key, expected in part(arrays, "out/").items():
@@ -114,6 +121,7 @@ def test_fusion(fixtures_dir):
                     ), f"{name}: {key}, top {k}"
 
 
+@pytest.mark.once
 def test_manifests(fixtures_dir):
-    paths = fixtures_dir("psumnet").glob("psumnet_*.manifest.json")
-    assert_manifests(list(paths), build)
+    manifests = documents(fixtures_dir("psumnet"), "psumnet_*.manifest.json")
+    assert_manifests(manifests, build)

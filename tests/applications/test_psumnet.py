@@ -1,9 +1,7 @@
-import keras
 import numpy as np
 import pytest
 from graph_networks import randomize_network
 from keras import ops
-from support import gradients
 
 from keras_skeleton import skeletons
 from keras_skeleton import weights
@@ -26,18 +24,6 @@ WHOLE = {
     "hidden_dim": 4,
     "blocks": BLOCKS,
 }
-OFF_DEFAULT = {
-    "input_shape": (2, 9, 9, 8),
-    "skeleton": "ntu",
-    "part": "leg",
-    "bones": "corrected",
-    "hidden_dim": 8,
-    "blocks": {**BLOCKS, "leg": ((1, 1), (2, 2))},
-    "head": "linear",
-    "fusion_weights": (1.0, 2.0, 3.0),
-    "dropout_rate": 0.3,
-    "name": "other",
-}
 
 
 def clips(shape, count=3, seed=0):
@@ -45,6 +31,7 @@ def clips(shape, count=3, seed=0):
     return random.normal(size=(count, *shape)).astype("float32")
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("zeros_at_first")
 def test_published_sizes():
     model = PSUMNet(classes=60)
@@ -64,6 +51,7 @@ def test_published_sizes():
     assert encoder.output_shape == (None, 2, 16, 9, 256)
 
 
+@pytest.mark.once
 def test_parts_of_other_layouts():
     arms = psumnet.part_of("nw_ucla", "hand")
     assert arms.joints == (2, *range(4, 12))
@@ -78,6 +66,7 @@ def test_parts_of_other_layouts():
         assert psumnet.part_of(name, "body").bones == skeleton.edges
 
 
+@pytest.mark.once
 def test_corrected_legs():
     published = psumnet.part_of("ntu", "leg")
     corrected = psumnet.part_of("ntu", "leg", "corrected")
@@ -111,6 +100,7 @@ def test_three_streams_are_fused():
     np.testing.assert_allclose(outputs / scale, expected / scale, atol=1e-5)
 
 
+@pytest.mark.once
 def test_streams_come_from_files_and_must_fit(tmp_path):
     leg = PSUMNet(**LEG, classes=4)
     randomize_network(leg)
@@ -132,29 +122,6 @@ def test_streams_come_from_files_and_must_fit(tmp_path):
         leg.load_streams(body=leg)
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
-        {"classes": 4, "classifier_activation": "softmax"},
-        {"pooling": "max"},
-        {"classes": 4, "part": None, "input_shape": (2, 9, 25, 2)},
-    ],
-)
-def test_saving_keeps_every_argument(extra, tmp_path):
-    arguments = {**OFF_DEFAULT, **extra}
-    model = PSUMNet(**arguments)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(loaded, PSUMNet)
-    assert loaded.get_config() == model.get_config()
-    for name, value in arguments.items():
-        assert model.get_config()[name] == value, name
-    x = clips(arguments["input_shape"])
-    np.testing.assert_array_equal(
-        model.predict_on_batch(x), loaded.predict_on_batch(x)
-    )
-
-
 @pytest.mark.parametrize("arguments", [LEG, WHOLE])
 def test_heads_on_encoders(arguments):
     encoder = PSUMNet(**arguments)
@@ -170,31 +137,7 @@ def test_heads_on_encoders(arguments):
     np.testing.assert_allclose(outputs[1:2] / scale, one / scale, atol=1e-5)
 
 
-def test_gradients_reach_every_variable():
-    keras.utils.set_random_seed(0)
-    model = PSUMNet(**{**LEG, "hidden_dim": 16}, classes=4)
-    randomize_network(model)
-
-    def loss(model, x):
-        # In inference mode, as batch statistics leave biases no gradient.
-        return ops.mean(ops.square(model(x, training=False)[:, 0] - 1))
-
-    _, found = gradients(model, loss, clips(LEG["input_shape"]))
-    assert [path for path, x in found.items() if not np.any(x)] == []
-
-
-def test_fit_learns():
-    keras.utils.set_random_seed(0)
-    x, y = clips(WHOLE["input_shape"], count=4), np.arange(4)
-    model = PSUMNet(**WHOLE, classes=4)
-    model.compile(
-        keras.optimizers.SGD(0.02, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    history = model.fit(x, y, batch_size=4, epochs=8, verbose=0)
-    assert history.history["loss"][-1] < 0.5 * history.history["loss"][0]
-
-
+@pytest.mark.once
 def test_registered_weights_say_where_to_get_them():
     names = ["ntu120_xsub_body", "ntu60_xsub_body"]
     assert weights.names(system="psumnet") == names
@@ -202,6 +145,7 @@ def test_registered_weights_say_where_to_get_them():
         PSUMNet("ntu60_xsub_body")
 
 
+@pytest.mark.once
 def test_preprocess_and_decode():
     x = clips((2, 90, 25, 3))
     assert psumnet.preprocess_input(x).shape[2] == 64
@@ -209,6 +153,7 @@ def test_preprocess_and_decode():
     assert named == [[("stand", 1.0)]]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -244,6 +244,7 @@ def test_lengths_are_those_of_the_data_set(kind, leading, choice):
     np.testing.assert_allclose(np.asarray(clips), expected, atol=1e-6)
 
 
+@pytest.mark.once
 def test_the_end_of_a_clip_with_a_gap_is_seen():
     data = make_gaps()
     (clips,) = data.to_keras(CropResize(15, 1.0), labels=False)
@@ -264,6 +265,7 @@ def test_nothing_moves_into_the_padding(kind):
         assert not clip[:, alone.shape[1] :].any()
 
 
+@pytest.mark.once
 def test_lengths_follow_the_transforms():
     data = make_gaps().select([0])
     transforms = [
@@ -287,6 +289,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda c: c.name)
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_long_clip_takes_no_memory(choice, in_memory, tmp_path):
@@ -313,6 +316,7 @@ def test_a_long_clip_takes_no_memory(choice, in_memory, tmp_path):
     assert raw.shape[2] == frames.shape[1] <= 2 * batch.shape[2]
 
 
+@pytest.mark.once
 def test_chosen_frames_give_what_padded_clips_give():
     data = make_data()
     for choice in CHOICES:

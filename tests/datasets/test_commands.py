@@ -17,6 +17,8 @@ from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import nw_ucla
 
+pytestmark = pytest.mark.once
+
 
 def write_clips(folder, num_clips=20):
     """Files in the form of NW-UCLA; one is broken."""

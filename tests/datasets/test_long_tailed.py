@@ -8,6 +8,8 @@ from keras_skeleton.datasets._long_tailed import find_names
 from keras_skeleton.datasets._long_tailed import long_tailed
 from keras_skeleton.datasets._long_tailed import read_name_list
 
+pytestmark = pytest.mark.once
+
 # Classes, largest class, and the sizes of the lists by imbalance.
 PUBLISHED = {
     "ntu60": (60, 600, {10: 14142, 50: 9150, 100: 7892}),

@@ -7,6 +7,8 @@ from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import overview
 from keras_skeleton.skeletons import Skeleton
 
+pytestmark = pytest.mark.once
+
 ARM = Skeleton("arm", ("shoulder", "elbow", "hand"), ((1, 0), (2, 1)))
 
 

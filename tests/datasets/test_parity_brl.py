@@ -4,6 +4,8 @@ from support import read_fixture
 
 from keras_skeleton.datasets._long_tailed import class_counts
 
+pytestmark = pytest.mark.once
+
 
 def test_class_counts(fixtures_dir):
     paths = sorted(fixtures_dir("brl").glob("class_counts*.npz"))

@@ -9,6 +9,8 @@ from keras_skeleton.datasets import preparation
 from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.skeletons import Skeleton
 
+pytestmark = pytest.mark.once
+
 LEG = Skeleton("leg", ("hip", "knee", "foot"), ((1, 0), (2, 1)))
 
 

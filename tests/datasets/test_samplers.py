@@ -15,6 +15,7 @@ ALL = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ALL)
 def test_an_order_is_a_pure_function(name):
     sampler = ALL[name]
@@ -30,6 +31,7 @@ def test_an_order_is_a_pure_function(name):
     assert np.array_equal(orders[0], other) == is_fixed
 
 
+@pytest.mark.once
 def test_repeated():
     order = samplers.Repeated(3).order(1, 5, LABELS)
     parts = [samplers.Shuffled().order(e, 5, LABELS) for e in (3, 4, 5)]
@@ -39,6 +41,7 @@ def test_repeated():
             samplers.Repeated(times)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("count", "each"), [(None, 5), (1, 1), (9, 9)])
 def test_class_balanced(count, each):
     order = samplers.ClassBalanced(count).order(0, 0, LABELS)
@@ -52,6 +55,7 @@ def test_class_balanced(count, each):
     assert each == 1 or np.any(np.diff(LABELS[order], n=2))
 
 
+@pytest.mark.once
 def test_class_balanced_finds_all_clips_in_time():
     sampler = samplers.ClassBalanced()
     seen = set()
@@ -60,6 +64,7 @@ def test_class_balanced_finds_all_clips_in_time():
     assert len(seen) == len(LABELS)
 
 
+@pytest.mark.once
 def test_class_balanced_refuses():
     with pytest.raises(ValueError, match="1 of 2 clips have no class"):
         samplers.ClassBalanced().order(0, 0, np.array([0, -1]))
@@ -96,6 +101,7 @@ def test_pipelines_follow_the_sampler(kind, drop_remainder):
         np.testing.assert_array_equal(labels, data.labels[order][:size])
 
 
+@pytest.mark.once
 def test_a_clip_shown_again_is_transformed_anew():
     data = make_data()
     crop = CropResize(8, (0.2, 0.6), min_frames=2)
@@ -112,6 +118,7 @@ def test_a_clip_shown_again_is_transformed_anew():
     np.testing.assert_array_equal(batches[2], third)
 
 
+@pytest.mark.once
 def test_shuffle_is_short_for_a_sampler():
     data = make_data()
     crop = CropResize(8, (0.5, 1.0), min_frames=2)
@@ -124,6 +131,7 @@ def test_shuffle_is_short_for_a_sampler():
         np.testing.assert_array_equal(one[1], other[1])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -140,6 +148,7 @@ def test_wrong_samplers(arguments, message):
         make_data().to_keras(**arguments)
 
 
+@pytest.mark.once
 def test_epochs_of_different_size():
     batches = make_data().to_keras(sampler=Fixed([0, 1], [0, 1, 2]))
     batches.set_epoch(1)

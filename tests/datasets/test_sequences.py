@@ -11,6 +11,8 @@ from arms import make_data
 
 from keras_skeleton.datasets import Sequences
 
+pytestmark = pytest.mark.once
+
 
 def test_clips_and_labels():
     data = make_data()

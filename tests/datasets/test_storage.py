@@ -8,6 +8,8 @@ from arms import make_data
 
 from keras_skeleton.datasets import Sequences
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_save_and_load(tmp_path, in_memory):

@@ -4,6 +4,8 @@ import pytest
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import synthetic
 
+pytestmark = pytest.mark.once
+
 # Bones of the figure that have a constant length; the others of the layouts
 # skip a joint.
 RIGID = [(4, 5), (5, 6), (8, 9), (9, 10), (12, 13), (13, 14), (16, 17)]

@@ -143,6 +143,7 @@ def test_evaluate_weights(
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.once
 def test_confusion_picture(weights_path, data_path, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "confusion.png"
@@ -152,6 +153,7 @@ def test_confusion_picture(weights_path, data_path, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.once
 def test_arguments_win_over_the_file(weights_path, data_path):
     other = [CropResize(8, interval=(0.5,))]
     arguments = ("mamp", weights_path, data_path)
@@ -162,6 +164,7 @@ def test_arguments_win_over_the_file(weights_path, data_path):
         evaluation.evaluate_weights(*arguments, protocol="xsub")
 
 
+@pytest.mark.once
 def test_failure_leaves_the_old_file(weights_path, data_path, tmp_path):
     path = tmp_path / "result.json"
     path.write_text("old")
@@ -183,6 +186,7 @@ def registered(weights_path, tmp_path, monkeypatch):
     return "small"
 
 
+@pytest.mark.once
 def test_registered_name(model, registered, data_path, sequences, transforms):
     result = evaluation.evaluate_weights("mamp", registered, data_path)
     scores, labels = expected_scores(model, sequences, transforms)
@@ -192,6 +196,7 @@ def test_registered_name(model, registered, data_path, sequences, transforms):
     )
 
 
+@pytest.mark.once
 def test_card_wins_over_the_file(registered, data_path, monkeypatch):
     path, entry = registry.resolve("mamp", registered)
     card = dataclasses.replace(entry, recipe={"protocol": "xset"})
@@ -200,6 +205,7 @@ def test_card_wins_over_the_file(registered, data_path, monkeypatch):
         evaluation.evaluate_weights("mamp", registered, data_path)
 
 
+@pytest.mark.once
 def test_command(registered, data_path, tmp_path, capsys):
     words = ["evaluate", "mamp", registered, str(data_path)]
     file = tmp_path / "result.json"
@@ -216,6 +222,7 @@ def test_command(registered, data_path, tmp_path, capsys):
     assert "nowhere.zip" in capsys.readouterr().err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("as_file", [False, True])
 def test_command_for_weights_of_ones_own(
     as_file, model, data_path, sequences, transforms, tmp_path
@@ -242,6 +249,7 @@ def test_command_for_weights_of_ones_own(
     assert found == scores.argmax(axis=1).tolist()
 
 
+@pytest.mark.once
 def test_stream_of_a_stream(weights_path, data_path, transforms):
     streams = Streams("nw_ucla", streams="bone")
     with pytest.raises(ValueError, match="`Streams` already"):
@@ -254,6 +262,7 @@ def test_stream_of_a_stream(weights_path, data_path, transforms):
         )
 
 
+@pytest.mark.once
 def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
     path = tmp_path / "weights.safetensors"
     save_weights(model, path)
@@ -267,6 +276,7 @@ def test_weights_that_cannot_be_evaluated(model, tiny, data_path, tmp_path):
         evaluation.evaluate_weights("mamp", tmp_path / "some.npz", data_path)
 
 
+@pytest.mark.once
 def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
     arguments = {"system": "mamp", "weights": weights_path}
     with pytest.raises(FileNotFoundError, match="nowhere.h5"):
@@ -294,6 +304,7 @@ def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
         )
 
 
+@pytest.mark.once
 def test_transforms_as_json(transforms):
     described = serialize_transforms([*transforms, Center(skeleton="nw_ucla")])
     again = deserialize_transforms(json.loads(json.dumps(described)))
@@ -307,6 +318,7 @@ def test_transforms_as_json(transforms):
     assert serialize_transforms(again) == described
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "described, message",
     [

@@ -4,6 +4,8 @@ import pytest
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.evaluation import semi_supervised
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def train():

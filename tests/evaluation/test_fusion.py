@@ -3,6 +3,8 @@ import pytest
 
 from keras_skeleton.evaluation import fuse_scores
 
+pytestmark = pytest.mark.once
+
 SCORES = {
     "joint": np.array([[1.0, 3.0], [0.0, 2.0]]),
     "bone": np.array([[4.0, 0.0], [5.0, 1.0]]),

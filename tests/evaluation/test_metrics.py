@@ -4,6 +4,8 @@ from sklearn import metrics as reference
 
 from keras_skeleton import evaluation
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def outcome():

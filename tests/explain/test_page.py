@@ -9,6 +9,8 @@ from keras_skeleton import drawing
 from keras_skeleton import explain
 from keras_skeleton import skeletons
 
+pytestmark = pytest.mark.once
+
 ATTACK = "</script><script>alert(1)</script> & <b>\u2028"
 
 

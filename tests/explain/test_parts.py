@@ -3,6 +3,8 @@ import pytest
 
 from keras_skeleton import explain
 
+pytestmark = pytest.mark.once
+
 HAND = (2, 4, 5, 6, 7, 8, 9, 10, 11)
 LEG = (0, 12, 13, 14, 15, 16, 17, 18, 19)
 

@@ -209,7 +209,7 @@ def test_divergence():
 def test_divergence_is_a_loss_of_the_layer(virtual):
     layer = convolution(num_virtual_joints=virtual, divergence_weight=0.5)
     layer.build((None, 5, 4, 8))
-    losses = [float(loss) for loss in layer.losses]
+    losses = [float(ops.convert_to_numpy(loss)) for loss in layer.losses]
     # Equal at the beginning.
     assert losses == ([pytest.approx(0.5)] if virtual > 1 else [])
 

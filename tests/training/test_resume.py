@@ -84,7 +84,7 @@ def test_killed_training_ends_with_the_same_weights(tmp_path):
         assert process.stdout.readline() == "step\n"
     time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not (tmp_path / "cut.npz").exists()
 
     process = start(tmp_path, "cut", "cut.npz")

@@ -59,6 +59,7 @@ def test_search(system, tmp_path):
     assert set(trial.hyperparameters.values) == RECIPE | searched
 
 
+@pytest.mark.once
 def test_build_uses_what_was_drawn():
     space = tuning.HyperGCNTraining(
         3,
@@ -100,6 +101,7 @@ def test_build_uses_what_was_drawn():
         assert value == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.once
 def test_other_systems():
     hp = _parameters(adaptive=False, hidden_dim=4)
     model = tuning.CTRGCNTraining(
@@ -118,6 +120,7 @@ def test_other_systems():
     assert model.get_config()["bones"] == "corrected"
 
 
+@pytest.mark.once
 def test_decay_in_steps():
     space = tuning.PSUMNetTraining(
         2,
@@ -142,6 +145,7 @@ def test_decay_in_steps():
     assert float(WarmupSteps(0.1, [])(0)) == pytest.approx(0.1)
 
 
+@pytest.mark.once
 def test_bad_input():
     with pytest.raises(ValueError, match="Unknown in `spaces`: layer_decay"):
         tuning.CTRGCNTraining(2, 10, spaces={"layer_decay": 0.5})

@@ -38,6 +38,7 @@ def random_search(space, folder, **kwargs):
     )
 
 
+@pytest.mark.once
 def test_draw():
     hp = keras_tuner.HyperParameters()
     assert tuning.draw(hp, "fixed", 0.5) == 0.5
@@ -89,6 +90,7 @@ def test_search_fine_tuning(clips, tmp_path):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.once
 def test_build_uses_what_was_drawn(tmp_path):
     encoder = MAMP(**TINY)
     space = tuning.MAMPFineTuning(
@@ -122,6 +124,7 @@ def test_build_uses_what_was_drawn(tmp_path):
         )
 
 
+@pytest.mark.once
 def test_search_pretraining(clips, tmp_path):
     space = tuning.MAMPPretraining(
         steps=2,
@@ -140,6 +143,7 @@ def test_search_pretraining(clips, tmp_path):
         assert 0.75 <= trial.hyperparameters.get("mask_ratio") <= 0.95
 
 
+@pytest.mark.once
 def test_objective_of_pretraining(clips):
     names = [
         tuning.MAMPPretraining(2, **arguments, **TINY).objective.name
@@ -152,6 +156,7 @@ def test_objective_of_pretraining(clips):
     assert names == ["loss", "val_loss", "knn_accuracy"]
 
 
+@pytest.mark.once
 def test_pretraining_takes_fixed_values():
     space = tuning.MAMPPretraining(
         steps=2,
@@ -166,6 +171,7 @@ def test_pretraining_takes_fixed_values():
     assert config["target"] == "joints"
 
 
+@pytest.mark.once
 def test_bad_input():
     with pytest.raises(ValueError, match="Unknown in `spaces`: rate"):
         tuning.MAMPFineTuning(2, 10, spaces={"rate": 1})
@@ -178,6 +184,7 @@ def test_bad_input():
         tuning.MAMPFineTuning(2, 10, weights="ntu60", encoder=MAMP)
 
 
+@pytest.mark.once
 def test_without_keras_tuner(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_tuner", None)
     for name in ("hypermodels", "mamp"):

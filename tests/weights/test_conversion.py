@@ -9,6 +9,8 @@ from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
 from keras_skeleton.weights import resize_temporal_embedding
 
+pytestmark = pytest.mark.once
+
 
 def values(model):
     return {v.path: keras.ops.convert_to_numpy(v.value) for v in model.weights}

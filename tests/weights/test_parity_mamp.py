@@ -1,11 +1,14 @@
 """Published names and shapes, and resized embeddings, of maoyunyao/MAMP."""
 
-import json
 import re
 
 import keras
 import numpy as np
+import pytest
+from support import assert_close
+from support import cases
 from support import chain_skeleton
+from support import documents
 
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
@@ -13,6 +16,8 @@ from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
 from keras_skeleton.weights import resize_temporal_embedding
 from keras_skeleton.weights.conversion import variables_of
+
+pytestmark = pytest.mark.once
 
 
 def build(config, tensors):
@@ -51,19 +56,18 @@ def architecture(shapes):
 
 
 def test_manifests(fixtures_dir):
-    paths = sorted(fixtures_dir("mamp").glob("mamp_*.manifest.json"))
-    assert paths
     seen = {}
-    for path in paths:
-        manifest = json.loads(path.read_text())
+    for name, manifest in documents(
+        fixtures_dir("mamp"), "mamp_*.manifest.json"
+    ):
         shapes = manifest["tensors"]
         key = architecture(shapes)
         if key in seen:
             # The same tensors were checked under another name.
-            assert manifest["num_params"] == seen[key], path.name
+            assert manifest["num_params"] == seen[key], name
             continue
         seen[key] = manifest["num_params"]
-        check(path.name, manifest["config"], shapes, manifest["num_params"])
+        check(name, manifest["config"], shapes, manifest["num_params"])
         keras.backend.clear_session()
 
 
@@ -104,23 +108,14 @@ def assert_same_values(loaded, tensor):
 
 
 def test_resized_temporal_embedding(fixtures_dir):
-    paths = sorted(fixtures_dir("mamp").glob("mamp_droppath_tempembed*.npz"))
-    assert paths
-    for path in paths:
-        arrays = np.load(path)
-        cases = [n for n in arrays if n.startswith("out/temp_embed_")]
-        assert cases, path.name
-        for case in cases:
-            old, new = map(int, re.findall(r"\d+", case))
-            given = arrays[case.replace("out/", "in/")]
+    for name, _, arrays in cases(
+        fixtures_dir("mamp"), "mamp_droppath_tempembed*.npz"
+    ):
+        keys = [key for key in arrays if key.startswith("out/temp_embed_")]
+        assert keys, name
+        for key in keys:
+            old, new = map(int, re.findall(r"\d+", key))
+            given = arrays[key.replace("out/", "in/")]
             assert given.shape[1] == old
             resized = resize_temporal_embedding(given, new)
-            expected = arrays[case]
-            assert resized.shape == expected.shape
-            np.testing.assert_allclose(
-                resized,
-                expected,
-                rtol=0,
-                atol=1e-5 * np.abs(expected).max(),
-                err_msg=f"{path.name} {case}",
-            )
+            assert_close(resized, arrays[key], f"{name}: {key}")

@@ -10,6 +10,8 @@ from safetensors.numpy import save_file
 
 from keras_skeleton.weights import read_tensors
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def torch():

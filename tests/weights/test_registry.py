@@ -18,6 +18,8 @@ from keras_skeleton.weights import cards
 from keras_skeleton.weights import loading
 from keras_skeleton.weights import mamp
 
+pytestmark = pytest.mark.once
+
 
 def values(model):
     return {v.path: keras.ops.convert_to_numpy(v.value) for v in model.weights}

@@ -89,6 +89,7 @@ def public_transforms():
     } - {SkeletonTransform, FrameChoice}
 
 
+@pytest.mark.once
 def test_every_transform_is_tested():
     assert {each.__name__ for each in public_transforms()} == set(ARGUMENTS)
 
@@ -122,6 +123,7 @@ def run(twin, clips, draws, lengths):
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_each_clip_alone(name, arguments, training):
@@ -159,6 +161,7 @@ CHOOSERS = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("name", "arguments"), CHOOSERS)
 def test_frames_are_chosen_without_the_clips(name, arguments, training):
@@ -176,6 +179,7 @@ def test_frames_are_chosen_without_the_clips(name, arguments, training):
     assert set(lengths) == {found.shape[2]}
 
 
+@pytest.mark.once
 def test_choosers_are_those_that_take_frames():
     assert {name for name, _ in CHOOSERS} == {
         *("CropResize", "PadTo", "RandomFrames", "RandomSegmentFrames"),
@@ -183,6 +187,7 @@ def test_choosers_are_those_that_take_frames():
     }
 
 
+@pytest.mark.once
 def test_lengths_are_found_only_where_none_are_passed():
     clips = np.arange(1, 11, dtype="float32").reshape(1, 1, 10, 1, 1)
     # Nobody is found in frames 3 to 5 and in the last two.
@@ -214,6 +219,7 @@ def test_lengths_on_tensors_in_a_model_and_in_tf_data():
     assert_close(found.numpy(), expected, "tf.data")
 
 
+@pytest.mark.once
 def test_lengths_beyond_the_clips_show_no_other_person():
     clips = np.ones((2, 2, 4, 1, 1), "float32")
     clips[:, 1] = 5
@@ -222,6 +228,7 @@ def test_lengths_beyond_the_clips_show_no_other_person():
     assert np.all(found[:, 0] == 1) and np.all(found[:, 1] == 5)
 
 
+@pytest.mark.once
 def test_lengths_after_a_transform():
     clips = make_batch()
     normalize = augmentation.PreNormalize3D(0, shoulders=(2, 3)).twin("numpy")
