@@ -134,9 +134,9 @@ def test_features_of_each_epoch(encoder):
     seen = []
 
     class Crop(CropResize):
-        def transform(self, clips, draws):
+        def of_chosen(self, clips, frames, draws, lengths):
             seen.append(np.array(draws))
-            return super().transform(clips, draws)
+            return super().of_chosen(clips, frames, draws, lengths)
 
     crop = Crop(8, interval=(0.5, 1.0), min_frames=4)
     batches = sequences.to_keras([crop], batch_size=6)
