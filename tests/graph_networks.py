@@ -88,7 +88,7 @@ def block_details(block, x):
     convolution, temporal = block.graph_convolution, block.temporal_convolution
     details = {}
     joints = x.shape[2]
-    topologies = ops.unstack(convolution.topologies(x), axis=1)
+    topologies = ops.unstack(convolution.topology(x), axis=1)
     for s, values in enumerate(convolution.values):
         details[f"gcn1.convs.{s}"] = ops.einsum(
             "bcuv,btvc->bctu", topologies[s], values(x)

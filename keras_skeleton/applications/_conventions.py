@@ -6,77 +6,99 @@ from keras_skeleton.datasets import formats
 from keras_skeleton.layers import augmentation
 
 
-def preprocess_input(system, clips, weights=None, num_frames=64):
-    """Brings clips of any length to the form that a model takes.
+def conventions(system, num_frames):
+    """The two functions that every module of a system offers.
 
     Args:
         system: Name of the system.
-        clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        weights: Name of registered weights of the system: what their card
-            names is done, without chance. By default, the published
-            evaluation on NTU RGB+D is: the middle 95 % of the valid frames,
-            resized in time by linear interpolation.
-        num_frames: Frames of the result, without `weights`.
+        num_frames: Frames of a clip in the published evaluation.
 
     Returns:
-        Tensor `(N, M, T', V', C')`.
-
-    Raises:
-        ValueError: If there are no such weights, or the clips have other
-            joints or coordinates than these were trained on.
+        The functions `preprocess_input` and `decode_predictions`.
     """
-    if weights is None:
-        transforms = [augmentation.CropResize(num_frames, interval=(0.95,))]
-    else:
-        from keras_skeleton.weights import registry
 
-        recipe = registry.get(system, weights).recipe
-        if not recipe:
+    def preprocess_input(clips, weights=None, lengths=None):
+        """Brings clips of any length to the form that a model takes.
+
+        Args:
+            clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
+            weights: Name of registered weights of the system: all transforms
+                that their card names are done, without chance, the stream
+                included. By default, the published evaluation on NTU RGB+D
+                is: the middle 95 % of the valid frames, resized in time by
+                linear interpolation; coordinates stay as they are.
+            lengths: Frames of each clip, `(N,)`. By default, up to the last
+                that is not all zero.
+
+        Returns:
+            Tensor `(N, M, T', V', C')`.
+
+        Raises:
+            ValueError: If there are no such weights, or the clips have other
+                joints or coordinates than these were trained on.
+        """
+        for transform in _transforms(system, weights, num_frames):
+            after = lengths
+            if lengths is not None:
+                after = transform.new_lengths(clips, None, lengths)
+            clips = transform(clips, lengths=lengths, training=False)
+            lengths = after
+        return clips
+
+    def decode_predictions(predictions, class_names, top=5):
+        """Turns rows of class scores into named classes.
+
+        Args:
+            predictions: Array `(N, classes)` of logits or probabilities.
+            class_names: Names of the classes, in label order; or the name of
+                registered weights of the system, or of a data set (a key of
+                `datasets.formats.FORMATS`).
+            top: How many classes to return for each row.
+
+        Returns:
+            For each row a list of `(class name, score)`, best first.
+
+        Raises:
+            ValueError: If there are not as many names as columns.
+
+        Example:
+
+        >>> names = ["sit down", "stand up"]
+        >>> decode_predictions([[0.1, 2.0]], names, top=1)
+        [[('stand up', 2.0)]]
+        """
+        names = class_names
+        if isinstance(names, str):
+            names = _names_of(system, names)
+        scores = np.asarray(predictions, dtype="float32")
+        if scores.ndim != 2 or scores.shape[1] != len(names):
             raise ValueError(
-                f"The card of the weights {weights!r} of {system} does not "
-                "say what to do with clips."
+                "`predictions` must have one row per clip and one column per "
+                f"class name. Received predictions of shape {scores.shape} "
+                f"and {len(names)} class names: pass the names of the data "
+                "set that the model was trained on."
             )
-        transforms = augmentation.deserialize_transforms(recipe["transforms"])
-    for transform in transforms:
-        clips = transform(clips, training=False)
-    return clips
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+        return [
+            [(names[i], float(row[i])) for i in order]
+            for row, order in zip(scores, best, strict=True)
+        ]
+
+    return preprocess_input, decode_predictions
 
 
-def decode_predictions(system, predictions, class_names, top=5):
-    """Turns rows of class scores into named classes.
+def _transforms(system, weights, num_frames):
+    if weights is None:
+        return [augmentation.CropResize(num_frames, interval=(0.95,))]
+    from keras_skeleton.weights import registry
 
-    Args:
-        system: Name of the system.
-        predictions: Array `(N, classes)` of logits or probabilities.
-        class_names: Names of the classes, in label order; or the name of
-            registered weights of the system, or of a data set (a key of
-            `datasets.formats.FORMATS`).
-        top: How many classes to return for each row.
-
-    Returns:
-        For each row a list of `(class name, score)`, best first.
-
-    Example:
-
-    >>> names = ["sit down", "stand up"]
-    >>> decode_predictions("mamp", [[0.1, 2.0]], names, top=1)
-    [[('stand up', 2.0)]]
-    """
-    if isinstance(class_names, str):
-        class_names = _names_of(system, class_names)
-    scores = np.asarray(predictions, dtype="float32")
-    if scores.ndim != 2 or scores.shape[1] != len(class_names):
+    recipe = registry.get(system, weights).recipe
+    if not recipe:
         raise ValueError(
-            "`predictions` must have one row per clip and one column per "
-            f"class name. Received predictions of shape {scores.shape} and "
-            f"{len(class_names)} class names: pass the names of the data set "
-            "that the model was trained on."
+            f"The card of the weights {weights!r} of {system} does not say "
+            "what to do with clips."
         )
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-    return [
-        [(class_names[i], float(row[i])) for i in order]
-        for row, order in zip(scores, best, strict=True)
-    ]
+    return augmentation.deserialize_transforms(recipe["transforms"])
 
 
 def _names_of(system, name):

@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
 
 # Width of each block in multiples of `hidden_dim`, and its stride. Blocks come
@@ -362,26 +362,4 @@ def _blocks(settings, skeleton, dtype):
         )
 
 
-def preprocess_input(clips, weights=None):
-    """Brings clips of any length to the form the model was trained on.
-
-    Without `weights`, that of the published evaluation on NTU RGB+D: the
-    middle 95 % of the valid frames, resized to 64 by linear interpolation.
-    The stream (joints about the spine, bones, motion) is made afterwards.
-
-    Args:
-        clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        weights: Name of registered weights, to do what their card names: all
-            transforms, the stream included.
-
-    Returns:
-        Tensor `(N, M, T', V', C')`.
-    """
-    return _conventions.preprocess_input("hypergcn", clips, weights, 64)
-
-
-def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_conventions.decode_predictions`."""
-    return _conventions.decode_predictions(
-        "hypergcn", predictions, class_names, top
-    )
+preprocess_input, decode_predictions = conventions("hypergcn", num_frames=64)

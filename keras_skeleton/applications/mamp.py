@@ -5,10 +5,10 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.training import MaskedPrediction
 
 
@@ -478,26 +478,4 @@ class MAMPPretext(InputCheck, MaskedPrediction):
         return cls(**config)
 
 
-def preprocess_input(clips, weights=None):
-    """Brings clips of any length to the form the model was trained on.
-
-    Without `weights`, that of the published evaluation on NTU RGB+D: the
-    middle 95 % of the valid frames, resized to 120 by linear interpolation.
-    Coordinates stay as they are.
-
-    Args:
-        clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        weights: Name of registered weights, to do what their card names: all
-            transforms, the stream included.
-
-    Returns:
-        Tensor `(N, M, T', V', C')`.
-    """
-    return _conventions.preprocess_input("mamp", clips, weights, 120)
-
-
-def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_conventions.decode_predictions`."""
-    return _conventions.decode_predictions(
-        "mamp", predictions, class_names, top
-    )
+preprocess_input, decode_predictions = conventions("mamp", num_frames=120)

@@ -5,10 +5,10 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_shape
 from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.augmentation import BodyPart
 from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
@@ -278,6 +278,25 @@ class PSUMNet(Application):
             )
         return "" if self.settings["part"] else f"{part}_"
 
+    def joints_of(self, layer="features"):
+        """The joints of the skeleton that those of a layer are.
+
+        Args:
+            layer: Name of a layer. The three networks see parts of the body;
+                their joints follow one another in the layer `features`.
+
+        Returns:
+            Tuple of joint indices.
+        """
+        parts = _parts(self.settings, self.skeleton)
+        for part, chosen in parts.items():
+            prefix = self.prefix(part)
+            if prefix and layer.startswith(prefix):
+                return chosen.joints
+        if len(parts) > 1 and layer != "features":
+            return tuple(range(self.skeleton.num_joints))
+        return sum((chosen.joints for chosen in parts.values()), start=())
+
     def load_streams(self, **streams):
         """Loads trained networks of parts into the three together.
 
@@ -450,26 +469,4 @@ def _part_features(clips, settings, part, chosen, dtype, prefix=""):
     )
 
 
-def preprocess_input(clips, weights=None):
-    """Brings clips of any length to the form the model was trained on.
-
-    Without `weights`, that of the published evaluation on NTU RGB+D: the
-    middle 95 % of the valid frames, resized to 64 by linear interpolation.
-    The result is what the three networks together take.
-
-    Args:
-        clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
-        weights: Name of registered weights, to do what their card names: all
-            transforms, the stream included.
-
-    Returns:
-        Tensor `(N, M, T', V', C')`.
-    """
-    return _conventions.preprocess_input("psumnet", clips, weights, 64)
-
-
-def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_conventions.decode_predictions`."""
-    return _conventions.decode_predictions(
-        "psumnet", predictions, class_names, top
-    )
+preprocess_input, decode_predictions = conventions("psumnet", num_frames=64)

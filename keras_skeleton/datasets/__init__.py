@@ -33,6 +33,7 @@ _OWN = (
     "overview",
     "preparation",
     "readers",
+    "samplers",
     "sequences",
     "synthetic",
 )

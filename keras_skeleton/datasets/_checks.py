@@ -3,16 +3,50 @@
 import numpy as np
 
 
-def check_axes(frames, skeleton, num_axes, axes):
-    """Raises a `ValueError` where `frames` do not have the named axes."""
-    joints = skeleton.num_joints
-    shape = tuple(getattr(frames, "shape", np.shape(frames)))
-    if len(shape) != num_axes or shape[-2] != joints:
+def check_counts(name, counts, num_clips=None):
+    """Returns one whole number from 1 up for each clip, as int64."""
+    received = np.asarray(counts)
+    counts = received.astype("int64")
+    if (
+        counts.ndim != 1
+        or num_clips not in (None, len(counts))
+        or np.any(counts != received)
+        or np.any(counts < 1)
+    ):
+        clips = "each clip" if num_clips is None else f"{num_clips} clips"
         raise ValueError(
-            f"`frames` must have the axes {axes} and the {joints} joints "
-            f"of the skeleton {skeleton.name!r}. Received frames of "
-            f"shape {shape}."
+            f"`{name}` must hold one whole number from 1 up for {clips}. "
+            f"Received shape {received.shape}, smallest number "
+            f"{received.min(initial=1)}."
         )
+    return counts
+
+
+def check_bodies(bodies, skeleton, counts):
+    """Raises a `ValueError` where the bodies are not those of the clips."""
+    joints = skeleton.num_joints
+    shape = tuple(getattr(bodies, "shape", np.shape(bodies)))
+    if len(shape) != 3 or shape[1] != joints:
+        raise ValueError(
+            "`bodies` must have the axes (bodies, joints, coordinates) and "
+            f"the {joints} joints of the skeleton {skeleton.name!r}. "
+            f"Received bodies of shape {shape}."
+        )
+    if counts.sum() != shape[0]:
+        raise ValueError(
+            f"`lengths` and `persons` ask for {counts.sum()} bodies, but "
+            f"`bodies` holds {shape[0]}."
+        )
+
+
+def check_entries(num_clips, entries):
+    """Raises a `ValueError` where a list is not as long as that of clips."""
+    for what, values in entries.items():
+        if len(values) != num_clips:
+            raise ValueError(
+                f"There are {num_clips} clips but {len(values)} entries of "
+                f"{what!r}."
+            )
 
 
 def check_coordinates(names, number):

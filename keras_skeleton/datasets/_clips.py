@@ -1,9 +1,12 @@
 """Checking and joining single clips."""
 
 import collections
+import hashlib
 import warnings
 
 import numpy as np
+
+from keras_skeleton.datasets import _checks
 
 
 def find_faults(clips, skeleton):
@@ -90,11 +93,25 @@ def _axis_fault(shape, skeleton):
 
 
 def _with_persons(clip):
-    """Brings a clip into the order of the store, without absent persons."""
+    """Gives a clip the axis of persons, without those absent at its end."""
     clip = np.asarray(clip, "float32")
-    clip = clip[:, None] if clip.ndim == 3 else clip.swapaxes(0, 1)
-    present = np.flatnonzero(clip.any(axis=(0, 2, 3)))
-    return clip[:, : present.max(initial=0) + 1]
+    clip = clip[None] if clip.ndim == 3 else clip
+    present = np.flatnonzero(clip.any(axis=(1, 2, 3)))
+    return clip[: present.max(initial=0) + 1]
+
+
+def digest(clip):
+    """Bytes that are the same for clips `(P, T, V, C)` that are the same.
+
+    Places kept for absent persons do not count.
+    """
+    # Adding zero turns -0.0, equal but of other bytes, into 0.0.
+    clip = clip + np.float32(0)
+    present = np.flatnonzero(clip.any(axis=(1, 2, 3)))
+    clip = clip[: present.max(initial=-1) + 1]
+    found = hashlib.blake2b(str(clip.shape).encode(), digest_size=16)
+    found.update(np.ascontiguousarray(clip))
+    return found.digest()
 
 
 def join(clips, num_joints):
@@ -106,7 +123,7 @@ def join(clips, num_joints):
         num_joints: `V`, for a list of no clips.
 
     Returns:
-        Dictionary of the arguments `frames`, `offsets`, `persons` and
+        Dictionary of the arguments `bodies`, `lengths`, `persons` and
         `num_persons` of `Sequences`. Persons who appear in no frame of a
         clip are left out if no later one does.
     """
@@ -119,8 +136,8 @@ def join(clips, num_joints):
         )
     for index, clip in enumerate(clips):
         clips[index] = _with_persons(clip)
-    lengths = np.array([len(clip) for clip in clips], "int64")
-    persons = np.array([clip.shape[1] for clip in clips], "int64")
+    lengths = np.array([clip.shape[1] for clip in clips], "int64")
+    persons = np.array([len(clip) for clip in clips], "int64")
     starts = np.cumsum(lengths * persons) - lengths * persons
     num_bodies = int((lengths * persons).sum())
     bodies = np.empty((num_bodies, num_joints, *coordinates), "float32")
@@ -129,8 +146,8 @@ def join(clips, num_joints):
         rows = clip.reshape(-1, *bodies.shape[1:])
         bodies[start : start + len(rows)] = rows
     return {
-        "frames": bodies,
-        "offsets": np.concatenate([[0], np.cumsum(lengths)]),
+        "bodies": bodies,
+        "lengths": lengths,
         "persons": persons,
         "num_persons": max((s[0] for s in shapes if len(s) == 4), default=1),
     }
@@ -171,12 +188,12 @@ def renumber(splits, kept, num_clips):
     for protocol, parts in splits.items():
         renumbered[protocol] = {}
         for part, indices in parts.items():
-            outside = set(map(int, indices)) - set(range(num_clips))
-            if outside:
+            try:
+                indices = _checks.check_indices(indices, num_clips)
+            except ValueError as error:
                 raise ValueError(
-                    f"The {part!r} indices of {protocol!r} name clip "
-                    f"{min(outside)}; there are {num_clips} clips."
-                )
-            found = [place[i] for i in map(int, indices) if i in place]
+                    f"The {part!r} indices of {protocol!r}: {error}"
+                ) from error
+            found = [place[i] for i in indices.tolist() if i in place]
             renumbered[protocol][part] = found
     return renumbered

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import warnings
 
 import h5py
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from keras_skeleton import skeletons
 
 FORMAT = "keras_skeleton sequences"
-VERSION = 1
+# 1: the bodies of a clip frame after frame, in a frame person after person.
+# 2: person after person.
+VERSION = 2
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
 
 
@@ -38,8 +41,44 @@ class Blocks:
         first = self.ends[block] - len(self.arrays[block])
         return self.arrays[block][start - first : stop - first]
 
-    def reshape(self, *shape):
-        return np.concatenate(self.arrays).reshape(*shape)
+    def __array__(self, dtype=None, copy=None):
+        return np.concatenate([np.asarray(array) for array in self.arrays])
+
+
+class FrameMajor:
+    """The bodies of a file of version 1 in the order of today.
+
+    Supports slices that lie within one clip, which is read whole.
+    """
+
+    dtype = np.dtype("float32")
+
+    def __init__(self, bodies, lengths, persons):
+        self.bodies = bodies
+        self.lengths, self.persons = lengths, persons
+        self.ends = np.cumsum(lengths * persons)
+        self.shape = bodies.shape
+
+    def __len__(self):
+        return len(self.bodies)
+
+    def __getitem__(self, rows):
+        start, stop, _ = rows.indices(len(self))
+        clip = int(np.searchsorted(self.ends, start, "right"))
+        length, persons = self.lengths[clip], self.persons[clip]
+        first = self.ends[clip] - length * persons
+        bodies = np.asarray(self.bodies[first : self.ends[clip]])
+        bodies = bodies.reshape(length, persons, *self.shape[1:])
+        bodies = bodies.swapaxes(0, 1).reshape(-1, *self.shape[1:])
+        return bodies[start - first : stop - first]
+
+    def __array__(self, dtype=None, copy=None):
+        bodies = np.empty(self.shape, self.dtype)
+        for stop, size in zip(
+            self.ends, self.lengths * self.persons, strict=True
+        ):
+            bodies[stop - size : stop] = self[stop - size : stop]
+        return bodies
 
 
 def save(sequences, path):
@@ -64,7 +103,7 @@ def _write(sequences, file):
         rows = sequences.clip(index).reshape(-1, *rest)
         bodies[start : start + len(rows)] = rows
         start += len(rows)
-    file["offsets"] = sequences.offsets
+    file["lengths"] = sequences.lengths
     file["persons"] = sequences.persons
     file["labels"] = sequences.labels
     for name, values in sequences.metadata.items():
@@ -126,14 +165,20 @@ def find_shards(path):
 
 def load(path, in_memory):
     """Reads the arguments of a `Sequences`, see `Sequences.load`."""
-    if isinstance(path, str | os.PathLike):
-        path = os.fspath(path)
-        if os.path.isfile(path):
-            return _load(path, in_memory)
-        paths = find_shards(path)
-    else:
+    if not isinstance(path, str | os.PathLike):
         paths = [os.fspath(each) for each in path]
-    return _join([_load(each, in_memory) for each in paths], paths[0])
+    elif os.path.isfile(path):
+        paths = [os.fspath(path)]
+    else:
+        paths = find_shards(os.fspath(path))
+    files = [_load(each, in_memory) for each in paths]
+    if old := [p for p, f in zip(paths, files, strict=True) if f.pop("is_old")]:
+        warnings.warn(
+            f"{old[0]!r} is of an old form, which is slower to read. Write it "
+            "anew: Sequences.load(path).save(path).",
+            stacklevel=3,
+        )
+    return files[0] if len(files) == 1 else _join(files, paths[0])
 
 
 def _load(path, in_memory):
@@ -160,21 +205,28 @@ def _load(path, in_memory):
 
 def _read(file, path, in_memory):
     arguments = json.loads(file["description"][()])
-    frames = file["bodies"]
-    if in_memory or not frames.size:
-        frames = frames[:]
+    is_old = file.attrs["version"] == 1
+    lengths = np.diff(file["offsets"][:]) if is_old else file["lengths"][:]
+    persons = file["persons"][:]
+    bodies = file["bodies"]
+    if in_memory or not bodies.size:
+        bodies = bodies[:]
     else:
-        frames = np.memmap(
-            path, frames.dtype, "r", frames.id.get_offset(), frames.shape
+        bodies = np.memmap(
+            path, bodies.dtype, "r", bodies.id.get_offset(), bodies.shape
         )
+    if is_old:
+        bodies = FrameMajor(bodies, lengths, persons)
+        bodies = np.asarray(bodies) if in_memory else bodies
     metadata = {}
     for name, values in file.get("metadata", {}).items():
         is_text = h5py.check_string_dtype(values.dtype) is not None
         metadata[name] = values.asstr()[:].astype(str) if is_text else values[:]
     return {
-        "frames": frames,
-        "offsets": file["offsets"][:],
-        "persons": file["persons"][:],
+        "bodies": bodies,
+        "lengths": lengths,
+        "persons": persons,
+        "is_old": is_old,
         "labels": file["labels"][:],
         "metadata": metadata,
         "splits": {
@@ -202,10 +254,8 @@ def _join(files, path):
                 of_protocol = splits.setdefault(protocol, {})
                 of_protocol.setdefault(part, []).append(indices + start)
     return {
-        "frames": Blocks([each["frames"] for each in filled]),
-        "offsets": np.cumsum(
-            join([[0], *(np.diff(each["offsets"]) for each in filled)])
-        ).astype("int64"),
+        "bodies": Blocks([each["bodies"] for each in filled]),
+        "lengths": join(each["lengths"] for each in filled),
         "persons": join(each["persons"] for each in filled),
         "num_persons": max(each["num_persons"] for each in filled),
         "labels": join(each["labels"] for each in filled),

@@ -6,6 +6,8 @@ import math
 import keras
 import numpy as np
 
+from keras_skeleton.datasets import samplers
+
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
 PIECE_BYTES = 1 << 19
@@ -15,7 +17,8 @@ class EpochPlan:
     """What is in each batch of each epoch, and how it is prepared.
 
     The order of the clips and the random draws of the transforms are a pure
-    function of the seed and the epoch.
+    function of the seed and the epoch. If the first transform chooses
+    frames, only those are read.
 
     Args:
         sequences: The `Sequences`.
@@ -28,6 +31,7 @@ class EpochPlan:
         transforms=(),
         batch_size=32,
         shuffle=False,
+        sampler=None,
         seed=0,
         labels=True,
         drop_remainder=False,
@@ -36,7 +40,6 @@ class EpochPlan:
         self.sequences = sequences
         self.transforms = _check_transforms(transforms)
         self.batch_size = _check_count("batch_size", batch_size, 1)
-        self.shuffle = bool(shuffle)
         self.seed = _check_count("seed", seed, 0)
         self.labels = bool(labels)
         self.drop_remainder = bool(drop_remainder)
@@ -47,23 +50,44 @@ class EpochPlan:
                 "Some clips have no label. Pass labels=False for batches of "
                 "clips alone."
             )
+        self.sampler = _check_sampler(sampler, shuffle)
+        self.epoch_size = len(self._order(0))
         self.shard = self._check_shard(shard)
         self.num_draws = sum(each.num_draws for each in self.transforms)
         self.longest = int(sequences.lengths.max())
-        if drop_remainder and len(sequences) < self.batch_size:
+        if drop_remainder and self.epoch_size < self.batch_size:
             raise ValueError(
-                f"{len(sequences)} clips fill no batch of {self.batch_size}, "
+                f"{self.epoch_size} clips fill no batch of {self.batch_size}, "
                 "and drop_remainder=True leaves out incomplete ones."
             )
-        persons, joints, coordinates = sequences.frame_shape
-        self.has_fixed_length = True
+        self._on_numpy = [each.twin("numpy") for each in self.transforms]
+        self._set_shapes()
+
+    def _set_shapes(self):
+        """Finds what is known of the shapes before and after transforms."""
+        persons, joints, coordinates = self.sequences.frame_shape
+        length = None
         shape = self._output_shape((None, persons, None, joints, coordinates))
         if shape[2] is None:
-            self.has_fixed_length = False
+            length = self.longest
             shape = self._output_shape(
-                (None, persons, self.longest, joints, coordinates)
+                (None, persons, length, joints, coordinates)
             )
         self.batch_shape = shape
+        self.has_fixed_length = length is None
+        self.num_chosen = 0
+        if self.chooses_frames:
+            draws = np.zeros((1, self.num_draws), "float32")
+            length = self._chosen_frames(np.ones(1, "int32"), draws).shape[1]
+            self.num_chosen = length
+        self.raw_shape = (None, persons, length, joints, coordinates)
+
+    @property
+    def chooses_frames(self):
+        """Whether the first transform tells which frames are to be read."""
+        return bool(self._on_numpy) and hasattr(
+            self._on_numpy[0], "choose_frames"
+        )
 
     def _check_shard(self, shard):
         if shard is None:
@@ -81,7 +105,7 @@ class EpochPlan:
                 f"multiple of their number. Received: batch_size="
                 f"{self.batch_size}, shard={shard}"
             )
-        rest = len(self.sequences) % self.batch_size
+        rest = self.epoch_size % self.batch_size
         if 0 < rest < count and not self.drop_remainder:
             raise ValueError(
                 f"The last of the batches of {self.batch_size} has only "
@@ -94,7 +118,7 @@ class EpochPlan:
         """Returns the places in the epoch's order that a batch takes."""
         shard, count = self.shard
         start = index * self.batch_size
-        stop = min(start + self.batch_size, len(self.sequences))
+        stop = min(start + self.batch_size, self.epoch_size)
         return slice(start + shard, stop, count)
 
     def _output_shape(self, shape):
@@ -104,23 +128,51 @@ class EpochPlan:
 
     @property
     def num_batches(self):
-        full, rest = divmod(len(self.sequences), self.batch_size)
+        full, rest = divmod(self.epoch_size, self.batch_size)
         return full + bool(rest and not self.drop_remainder)
+
+    def _order(self, epoch):
+        num_clips = len(self.sequences)
+        order = self.sampler.order(epoch, self.seed, self.sequences.labels)
+        order = np.asarray(order)
+        if (
+            order.ndim != 1
+            or not order.size
+            or order.dtype.kind not in "iu"
+            or order.min() < 0
+            or order.max() >= num_clips
+        ):
+            raise ValueError(
+                "A sampler's `order` must be an array of clip numbers from 0 "
+                f"to {num_clips - 1}. {type(self.sampler).__name__} returned "
+                f"{order!r}."
+            )
+        return order.astype("int64")
 
     def epoch_plan(self, epoch):
         """Returns the clips of an epoch in order, and the draws of each.
 
         Returns:
-            int64 array `(num_clips,)` and float32 array
-            `(num_clips, num_draws)` of numbers in [0, 1).
+            int64 array `(epoch_size,)` and float32 array
+            `(epoch_size, num_draws)` of numbers in [0, 1).
         """
+        order = self._order(int(epoch))
+        if len(order) != self.epoch_size:
+            raise ValueError(
+                "A sampler must give as many clips in every epoch. "
+                f"{type(self.sampler).__name__} gave {self.epoch_size} in "
+                f"epoch 0 and {len(order)} in epoch {epoch}."
+            )
         generator = np.random.default_rng([self.seed, int(epoch)])
-        num_clips = len(self.sequences)
-        order = generator.permutation(num_clips)
-        draws = generator.random((num_clips, self.num_draws), "float32")
-        if not self.shuffle:
-            order = np.arange(num_clips)
-        return order.astype("int64"), draws[order]
+        # `Shuffled` has used these numbers.
+        generator.permutation(len(self.sequences))
+        shape = (len(self.sequences), self.num_draws)
+        draws = generator.random(shape, "float32")[order]
+        is_repeat = np.ones(self.epoch_size, bool)
+        is_repeat[np.unique(order, return_index=True)[1]] = False
+        shape = (int(is_repeat.sum()), self.num_draws)
+        draws[is_repeat] = generator.random(shape, "float32")
+        return order, draws
 
     def pieces(self, num_clips):
         """Yields the bounds of groups of clips that stay in fast memory."""
@@ -128,25 +180,54 @@ class EpochPlan:
         for start in range(0, num_clips, size):
             yield start, min(start + size, num_clips)
 
-    def read(self, indices):
-        """Returns raw clips, padded."""
-        length = self.longest
-        if self.has_fixed_length:
-            length = int(self.sequences.lengths[indices].max())
-        return self.sequences.padded(indices, length)
+    def read(self, indices, draws):
+        """Returns raw clips, padded, or their chosen frames; and lengths.
+
+        Returns:
+            float32 array `(N, M, T, V, C)`; int32 array `(N, T)` of the
+            numbers of the frames, or `(N, 0)` if they were not chosen; int32
+            array `(N,)`, the frames that each clip has in the data set.
+        """
+        lengths = self.sequences.lengths[indices].astype("int32")
+        if self.chooses_frames:
+            frames = self._chosen_frames(lengths, draws)
+            return self.sequences.take_frames(indices, frames), frames, lengths
+        length = int(lengths.max()) if self.has_fixed_length else self.longest
+        frames = np.zeros((len(indices), 0), "int32")
+        return self.sequences.padded(indices, length), frames, lengths
+
+    def _chosen_frames(self, lengths, draws):
+        first = self._on_numpy[0]
+        draws = draws[:, : first.num_draws] if first.num_draws else None
+        frames = first.choose_frames(lengths, draws, self.longest)
+        return frames.astype("int32")
 
     def read_labels(self, indices):
         """Returns int32 labels."""
         return self.sequences.labels[indices].astype("int32")
 
-    def transform(self, clips, draws, functions):
-        """Applies each function with its transform's columns of the draws."""
+    def transform(self, clips, frames, lengths, draws, transforms=None):
+        """Applies each transform with its columns of the draws.
+
+        Args:
+            clips: What `read` returned, also for `frames` and `lengths`.
+            frames: int32 `(N, T)`.
+            lengths: int32 `(N,)`.
+            draws: float32 `(N, num_draws)`.
+            transforms: Twins of the transforms, by default those for NumPy.
+        """
         start = 0
-        for each, function in zip(self.transforms, functions, strict=True):
+        for index, each in enumerate(transforms or self._on_numpy):
             stop = start + each.num_draws
             own = draws[:, start:stop] if each.num_draws else None
-            clips = function(clips, draws=own)
             start = stop
+            if index == 0 and self.chooses_frames:
+                each.check(tuple(clips.shape))
+                changed = each.of_chosen(clips, frames, own, lengths)
+            else:
+                changed = each.call(clips, own, lengths)
+            lengths = each.new_lengths(clips, own, lengths)
+            clips = changed
         return clips
 
 
@@ -163,13 +244,29 @@ def _check_transforms(transforms):
     if not isinstance(transforms, list | tuple):
         transforms = [transforms]
     for transform in transforms:
-        if not hasattr(transform, "on_numpy"):
+        if not hasattr(transform, "twin"):
             raise ValueError(
                 "`transforms` must be a list of transforms from "
                 "`keras_skeleton.layers.augmentation` (or other "
                 f"`SkeletonTransform` layers). Received: {transform!r}"
             )
     return list(transforms)
+
+
+def _check_sampler(sampler, shuffle):
+    if sampler is None:
+        return samplers.Shuffled() if shuffle else samplers.InOrder()
+    if shuffle:
+        raise ValueError(
+            "Pass either shuffle=True or a `sampler`. Received both, with "
+            f"sampler={sampler!r}."
+        )
+    if not hasattr(sampler, "order"):
+        raise ValueError(
+            "`sampler` must have a method `order(epoch, seed, labels)`, like "
+            f"those of `datasets.samplers`. Received: {sampler!r}"
+        )
+    return sampler
 
 
 class SequenceBatches(keras.utils.PyDataset):
@@ -195,7 +292,6 @@ class SequenceBatches(keras.utils.PyDataset):
         self.plan = plan
         self.epoch = 0
         self._current = None
-        self._functions = [each.on_numpy() for each in plan.transforms]
 
     def set_epoch(self, epoch):
         """Makes `epoch` the number of the coming epoch."""
@@ -243,8 +339,7 @@ class SequenceBatches(keras.utils.PyDataset):
         return clips, self.plan.read_labels(order)
 
     def _prepare(self, indices, draws):
-        clips = self.plan.read(indices)
-        return self.plan.transform(clips, draws, self._functions)
+        return self.plan.transform(*self.plan.read(indices, draws), draws)
 
 
 class _EpochCounter:
@@ -271,9 +366,7 @@ def build_dataset(plan, workers=None):
         ) from error
 
     counter = _EpochCounter()
-    persons, joints, coordinates = plan.sequences.frame_shape
-    length = None if plan.has_fixed_length else plan.longest
-    raw_shape = (None, persons, length, joints, coordinates)
+    twins = [each.twin("tensorflow") for each in plan.transforms]
 
     def start(_):
         order, draws = tf.numpy_function(
@@ -281,8 +374,8 @@ def build_dataset(plan, workers=None):
             [],
             [tf.int64, tf.float32],
         )
-        order = tf.ensure_shape(order, (len(plan.sequences),))
-        draws = tf.ensure_shape(draws, (len(plan.sequences), plan.num_draws))
+        order = tf.ensure_shape(order, (plan.epoch_size,))
+        draws = tf.ensure_shape(draws, (plan.epoch_size, plan.num_draws))
         rows = tf.data.Dataset.from_tensor_slices((order, draws))
         rows = rows.take(plan.num_batches * plan.batch_size)
         shard, count = plan.shard
@@ -290,13 +383,18 @@ def build_dataset(plan, workers=None):
         return rows.batch(plan.batch_size // count)
 
     def prepare(indices, draws):
-        clips, labels = tf.numpy_function(
-            lambda indices: (plan.read(indices), plan.read_labels(indices)),
-            [indices],
-            [tf.float32, tf.int32],
+        clips, frames, lengths, labels = tf.numpy_function(
+            lambda indices, draws: (
+                *plan.read(indices, draws),
+                plan.read_labels(indices),
+            ),
+            [indices, draws],
+            [tf.float32, tf.int32, tf.int32, tf.int32],
         )
-        clips = tf.ensure_shape(clips, raw_shape)
-        clips = plan.transform(clips, draws, plan.transforms)
+        clips = tf.ensure_shape(clips, plan.raw_shape)
+        lengths = tf.ensure_shape(lengths, (None,))
+        frames = tf.ensure_shape(frames, (None, plan.num_chosen))
+        clips = plan.transform(clips, frames, lengths, draws, twins)
         batch = None
         if plan.drop_remainder:
             batch = plan.batch_size // plan.shard[1]

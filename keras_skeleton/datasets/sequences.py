@@ -1,6 +1,5 @@
 """Skeleton clips of different lengths, in memory or in one file."""
 
-import hashlib
 import os
 
 import numpy as np
@@ -14,21 +13,19 @@ from keras_skeleton.datasets import _long_tailed
 class Sequences:
     """Clips of one data set, their labels and where they come from.
 
-    All clips lie in one block of frames, which may be larger than memory:
-    `Sequences.load(path, in_memory=False)` reads frames from disk when they
+    All clips lie in one block of bodies, which may be larger than memory:
+    `Sequences.load(path, in_memory=False)` reads bodies from disk when they
     are asked for. Selections share the block.
 
     Most callers get a `Sequences` from a reader such as
     `datasets.nw_ucla.load_data`, or from `Sequences.from_arrays`.
 
     Args:
-        frames: float32 array `(F, M, V, C)`: all frames of all clips, one
-            clip after the other; `M` persons, `V` joints, `C` coordinates.
-            Absent persons are zeros. With `persons`, an array `(R, V, C)` of
-            bodies instead, which leaves absent persons out: frame by frame,
-            and in each frame person by person.
-        offsets: int array `(num_clips + 1,)`; clip `i` holds the frames
-            `offsets[i]` to `offsets[i + 1] - 1`.
+        bodies: float32 array `(B, V, C)` of `V` joints with `C` coordinates:
+            clip after clip, in a clip person after person, of a person frame
+            after frame. Persons who are absent in some frames are zeros
+            there.
+        lengths: int array `(num_clips,)`, the frames of each clip.
         labels: int array `(num_clips,)` counted from 0, or `None` where the
             classes are unknown (stored as -1).
         names: list of strings, one for each clip, or `None`.
@@ -38,10 +35,10 @@ class Sequences:
         class_names: list of strings in label order, or `None`.
         splits: dictionary `{protocol: {"train": indices, "test": indices}}`.
         skipped: list of `(name, reason)` of clips that were left out.
-        persons: int array `(num_clips,)`, how many persons of each clip
-            `frames` holds, or `None` if it holds `M` of every clip.
-        num_persons: `M`, where `persons` is given; at least the largest of
-            them.
+        persons: int array `(num_clips,)`, how many persons `bodies` holds
+            of each clip; by default one.
+        num_persons: `M`, the persons that batches have room for; by default
+            the largest of `persons`.
         coordinates: Names of the `C` coordinates; `"x", "y", "z"` as far as
             they go by default. Two-dimensional poses with a confidence have
             `"x", "y", "score"`.
@@ -58,8 +55,8 @@ class Sequences:
 
     def __init__(
         self,
-        frames,
-        offsets,
+        bodies,
+        lengths,
         labels=None,
         names=None,
         metadata=None,
@@ -72,50 +69,21 @@ class Sequences:
         coordinates=None,
     ):
         self.skeleton = skeletons.get(skeleton)
-        offsets = np.asarray(offsets, "int64")
-        num_clips = len(offsets) - 1
-        lengths = np.diff(offsets)
-        if num_clips < 0 or offsets[0] != 0 or np.any(lengths < 1):
-            raise ValueError(
-                "`offsets` must rise from 0 by at least one frame for each "
-                f"clip. Received offsets from {offsets[:1]} to {offsets[-1:]}."
-            )
+        lengths = _checks.check_counts("lengths", lengths)
+        num_clips = len(lengths)
         if persons is None:
-            _checks.check_axes(
-                frames,
-                self.skeleton,
-                4,
-                "(frames, persons, joints, coordinates)",
-            )
-            persons = np.full(num_clips, frames.shape[1], "int64")
-            num_persons = frames.shape[1]
-            frames = frames.reshape(-1, *frames.shape[2:])
-        else:
-            _checks.check_axes(
-                frames, self.skeleton, 3, "(bodies, joints, coordinates)"
-            )
-            persons = np.asarray(persons, "int64")
-            num_persons = max(num_persons or 1, persons.max(initial=1))
-        if persons.shape != lengths.shape or np.any(persons < 1):
-            raise ValueError(
-                "`persons` must hold a number from 1 up for each of the "
-                f"{num_clips} clips. Received shape {persons.shape}."
-            )
-        ends = np.cumsum(lengths * persons)
-        if ends[-1:].sum() != len(frames):
-            raise ValueError(
-                f"`offsets` and persons ask for {ends[-1:].sum()} bodies, but "
-                f"`frames` holds {len(frames)}."
-            )
-        if frames.dtype != np.float32:
-            frames = frames.astype("float32")
-        self._bodies = frames
-        self._starts = ends - lengths * persons
+            persons = np.ones(num_clips, "int64")
+        persons = _checks.check_counts("persons", persons, num_clips)
+        _checks.check_bodies(bodies, self.skeleton, lengths * persons)
+        if bodies.dtype != np.float32:
+            bodies = bodies.astype("float32")
+        self._bodies = bodies
+        self._starts = np.cumsum(lengths * persons) - lengths * persons
         self._lengths = lengths
         self._persons = persons
-        self._num_persons = int(num_persons)
+        self._num_persons = max(num_persons or 1, int(persons.max(initial=1)))
         self.coordinates = _checks.check_coordinates(
-            coordinates, frames.shape[-1]
+            coordinates, bodies.shape[-1]
         )
         self.labels = _checks.check_labels(labels, num_clips, class_names)
         self.class_names = None if class_names is None else list(class_names)
@@ -123,12 +91,7 @@ class Sequences:
             names = [f"clip_{index:06d}" for index in range(num_clips)]
         self.names = [str(name) for name in names]
         self.metadata = {k: np.asarray(v) for k, v in (metadata or {}).items()}
-        for what, values in {"names": self.names, **self.metadata}.items():
-            if len(values) != num_clips:
-                raise ValueError(
-                    f"There are {num_clips} clips but {len(values)} entries "
-                    f"of {what!r}."
-                )
+        _checks.check_entries(num_clips, {"names": self.names, **self.metadata})
         self.splits = {}
         for protocol, parts in (splits or {}).items():
             self.splits[protocol] = {
@@ -181,12 +144,7 @@ class Sequences:
         given = {"names": names, **(metadata or {})}
         if labels is not None:
             given["labels"] = labels
-        for what, values in given.items():
-            if len(values) != len(clips):
-                raise ValueError(
-                    f"There are {len(clips)} clips but {len(values)} entries "
-                    f"of {what!r}."
-                )
+        _checks.check_entries(len(clips), given)
         faults = _clips.find_faults(clips, skeleton)
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)
@@ -216,7 +174,7 @@ class Sequences:
         return self.padded([index])[0], int(self.labels[index])
 
     def clip(self, index):
-        """Returns clip `index` as it is kept, `(T, P, V, C)`.
+        """Returns clip `index` as it is kept, `(P, T, V, C)`.
 
         `P` is the number of persons kept for this clip: at most `M`, and at
         least up to the last one who appears in it.
@@ -224,7 +182,7 @@ class Sequences:
         start, length = self._starts[index], self._lengths[index]
         persons = self._persons[index]
         bodies = np.asarray(self._bodies[start : start + length * persons])
-        return bodies.reshape(length, persons, *bodies.shape[1:])
+        return bodies.reshape(persons, length, *bodies.shape[1:])
 
     def __repr__(self):
         persons, joints, coordinates = self.frame_shape
@@ -260,24 +218,17 @@ class Sequences:
         return self._persons
 
     @property
-    def offsets(self):
-        """Where every clip begins in `frames`, and the end."""
-        return np.concatenate([[0], np.cumsum(self._lengths)]).astype("int64")
-
-    @property
-    def frames(self):
-        """All frames, `(F, M, V, C)`; a selection copies its own."""
-        offsets = self.offsets
-        shape = (offsets[-1], *self.frame_shape)
-        if np.array_equal(self._starts, offsets[:-1] * self._num_persons) and (
-            offsets[-1] * self._num_persons == len(self._bodies)
-        ):
-            return self._bodies.reshape(shape)
-        frames = np.zeros(shape, "float32")
-        for index, start in enumerate(offsets[:-1]):
-            clip = self.clip(index)
-            frames[start : start + len(clip), : clip.shape[1]] = clip
-        return frames
+    def bodies(self):
+        """All bodies, `(B, V, C)`; a selection copies its own."""
+        counts = self._lengths * self._persons
+        starts = np.cumsum(counts) - counts
+        is_whole = counts.sum() == len(self._bodies)
+        if is_whole and np.array_equal(self._starts, starts):
+            is_array = isinstance(self._bodies, np.ndarray)
+            return self._bodies if is_array else np.asarray(self._bodies)
+        shape = self._bodies.shape[1:]
+        bodies = [self.clip(i).reshape(-1, *shape) for i in range(len(self))]
+        return np.concatenate([np.zeros((0, *shape), "float32"), *bodies])
 
     def select(self, indices):
         """Returns the given clips, in the given order.
@@ -399,8 +350,28 @@ class Sequences:
         most, *rest = self.frame_shape
         batch = np.zeros((len(indices), most, length, *rest), "float32")
         for row, index in zip(batch, indices, strict=True):
-            clip = self.clip(index)[:length].swapaxes(0, 1)
+            clip = self.clip(index)[:, :length]
             row[: clip.shape[0], : clip.shape[1]] = clip
+        return batch
+
+    def take_frames(self, indices, frames):
+        """Returns some frames of each clip, and reads no others.
+
+        Args:
+            indices: list of `N` clip numbers.
+            frames: int array `(N, K)` of frame numbers below the length of
+                each clip.
+
+        Returns:
+            float32 array `(N, M, K, V, C)`.
+        """
+        indices = _checks.check_indices(indices, len(self))
+        most, *rest = self.frame_shape
+        shape = (len(indices), most, frames.shape[1], *rest)
+        batch = np.zeros(shape, "float32")
+        for row, index, chosen in zip(batch, indices, frames, strict=True):
+            clip = self.clip(index)
+            row[: len(clip)] = clip[:, chosen]
         return batch
 
     def duplicates(self, other=None):
@@ -414,29 +385,16 @@ class Sequences:
         Returns:
             int64 array of clip numbers, rising.
         """
-        seen = (
-            set()
-            if other is None
-            else set(map(other._digest, range(len(other))))
-        )
+        others = () if other is None else map(other.clip, range(len(other)))
+        seen = set(map(_clips.digest, others))
         copies = []
         for index in range(len(self)):
-            digest = self._digest(index)
+            digest = _clips.digest(self.clip(index))
             if digest in seen:
                 copies.append(index)
             elif other is None:
                 seen.add(digest)
         return np.array(copies, "int64")
-
-    def _digest(self, index):
-        # Adding zero turns -0.0, equal but of other bytes, into 0.0. Places
-        # kept for absent persons do not count.
-        clip = self.clip(index) + np.float32(0)
-        present = np.flatnonzero(clip.any(axis=(0, 2, 3)))
-        clip = clip[:, : present.max(initial=-1) + 1]
-        digest = hashlib.blake2b(str(clip.shape).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(clip))
-        return digest.digest()
 
     def save(self, path):
         """Writes everything into one HDF5 file.
@@ -455,7 +413,8 @@ class Sequences:
         Args:
             path: path of the file; if it is divided among shards (see
                 `datasets.preparation.prepare`), the path without their
-                numbers. Or a list of paths, to join their clips.
+                numbers. Or a list of paths, to join their clips. A file of
+                an older form is read right, with a warning.
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 
@@ -472,6 +431,7 @@ class Sequences:
         transforms=(),
         batch_size=32,
         shuffle=False,
+        sampler=None,
         seed=0,
         labels=True,
         drop_remainder=False,
@@ -485,9 +445,14 @@ class Sequences:
 
         Args:
             transforms: list of transforms from `layers.augmentation`,
-                applied to each batch in turn.
+                applied to each batch in turn. They are told the length of
+                every clip. If the first one chooses frames, only these are
+                read; else a batch is padded to its longest clip.
             batch_size: Clips per batch.
-            shuffle: Whether each epoch has a new order.
+            shuffle: Whether each epoch has a new order; short for
+                `sampler=samplers.Shuffled()`.
+            sampler: Which clips an epoch shows, see `datasets.samplers`; by
+                default each once, in order.
             seed: Whole number.
             labels: Whether to yield `(clips, labels)`, or clips alone.
             drop_remainder: Whether to leave out an incomplete last batch.
@@ -509,6 +474,7 @@ class Sequences:
             transforms,
             batch_size,
             shuffle,
+            sampler,
             seed,
             labels,
             drop_remainder,
@@ -521,6 +487,7 @@ class Sequences:
         transforms=(),
         batch_size=32,
         shuffle=False,
+        sampler=None,
         seed=0,
         labels=True,
         drop_remainder=False,
@@ -552,6 +519,7 @@ class Sequences:
             transforms,
             batch_size,
             shuffle,
+            sampler,
             seed,
             labels,
             drop_remainder,

@@ -7,8 +7,8 @@ from keras_skeleton._lazy import attach
 
 _HOMES = {
     "animate": "figures",
-    "draw_attention": "figures",
-    "draw_confusion_matrix": "figures",
+    "draw_attention": "matrices",
+    "draw_confusion_matrix": "matrices",
     "draw_heat_map": "figures",
     "draw_hyper_edges": "topologies",
     "draw_skeleton": "figures",

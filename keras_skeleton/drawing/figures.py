@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_skeleton import skeletons
-from keras_skeleton.drawing import _geometry
+from keras_skeleton.drawing import checks
+from keras_skeleton.drawing import geometry
+from keras_skeleton.drawing.canvas import COLOR_MAP
+from keras_skeleton.drawing.canvas import new_figure
 
 BONE_COLORS = ("#52627a", "#8a6f5a", "#5a7d5f", "#7a5a80")
 JOINT_COLOR = "#1f77b4"
-COLOR_MAP = "YlOrRd"
 DEFAULT_LABEL = "Importance (share, %)"
 
 
@@ -48,9 +50,9 @@ def draw_skeleton(
     figure.savefig("frame_12.png")
     ```
     """
-    frame, skeleton = _geometry.check_clip(frame, skeleton, 3, "frame")
+    frame, skeleton = checks.check_clip(frame, skeleton, 3, "frame")
     if importance is not None:
-        importance = _geometry.check_importance(importance, frame.shape[:2])
+        importance = checks.check_importance(importance, frame.shape[:2])
         importance = importance[:, None]
     return _draw_frames(
         frame[:, None],
@@ -96,9 +98,9 @@ def draw_strip(
     draw_strip(clip, "ntu", shares, frames=[0, 30, 60, 90])
     ```
     """
-    clip, skeleton = _geometry.check_clip(clip, skeleton)
+    clip, skeleton = checks.check_clip(clip, skeleton)
     if importance is not None:
-        importance = _geometry.check_importance(importance, clip.shape[:3])
+        importance = checks.check_importance(importance, clip.shape[:3])
     frames = _choose_frames(clip, frames)
     return _draw_frames(
         clip,
@@ -142,9 +144,9 @@ def draw_heat_map(importance, skeleton, *, title=None, label=DEFAULT_LABEL):
             f"{skeleton.num_joints} joints of the skeleton "
             f"{skeleton.name!r}. Received shape {importance.shape}."
         )
-    importance = _geometry.check_importance(importance, importance.shape)
+    importance = checks.check_importance(importance, importance.shape)
     num_persons, _, num_joints = importance.shape
-    figure = _new_figure((9.5, num_persons * (0.19 * num_joints + 0.9) + 0.6))
+    figure = new_figure((9.5, num_persons * (0.19 * num_joints + 0.9) + 0.6))
     panels = figure.subplots(num_persons, 1, sharex=True, squeeze=False)[:, 0]
     low, high = _limits(importance)
     for person, panel in enumerate(panels):
@@ -157,7 +159,7 @@ def draw_heat_map(importance, skeleton, *, title=None, label=DEFAULT_LABEL):
             interpolation="nearest",
         )
         panel.set_yticks(
-            range(num_joints), _geometry.joint_names(skeleton), fontsize=8
+            range(num_joints), geometry.joint_names(skeleton), fontsize=8
         )
         panel.set_ylabel("Joint")
         if num_persons > 1:
@@ -166,143 +168,6 @@ def draw_heat_map(importance, skeleton, *, title=None, label=DEFAULT_LABEL):
     panels[-1].set_xlabel("Frame")
     figure.colorbar(picture, ax=list(panels), label=label, pad=0.02)
     figure.suptitle(title or "Importance of each joint over time")
-    return figure
-
-
-def draw_attention(attention, skeleton, *, title=None):
-    """Draws joint-to-joint attention, layers in rows, heads in columns.
-
-    Args:
-        attention: Array `(layers, heads, V', V')` as `joint_attention`
-            returns it: from the row's joint to the column's joint.
-        skeleton: A `Skeleton` or the name of a registered one. Names are
-            written at the axes where a token is one joint (V' = V).
-        title: Title of the figure.
-
-    Returns:
-        A matplotlib `Figure`.
-
-    Example:
-
-    ```python
-    maps = attention_maps(model, clips)
-    joints = joint_attention(maps, feature_grid(model))
-    draw_attention(joints[:, 0, 0], "ntu")  # first sample, first person
-    ```
-    """
-    skeleton = skeletons.get(skeleton)
-    attention = np.asarray(attention, dtype="float32")
-    if attention.ndim != 4 or attention.shape[2] != attention.shape[3]:
-        raise ValueError(
-            f"`attention` must have the shape (layers, heads, V', V') of one "
-            f"person of one sample. Received shape {attention.shape}. "
-            f"`explain.joint_attention` makes (layers, N, M, heads, V', V')."
-        )
-    _geometry.check_finite(attention, "attention")
-    num_layers, num_heads, num_joints = attention.shape[:3]
-    named = num_joints == skeleton.num_joints
-    # A panel below this width could not hold one line of text per joint.
-    side = min(3.2, max(1.3, 0.13 * num_joints))
-    figure = _new_figure((side * num_heads + 2.2, side * num_layers + 1.6))
-    panels = figure.subplots(
-        num_layers, num_heads, squeeze=False, sharex=True, sharey=True
-    )
-    for layer in range(num_layers):
-        for head in range(num_heads):
-            panel = panels[layer, head]
-            picture = panel.imshow(
-                100 * attention[layer, head],
-                cmap="magma",
-                vmin=0,
-                vmax=100 * float(attention.max()),
-                interpolation="nearest",
-            )
-            panel.set_title(f"Layer {layer + 1}, head {head + 1}", fontsize=8)
-            ticks = range(num_joints)
-            names = _geometry.joint_names(skeleton) if named else ticks
-            panel.set_xticks(ticks, names, rotation=90, fontsize=6)
-            panel.set_yticks(ticks, names, fontsize=6)
-            panel.tick_params(length=1.5, pad=1.5)
-    axis = "joint" if named else "joint patch (number)"
-    figure.supylabel(f"From {axis}", fontsize=10)
-    figure.supxlabel(f"To {axis}", fontsize=10)
-    figure.colorbar(
-        picture,
-        ax=panels.ravel().tolist(),
-        label="Share of a row's attention (%)",
-        pad=0.02,
-        fraction=0.05,
-    )
-    figure.suptitle(title or "Attention between joints")
-    return figure
-
-
-def draw_confusion_matrix(matrix, class_names=None, *, title=None):
-    """Draws a confusion matrix in per cent of each true class.
-
-    Args:
-        matrix: Array `(K, K)` of counts: true class in rows, predicted class
-            in columns.
-        class_names: List of K names; numbers by default.
-        title: Title of the figure; by default it gives the accuracy.
-
-    Returns:
-        A matplotlib `Figure`.
-
-    Example:
-
-    ```python
-    draw_confusion_matrix([[8, 2], [1, 9]], ["walk", "run"])
-    ```
-    """
-    matrix = np.asarray(matrix, dtype="float64")
-    if (
-        matrix.ndim != 2
-        or matrix.shape[0] != matrix.shape[1]
-        or not len(matrix)
-    ):
-        raise ValueError(
-            f"`matrix` must be square (true class, predicted class). "
-            f"Received shape {matrix.shape}."
-        )
-    _geometry.check_finite(matrix, "matrix")
-    if (matrix < 0).any():
-        raise ValueError("`matrix` must hold counts. Received negative values.")
-    num_classes = len(matrix)
-    names = _geometry.class_names(class_names, num_classes)
-    totals = matrix.sum(axis=1, keepdims=True)
-    share = 100 * matrix / np.maximum(totals, 1e-12)
-    side = max(4.0, 0.42 * num_classes) if num_classes <= 30 else 13.0
-    figure = _new_figure((side + 2.6, side + 1.6))
-    panel = figure.subplots()
-    picture = panel.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    size = 9 if num_classes <= 30 else 6
-    panel.set_xticks(range(num_classes), names, fontsize=size)
-    panel.set_yticks(range(num_classes), names, fontsize=size)
-    for text in panel.get_xticklabels():
-        text.set(rotation=45, ha="right", rotation_mode="anchor")
-    if num_classes <= 30:
-        for row, column in np.argwhere(matrix > 0):
-            panel.text(
-                column,
-                row,
-                f"{share[row, column]:.0f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if share[row, column] > 55 else "#1b2a41",
-            )
-    panel.set_xlabel("Predicted class")
-    panel.set_ylabel("True class")
-    figure.colorbar(
-        picture, ax=panel, label="Share of the true class (%)", shrink=0.8
-    )
-    total = matrix.sum()
-    accuracy = 100 * np.trace(matrix) / total if total else 0.0
-    figure.suptitle(
-        title
-        or f"Confusion matrix: {accuracy:.1f} % of {total:.0f} clips correct"
-    )
     return figure
 
 
@@ -345,9 +210,9 @@ def animate(
         raise ValueError(
             f"`frame_rate` must be positive. Received: {frame_rate}"
         )
-    clip, skeleton = _geometry.check_clip(clip, skeleton)
+    clip, skeleton = checks.check_clip(clip, skeleton)
     if importance is not None:
-        importance = _geometry.check_importance(importance, clip.shape[:3])
+        importance = checks.check_importance(importance, clip.shape[:3])
     path = Path(path)
     title = title or "Skeleton clip"
     figure = _draw_frames(
@@ -383,23 +248,13 @@ def animate(
     return path
 
 
-def _new_figure(size):
-    # Not through pyplot: no display, no global list of open figures.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _draw_frames(
     clip, skeleton, importance, *, frames, names, up, title, label, size
 ):
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    figure = _new_figure(size)
+    figure = new_figure(size)
     limits = _limits(importance)
     points = _plot_coordinates(clip, up)
     panels = []
@@ -419,7 +274,7 @@ def _draw_frames(
 def _draw_panel(panel, points, clip, skeleton, importance, frame, limits):
     from matplotlib import colormaps
 
-    people = _geometry.present(clip[:, frame])
+    people = geometry.present(clip[:, frame])
     for person in np.flatnonzero(people):
         joints = points[person, frame]
         color = BONE_COLORS[person % len(BONE_COLORS)]
@@ -457,7 +312,7 @@ def _draw_panel(panel, points, clip, skeleton, importance, frame, limits):
 
 def _frame_panel(panel, points, clip):
     """Same cube for all frames, with a floor and without axis numbers."""
-    seen = points[_geometry.present(clip)].reshape(-1, 3)
+    seen = points[geometry.present(clip)].reshape(-1, 3)
     if not len(seen):
         seen = np.zeros((1, 3))
     low, high = np.percentile(seen, [0.5, 99.5], axis=0)
@@ -482,7 +337,7 @@ def _frame_panel(panel, points, clip):
 
 def _plot_coordinates(clip, up):
     # matplotlib has z up: (x, depth towards the viewer, height).
-    x, y, z = np.moveaxis(_geometry.to_upright(clip, up), -1, 0)
+    x, y, z = np.moveaxis(geometry.to_upright(clip, up), -1, 0)
     return np.stack([x, -z, y], axis=-1)
 
 
@@ -503,7 +358,7 @@ def _choose_frames(clip, frames):
                 f"`frames` must be at least 1 or a list of frame numbers. "
                 f"Received: {frames}"
             )
-        seen = np.flatnonzero(_geometry.present(clip).any(axis=0))
+        seen = np.flatnonzero(geometry.present(clip).any(axis=0))
         seen = seen if len(seen) else np.arange(num_frames)
         chosen = np.linspace(0, len(seen) - 1, min(frames, len(seen)))
         return [int(frame) for frame in seen[chosen.round().astype(int)]]
@@ -516,5 +371,5 @@ def _choose_frames(clip, frames):
 
 
 def _persons(frame):
-    count = int(_geometry.present(frame).sum())
+    count = int(geometry.present(frame).sum())
     return "1 person" if count == 1 else f"{count} persons"

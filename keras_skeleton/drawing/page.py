@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_skeleton.drawing import _geometry
+from keras_skeleton.drawing import checks
+from keras_skeleton.drawing import geometry
 
 
 def write_page(
@@ -68,7 +69,7 @@ def write_page(
     )
     ```
     """
-    clip, skeleton = _geometry.check_clip(clip, skeleton)
+    clip, skeleton = checks.check_clip(clip, skeleton)
     if not (np.isfinite(frame_rate) and frame_rate > 0):
         raise ValueError(
             f"`frame_rate` must be positive. Received: {frame_rate}"
@@ -82,8 +83,8 @@ def write_page(
 
 
 def _describe_clip(clip, skeleton, up):
-    points = _geometry.to_upright(clip, up)
-    present = _geometry.present(clip)
+    points = geometry.to_upright(clip, up)
+    present = geometry.present(clip)
     seen = points[present] if present.any() else np.zeros((1, 1, 3))
     seen = seen.reshape(-1, 3)
     # Percentiles: one tracking error must not shrink the whole body.
@@ -98,7 +99,7 @@ def _describe_clip(clip, skeleton, up):
         "points": np.round(points.astype("float64"), digits).ravel().tolist(),
         "present": present.astype(int).ravel().tolist(),
         "firstFrame": int(np.argmax(present.any(axis=0))),
-        "joints": _geometry.joint_names(skeleton),
+        "joints": geometry.joint_names(skeleton),
         "edges": [[int(a), int(b)] for a, b in skeleton.edges],
         "center": center.tolist(),
         "radius": radius,
@@ -112,10 +113,10 @@ def _describe_maps(importance, clip):
         return []
     if not isinstance(importance, dict):
         importance = {"Importance": importance}
-    counted = _geometry.present(clip)
+    counted = geometry.present(clip)
     maps = []
     for name, values in importance.items():
-        values = _geometry.check_importance(
+        values = checks.check_importance(
             values, clip.shape[:3], f"importance[{name!r}]"
         )
         # Shares of the whole: comparable between maps of any unit.
@@ -141,8 +142,8 @@ def _describe_classes(probabilities, class_names, most=8):
     if probabilities is None:
         return []
     probabilities = np.asarray(probabilities, dtype="float64").ravel()
-    _geometry.check_finite(probabilities, "probabilities")
-    names = _geometry.class_names(class_names, len(probabilities))
+    checks.check_finite(probabilities, "probabilities")
+    names = checks.class_names(class_names, len(probabilities))
     best = np.argsort(-probabilities, kind="stable")[:most]
     return [
         {"name": names[index], "probability": float(probabilities[index])}

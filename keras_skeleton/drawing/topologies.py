@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from keras_skeleton.drawing import _geometry
-from keras_skeleton.drawing import figures
+from keras_skeleton.drawing import canvas
+from keras_skeleton.drawing import checks
+from keras_skeleton.drawing import geometry
 
 EDGE_COLORS = ("#c8433f", "#2b7bba", "#2f9e5b", "#d9820f", "#7b5ab0", "#a0663d")
 BONE_COLOR = "#c3cad5"
@@ -84,10 +85,10 @@ def draw_topology(
     low = -limit if signed else 0.0
     scale = ScalarMappable(
         Normalize(low, limit),
-        cmap=SIGNED_COLOR_MAP if signed else figures.COLOR_MAP,
+        cmap=SIGNED_COLOR_MAP if signed else canvas.COLOR_MAP,
     )
     side = max(3.4, 0.17 * size + 1.0)
-    figure = figures._new_figure((4.6 + side + 2.2, len(people) * side + 0.9))
+    figure = canvas.new_figure((4.6 + side + 2.2, len(people) * side + 0.9))
     panels = figure.subplots(
         len(people), 2, squeeze=False, width_ratios=(4.2, side)
     )
@@ -193,7 +194,7 @@ def draw_hyper_edges(
     columns = len(chosen[0])
     height = 2.6 * max(points.height_by_width for points in bodies)
     height = min(max(height, 1.8), 4.5) + 0.5
-    figure = figures._new_figure(
+    figure = canvas.new_figure(
         (2.7 * columns + 0.4, height * len(people) + 0.8)
     )
     panels = figure.subplots(len(people), columns, squeeze=False)
@@ -234,7 +235,7 @@ class _Points:
     """The joints of one person in a plane, virtual ones beside the body."""
 
     def __init__(self, frame, skeleton, joints, num_virtual, up):
-        body = _widest_view(_geometry.to_upright(frame, up))
+        body = _widest_view(geometry.to_upright(frame, up))
         low, high = body.min(axis=0), body.max(axis=0)
         # The unit of all sizes: half the diagonal of the body.
         self.reach = max(float(np.linalg.norm(high - low)) / 2, 1e-6)
@@ -416,9 +417,9 @@ def _tree(points):
 
 
 def _check(frame, skeleton, joints, up):
-    frame, skeleton = _geometry.check_clip(frame, skeleton, 3, "frame")
-    _geometry.to_upright(frame[:1], up)  # says which axes there are
-    if not _geometry.present(frame).any():
+    frame, skeleton = checks.check_clip(frame, skeleton, 3, "frame")
+    geometry.to_upright(frame[:1], up)  # says which axes there are
+    if not geometry.present(frame).any():
         raise ValueError(
             "`frame` shows nobody: all coordinates are 0. Choose a frame "
             "with a person."
@@ -435,7 +436,7 @@ def _check(frame, skeleton, joints, up):
 
 
 def _people(frame):
-    return np.flatnonzero(_geometry.present(frame))
+    return np.flatnonzero(geometry.present(frame))
 
 
 def _per_person(name, array, num_dims, num_persons):
@@ -449,7 +450,7 @@ def _per_person(name, array, num_dims, num_persons):
             f"{num_persons} persons of the frame first. Received shape "
             f"{array.shape}."
         )
-    _geometry.check_finite(array, name)
+    checks.check_finite(array, name)
     return array
 
 
@@ -464,7 +465,7 @@ def _count_virtual(size, joints, skeleton, name):
 
 
 def _names(skeleton, joints, num_virtual):
-    names = _geometry.joint_names(skeleton)
+    names = geometry.joint_names(skeleton)
     return [names[joint] for joint in joints] + [
         f"Virtual {number + 1}" for number in range(num_virtual)
     ]

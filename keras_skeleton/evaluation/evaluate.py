@@ -195,7 +195,8 @@ def _load(system, weights):
 
 
 def _check_fit(model, shape, class_names):
-    if tuple(model.input_shape[1:]) != tuple(shape[1:]):
+    # `SplitClips` puts the several clips of a sample on an axis before.
+    if tuple(model.input_shape[1:]) != tuple(shape[-4:]):
         raise ValueError(
             f"The model takes clips {tuple(model.input_shape[1:])} (persons, "
             "frames, joints, coordinates), but the transforms make clips "

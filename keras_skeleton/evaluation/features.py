@@ -3,22 +3,28 @@
 import keras
 import numpy as np
 
-from keras_skeleton.applications._application import Application
+from keras_skeleton import _graph
+from keras_skeleton import _inputs
+from keras_skeleton.evaluation.averaging import average_scores
 
 
-def extract_features(encoder, data, pooling="avg", batch_size=64):
+def extract_features(encoder, data, pooling="published", batch_size=64):
     """Computes the features of clips, in inference mode.
 
     Args:
-        encoder: A model of `keras_skeleton.applications`, encoder or
-            classifier, whose layer `features` is pooled; or any model that
-            ends in features `(N, D)`.
+        encoder: A model whose layer `features` is pooled, encoder or
+            classifier; or any model that ends in features `(N, D)`.
         data: Batches of clips `(N, M, T, V, C)` or of `(clips, labels)`: a
             `PyDataset` (such as of `Sequences.to_keras`), a
             `tf.data.Dataset` or another iterable of batches. Or arrays: the
-            clips, or a tuple `(clips, labels)`.
-        pooling: `"avg"` or `"max"`, over persons, time and joints.
-        batch_size: Clips per batch; for arrays only.
+            clips, or a tuple `(clips, labels)`. For a model with several
+            inputs, the clips are a dict of arrays by name. Where a sample has
+            several clips on an axis of their own (`SplitClips`), their
+            features are averaged.
+        pooling: `"avg"` or `"max"`, over persons, time and joints; or
+            `"published"`, the rule of the encoder's system, which is the
+            average unless the system has another one.
+        batch_size: Samples per batch; for arrays only.
 
     Returns:
         Tuple of the float32 features `(N, D)` and the int64 labels `(N,)`,
@@ -34,16 +40,34 @@ def extract_features(encoder, data, pooling="avg", batch_size=64):
     return predict(feature_model(encoder, pooling), data, batch_size)
 
 
-def feature_model(encoder, pooling="avg"):
-    """The model from clips to pooled features `(N, D)`."""
-    if pooling not in ("avg", "max"):
+def feature_model(encoder, pooling="published"):
+    """The model from clips to pooled features `(N, D)`.
+
+    Args:
+        encoder: See `extract_features`.
+        pooling: See `extract_features`. A model may have a rule of its own, a
+            method `pooled(features, kind)` from a symbolic feature map to
+            symbolic features, such as those of `keras_skeleton.applications`.
+
+    Returns:
+        A model that shares the layers of the encoder.
+    """
+    if pooling not in ("avg", "max", "published"):
         raise ValueError(
-            f"`pooling` must be 'avg' or 'max'. Received {pooling!r}."
+            "`pooling` must be 'avg', 'max' or 'published'. Received "
+            f"{pooling!r}."
         )
-    for layer in encoder.layers:
-        if layer.name == "features":
-            pooled = Application.pooled(layer.output, pooling, dtype="float32")
-            return keras.Model(encoder.input, pooled)
+    nodes = _graph.layer_nodes(encoder)
+    if any(node.operation.name == "features" for node in nodes):
+        features = _graph.layer_output(encoder, "features")
+        pool = getattr(encoder, "pooled", _pooled)
+        return _graph.cached(
+            encoder,
+            ("pooled", pooling),
+            lambda: keras.Model(
+                _inputs.form_of(encoder), pool(features, pooling)
+            ),
+        )
     if len(encoder.output_shape) == 2:
         return encoder
     raise ValueError(
@@ -54,13 +78,26 @@ def feature_model(encoder, pooling="avg"):
     )
 
 
-def predict(model, data, batch_size=64):
-    """Computes the outputs for all clips, in inference mode.
+def _pooled(features, kind):
+    """Average or maximum over all axes between samples and channels."""
+    reduce = keras.ops.max if kind == "max" else keras.ops.mean
+    axes = tuple(range(1, len(features.shape) - 1))
+    return reduce(features, axis=axes) if axes else features
+
+
+def predict(model, data, batch_size=64, probabilities=False):
+    """Computes the outputs for all samples, in inference mode.
+
+    Several clips of a sample lie on an axis of their own, the second, as
+    `SplitClips` makes it: `(N, K, M, T, V, C)` for a model of `(N, M, T, V,
+    C)`. The outputs of a sample's clips are averaged (`average_scores`).
 
     Args:
         model: A model with one output `(N, ...)`.
         data: See `extract_features`.
-        batch_size: Clips per batch; for arrays only.
+        batch_size: Samples per batch; for arrays only.
+        probabilities: Of several clips of a sample, whether the softmax of
+            the outputs is averaged, in place of the outputs themselves.
 
     Returns:
         Tuple of the float32 outputs and the int64 labels, or `None`.
@@ -70,17 +107,30 @@ def predict(model, data, batch_size=64):
     """
     outputs, labels = [], []
     full = 0
-    for clips, own_labels in _batches(data, batch_size):
+    for inputs, own_labels in _batches(data, batch_size):
+        inputs, clips = _fold_clips(model, inputs)
         # One shape for all batches: backends compile once for each.
-        full = max(full, len(clips))
-        rows = np.minimum(np.arange(full), len(clips) - 1)
-        batch = clips if len(clips) == full else clips[rows]
+        number = _inputs.count(inputs)
+        full = max(full, number)
+        rows = np.minimum(np.arange(full), number - 1)
+        batch = inputs if number == full else _inputs.rows_of(inputs, rows)
         output = keras.ops.convert_to_numpy(model.predict_on_batch(batch))
-        outputs.append(output[: len(clips)].astype("float32"))
+        output = output[:number].astype("float32")
+        if clips is not None:
+            output = output.reshape(-1, clips, *output.shape[1:])
+            output = average_scores(output, probabilities=probabilities)
+        outputs.append(output)
         labels.append(own_labels)
     if not outputs:
         raise ValueError("There are no clips: `data` has no batches.")
     outputs = np.concatenate(outputs)
+    _check_finite(model, outputs)
+    if any(each is None for each in labels):
+        return outputs, None
+    return outputs, np.concatenate(labels).astype("int64")
+
+
+def _check_finite(model, outputs):
     broken = ~np.isfinite(outputs).all(axis=tuple(range(1, outputs.ndim)))
     if broken.any():
         raise ValueError(
@@ -88,19 +138,42 @@ def predict(model, data, batch_size=64):
             f"{broken.sum()} of {len(outputs)} clips, the first being clip "
             f"{int(np.argmax(broken))}. Check its weights and the clips."
         )
-    if any(each is None for each in labels):
-        return outputs, None
-    return outputs, np.concatenate(labels).astype("int64")
+
+
+def _fold_clips(model, inputs):
+    """Moves several clips of each sample into the batch.
+
+    Returns:
+        Tuple of the inputs and the number of clips of each sample, `None`
+        where clips have no axis of their own.
+    """
+    arrays = keras.tree.flatten(inputs)
+    tensors = getattr(model, "inputs", None) or []
+    if len(arrays) != len(tensors) or not all(
+        array.ndim == len(tensor.shape) + 1
+        for array, tensor in zip(arrays, tensors, strict=True)
+    ):
+        return inputs, None
+    clips = {array.shape[1] for array in arrays}
+    if len(clips) > 1:
+        raise ValueError(
+            "All inputs must have the same number of clips for each sample, "
+            f"their second axis. Received {sorted(clips)}."
+        )
+    inputs = keras.tree.map_structure(
+        lambda array: array.reshape(-1, *array.shape[2:]), inputs
+    )
+    return inputs, clips.pop()
 
 
 def _batches(data, batch_size):
-    """Yields `(clips, labels)`; labels may be `None`."""
+    """Yields `(inputs, labels)`; labels may be `None`."""
     if hasattr(data, "select") and hasattr(data, "to_keras"):
         raise ValueError(
             "Received a `Sequences`, whose clips have different lengths. "
             "Pass batches of it: data.to_keras(transforms, batch_size)."
         )
-    if _is_array(data) or isinstance(data, tuple):
+    if _is_array(data) or isinstance(data, tuple | dict):
         yield from _slices(data, batch_size)
         return
     if isinstance(data, keras.utils.PyDataset):
@@ -116,19 +189,22 @@ def _is_array(value):
 
 
 def _slices(data, batch_size):
-    clips, labels = _unpack(data)
-    if labels is not None and len(labels) != len(clips):
-        raise ValueError(
-            f"There are {len(clips)} clips, but {len(labels)} labels."
-        )
-    for start in range(0, len(clips), batch_size):
+    inputs, labels = _unpack(data)
+    number = _inputs.count(inputs)
+    if labels is not None and len(labels) != number:
+        raise ValueError(f"There are {number} clips, but {len(labels)} labels.")
+    for start in range(0, number, batch_size):
         rows = slice(start, start + batch_size)
-        yield clips[rows], None if labels is None else labels[rows]
+        yield (
+            _inputs.rows_of(inputs, rows),
+            None if labels is None else labels[rows],
+        )
 
 
 def _unpack(batch):
-    clips, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    return _to_numpy(clips), None if labels is None else _to_numpy(labels)
+    inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    inputs = keras.tree.map_structure(_to_numpy, inputs)
+    return inputs, None if labels is None else _to_numpy(labels)
 
 
 def _to_numpy(value):

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_skeleton import _graph
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import metrics
 
@@ -43,12 +44,11 @@ def linear_probe(
 ):
     """Trains a linear classifier on a frozen encoder.
 
-    The published protocol: the encoder stays in inference mode, its features
-    are averaged over persons, time and joints, normalized by a batch
-    normalization without scale and offset, and classified by one dense
-    layer. Stochastic gradient descent with momentum 0.9, the learning rate
-    falls along a cosine to 0, plain cross-entropy, incomplete training
-    batches are left out.
+    The encoder stays in inference mode. Its features are pooled by the rule
+    of its system, normalized by a batch normalization without scale and
+    offset, and classified by one dense layer. Stochastic gradient descent
+    with momentum 0.9, the learning rate falls along a cosine to 0, plain
+    cross-entropy, incomplete training batches are left out.
 
     As the encoder is frozen, features are computed once. That leaves out the
     augmentation of the published protocol: pass augmented training batches
@@ -59,8 +59,7 @@ def linear_probe(
     them repeatable.
 
     Args:
-        encoder: A model of `keras_skeleton.applications` that offers
-            `head="linear"`. It is not changed.
+        encoder: A model of `keras_skeleton.applications`. It is not changed.
         train: Training data with labels, see `extract_features`. Batches
             need no shuffling.
         test: Test data with labels.
@@ -94,7 +93,9 @@ def linear_probe(
     Reference: Mao et al., arXiv 2308.07092.
     """
     model = type(encoder)(encoder=encoder, classes=classes, head="linear")
-    extractor = feature_extraction.feature_model(encoder)
+    # What the head takes: features as its system pools them.
+    pooled = _graph.layer_node(model, "head_norm").input_tensors[0]
+    extractor = keras.Model(model.input, pooled)
 
     def extract(data, what):
         found, labels = feature_extraction.predict(

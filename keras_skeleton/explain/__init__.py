@@ -2,8 +2,13 @@
 
 Maps have the axes (samples, persons, frames or segments, joints or patches).
 `keras_skeleton.drawing` makes pictures of them.
+
+Nothing here knows a system. Layers are asked for what they can show, by the
+abilities that `keras_skeleton.layers` describes; a model may say by a method
+`joints_of(layer)` which joints of its `skeleton` a layer has.
 """
 
+from keras_skeleton.explain.attention import attention_layers
 from keras_skeleton.explain.attention import attention_maps
 from keras_skeleton.explain.attention import attention_rollout
 from keras_skeleton.explain.attention import feature_grid
@@ -13,7 +18,7 @@ from keras_skeleton.explain.attention import joint_attention
 from keras_skeleton.explain.attention import joint_importance
 from keras_skeleton.explain.attention import to_shares
 from keras_skeleton.explain.attention import upsample
-from keras_skeleton.explain.parts import part_joints
+from keras_skeleton.explain.parts import joints_of
 from keras_skeleton.explain.parts import to_skeleton
 from keras_skeleton.explain.report import explain
 from keras_skeleton.explain.saliency import class_probabilities
@@ -30,6 +35,7 @@ from keras_skeleton.explain.topology import shared_topology
 
 __all__ = [
     "HyperEdges",
+    "attention_layers",
     "attention_maps",
     "attention_rollout",
     "block_joints",
@@ -44,7 +50,7 @@ __all__ = [
     "importance",
     "joint_attention",
     "joint_importance",
-    "part_joints",
+    "joints_of",
     "saliency",
     "shared_topology",
     "tf_keras_vis_grad_cam",

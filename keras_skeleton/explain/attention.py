@@ -1,16 +1,29 @@
-"""Attention of transformer models: maps, rollout and importance."""
+"""Attention between tokens: maps, rollout and importance."""
 
-import keras
 import numpy as np
-from keras import ops
 
-from keras_skeleton import layers
+from keras_skeleton import _graph
+from keras_skeleton import _inputs
 from keras_skeleton.explain import _gradient
-from keras_skeleton.explain import _graph
+from keras_skeleton.explain import _model
 
 
-def attention_maps(model, clips, batch_size=4):
-    """Attention weights of every transformer block for a batch of clips.
+def attention_layers(model):
+    """Names of the layers that can show their attention, first to last.
+
+    Args:
+        model: A Functional model.
+
+    Returns:
+        Tuple of names, such as `"block_0"`; empty without attention. These
+        are layers with the ability `attention_weights`, see
+        `keras_skeleton.layers`.
+    """
+    return tuple(node.operation.name for node in _attending(model))
+
+
+def attention_maps(model, clips, batch_size=4, *, layers=None):
+    """Attention weights of the layers of a model for a batch of clips.
 
     Entry `[layer, n, m, head, i, j]` is how much token `i` of person `m`
     takes from token `j`; each row sums to 1. Tokens are time-major: token
@@ -21,16 +34,21 @@ def attention_maps(model, clips, batch_size=4):
     for 8 layers, 8 heads and 750 tokens.
 
     Args:
-        model: An encoder or classifier with `layers.TransformerBlock` layers.
-        clips: Array `(N, M, T, V, C)`.
+        model: A model with layers that have `attention_weights`, see
+            `attention_layers`.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
         batch_size: Clips computed at a time.
+        layers: Names of the layers to show; all by default. Their maps must
+            have the same shape.
 
     Returns:
-        Array `(layers, N, M, heads, L, L)`, float32.
+        Array `(layers, N, M, heads, L, L)`, float32. Of attention among the
+        tokens of all persons, `M` is 1.
 
     Raises:
-        ValueError: If the model has no transformer blocks, or `clips` does
-            not fit its input.
+        ValueError: If the model has no such layers, or `clips` does not fit
+            its input.
 
     Example:
 
@@ -40,38 +58,30 @@ def attention_maps(model, clips, batch_size=4):
     tokens = importance(rollout, feature_grid(model), clips)
     ```
     """
-    clips = _graph.check_clips(model, clips)
-    blocks = transformer_blocks(model)
-    if not blocks:
-        raise ValueError(
-            f"The model {model.name!r} has no `layers.TransformerBlock` in "
-            "its graph, so it has no attention to show. Use `saliency` or "
-            "`grad_cam`, which work on every model."
-        )
-    front = _graph.cached(
-        model,
-        "block inputs",
-        lambda: keras.Model(model.inputs[0], [tensor for _, tensor in blocks]),
-    )
-    num_samples, num_persons = clips.shape[:2]
-    maps = None
+    clips = _model.check_inputs(model, clips)
+    nodes = _choose(model, layers)
+    total = _inputs.count(clips)
+    maps, start = None, 0
     with _gradient.without_gradient():
-        for start in range(0, num_samples, batch_size):
-            batch = clips[start : start + batch_size]
-            inputs = front.predict_on_batch(batch)
-            inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
-            for index, (block, _) in enumerate(blocks):
-                weights = block.attention_weights(
-                    ops.convert_to_tensor(inputs[index])
-                )
-                weights = ops.convert_to_numpy(ops.cast(weights, "float32"))
-                weights = weights.reshape(-1, num_persons, *weights.shape[1:])
+        for number, inputs in _model.inputs_of_nodes(
+            model, nodes, clips, batch_size
+        ):
+            for index, (node, tensor) in enumerate(
+                zip(nodes, inputs, strict=True)
+            ):
+                weights = node.operation.attention_weights(tensor)
+                weights = _model.by_sample(weights, number)
                 if maps is None:
-                    maps = np.empty(
-                        (len(blocks), num_samples, *weights.shape[1:]),
-                        "float32",
+                    shape = (len(nodes), total, *weights.shape[1:])
+                    maps = np.empty(shape, "float32")
+                if weights.shape[1:] != maps.shape[2:]:
+                    raise ValueError(
+                        "The attention of the layers has different shapes: "
+                        f"{maps.shape[2:]} and, of {node.operation.name!r}, "
+                        f"{weights.shape[1:]}. Choose some by `layers=`."
                     )
-                maps[index, start : start + len(batch)] = weights
+                maps[index, start : start + number] = weights
+            start += number
     return maps
 
 
@@ -119,8 +129,9 @@ def importance(attention, grid, clips=None):
             layers, heads and queries.
         grid: `(T', V')`, tokens along time and along joints, as
             `feature_grid` gives it.
-        clips: The clips `(N, M, T, V, C)` of the maps. If given, absent
-            persons (all zeros) get importance 0.
+        clips: The clips `(N, M, T, V, C)` of the maps, or the inputs that
+            they are among. If given, absent persons (all zeros) get
+            importance 0.
 
     Returns:
         Array `(N, M, T', V')`: the share of each token in its person's
@@ -140,14 +151,14 @@ def importance(attention, grid, clips=None):
     received = attention.mean(axis=-2)
     shares = received.reshape(*received.shape[:2], num_segments, num_patches)
     if clips is not None:
-        clips = np.asarray(clips)
+        clips = np.asarray(_inputs.skeletons_of(clips))
         if clips.ndim != 5 or clips.shape[:2] != shares.shape[:2]:
             raise ValueError(
                 "`clips` must be the clips (N, M, T, V, C) that the "
                 f"attention came from, with N, M = {shares.shape[:2]}. "
                 f"Received shape {clips.shape}."
             )
-        shares = shares * _graph.present_persons(clips)[..., None, None]
+        shares = shares * _model.present_persons(clips)[..., None, None]
     return to_shares(shares)
 
 
@@ -257,13 +268,43 @@ def feature_grid(model):
     return tuple(shape[2:4])
 
 
-def transformer_blocks(model):
-    """The transformer blocks in order, each with its symbolic input."""
-    return [
-        (node.operation, node.input_tensors[0])
-        for node in _graph.layer_nodes(model)
-        if isinstance(node.operation, layers.TransformerBlock)
-    ]
+def shows_features(model):
+    """Whether all attention is among the tokens that `feature_grid` counts.
+
+    Only then can it be followed through the layers to frames and joints.
+    """
+    nodes = _attending(model)
+    if not nodes:
+        return False
+    shape = _graph.layer_output(model, "features").shape
+    return len(shape) == 5 and all(
+        len(node.input_tensors[0].shape) == 3
+        and node.input_tensors[0].shape[1] == shape[2] * shape[3]
+        for node in nodes
+    )
+
+
+def _attending(model):
+    return _model.able_nodes(model, "attention_weights")
+
+
+def _choose(model, names):
+    nodes = _attending(model)
+    if not nodes:
+        raise ValueError(
+            f"The model {model.name!r} has no layers with "
+            "`attention_weights` in its graph, so it has no attention to "
+            "show. Use `saliency` or `grad_cam`, which work on every model."
+        )
+    if names is None:
+        return nodes
+    known = [node.operation.name for node in nodes]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(
+            f"`layers` must be some of {', '.join(known)}. Received: {names!r}"
+        )
+    return [node for node in nodes if node.operation.name in names]
 
 
 def _spread(values, size, axis):

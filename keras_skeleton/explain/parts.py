@@ -3,56 +3,50 @@
 import numpy as np
 
 
-def part_joints(model, part=None):
-    """The joints of the skeleton that a network's joints are.
+def joints_of(model, layer="features"):
+    """The joints of the skeleton that those of a layer are.
+
+    A model that sees parts of the body says so by a method `joints_of(layer)`
+    of its own; all others see the whole skeleton.
 
     Args:
-        model: A model of this package.
-        part: Of a `PSUMNet` of all parts: `"body"`, `"hand"` or `"leg"`, or
-            `None` for the joints of all parts one after another, as in its
-            layer `features`.
+        model: A model with a `skeleton`.
+        layer: Name of a layer whose output has an axis of joints, or of the
+            input.
 
     Returns:
         Tuple of joint indices; `0..V-1` for models of whole skeletons.
 
     Example:
 
-    >>> part_joints(applications.PSUMNet(part="leg", skeleton="nw_ucla",
-    ...                                  input_shape=(1, 64, 9, 12)))
+    >>> joints_of(applications.PSUMNet(part="leg", skeleton="nw_ucla",
+    ...                                input_shape=(1, 64, 9, 12)))
     (0, 12, 13, 14, 15, 16, 17, 18, 19)
     """
-    from keras_skeleton.applications import PSUMNet
-    from keras_skeleton.applications.psumnet import part_of
-
-    if not isinstance(model, PSUMNet):
-        if part is not None:
-            raise ValueError(
-                f"Only a PSUMNet has parts. Received part={part!r} and "
-                f"{model.__class__.__name__} {model.name!r}."
-            )
-        return tuple(range(model.skeleton.num_joints))
-    if part is not None:
-        model.prefix(part)  # says which parts there are
-    return tuple(
-        joint
-        for name in ([part] if part else model.parts)
-        for joint in part_of(model.skeleton, name).joints
-    )
+    if hasattr(model, "joints_of"):
+        return tuple(model.joints_of(layer))
+    skeleton = getattr(model, "skeleton", None)
+    if skeleton is None:
+        raise ValueError(
+            f"The model {model.name!r} names no skeleton. Set it, for example "
+            'model.skeleton = keras_skeleton.skeletons.get("ntu").'
+        )
+    return tuple(range(skeleton.num_joints))
 
 
-def to_skeleton(importance, model, part=None):
-    """Brings a map over the joints of parts to those of the skeleton.
+def to_skeleton(importance, model, layer="features"):
+    """Brings a map over the joints of a layer to those of the skeleton.
 
-    A joint that several parts share gets the sum of its values there, so
-    that sums are kept; a joint of no part gets 0. Maps that have the joints
-    of the skeleton already, such as the `saliency` of a `PSUMNet` of all
-    parts and all maps of other models, are returned as they are.
+    A joint that the layer has several times, as several parts share it, gets
+    the sum of its values, so that sums are kept; a joint that it does not
+    have gets 0. Maps of layers that see the whole skeleton are returned as
+    they are.
 
     Args:
         importance: Array `(N, M, T', V')`.
         model: The model that the map explains.
-        part: Of a `PSUMNet` of all parts: the part that the map is of, for
-            example of its layer `"hand_features"`.
+        layer: The layer that the map is of; for `saliency` the input,
+            `"skeletons"`.
 
     Returns:
         Array `(N, M, T', V)`.
@@ -66,18 +60,18 @@ def to_skeleton(importance, model, part=None):
     ```
     """
     importance = np.asarray(importance)
-    if getattr(model, "parts", None) is None:
+    if not hasattr(model, "joints_of"):
         return importance
-    joints = part_joints(model, part)
+    joints = joints_of(model, layer)
     size = model.skeleton.num_joints
-    received = importance.shape[-1] if importance.ndim == 4 else None
-    if received == size and part is None and len(model.parts) > 1:
+    if joints == tuple(range(size)):
         return importance
-    if received != len(joints):
+    if importance.ndim != 4 or importance.shape[-1] != len(joints):
         raise ValueError(
             f"`importance` must have the shape (N, M, T', {len(joints)}) with "
-            f"the joints of {part or ', '.join(model.parts)}. Received shape "
-            f"{importance.shape}."
+            f"the joints of the layer {layer!r}. Received shape "
+            f"{importance.shape}. Say by `layer=` which one the map is of; "
+            "that of `saliency` is the input, 'skeletons'."
         )
     result = np.zeros((*importance.shape[:-1], size), importance.dtype)
     np.add.at(result, (..., list(joints)), importance)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_skeleton.drawing import _geometry
+from keras_skeleton import _inputs
+from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.page import write_page
 from keras_skeleton.explain import attention
 from keras_skeleton.explain.parts import to_skeleton
@@ -19,6 +20,7 @@ def explain(
     *,
     skeleton=None,
     class_index=None,
+    layer="features",
     shown=None,
     title=None,
     frame_rate=30,
@@ -26,20 +28,25 @@ def explain(
 ):
     """Explains one prediction of a classifier on an interactive page.
 
-    Computes gradient saliency, Grad-CAM and, for transformers, attention
-    rollout, and writes them with `write_page`.
+    Computes gradient saliency, Grad-CAM and, where a model attends to its
+    features, attention rollout, and writes them with `write_page`. Of several
+    inputs, the map of the skeletons is drawn.
 
     Args:
-        model: A classifier of this package.
-        clip: Array `(M, T, V, C)` as the model takes it, or `(T, V, C)`.
+        model: A classifier that takes clips, or a dict of inputs with clips
+            named `"skeletons"`.
+        clip: Array `(M, T, V, C)` as the model takes it, or `(T, V, C)`. For
+            several inputs a dict with the arrays of one sample.
         class_names: Names of the classes; numbers by default.
         path: Where to write the page.
         skeleton: A `Skeleton` or its registered name; `model.skeleton` by
             default.
         class_index: The class to explain; the predicted one by default.
+        layer: The layer of Grad-CAM, whose map has frames and joints, see
+            `grad_cam`; `None` leaves it out.
         shown: Array `(M, T, V, C)`, the clip to draw where the model takes
             something else than the places of all joints: bones, motion, or
-            the twelve channels of a part of the body. `clip` by default.
+            the channels of a part of the body. `clip` by default.
         title: Heading of the page; by default the explained class.
         frame_rate: Frames per second at normal speed.
         up: Axis that points up: `"y"`, `"z"` or `"-y"`.
@@ -60,32 +67,18 @@ def explain(
             "The model names no skeleton. Pass `skeleton=`, for example "
             'skeleton="ntu".'
         )
-    clip = np.asarray(clip, dtype="float32")
-    if clip.ndim == 3:
-        clip = clip[None]
+    inputs, clip = _check_inputs(clip)
     shown = _check_shown(model, clip, shown)
-    shown, skeleton = _geometry.check_clip(shown, skeleton)
-    clips = clip[None]
-    probabilities = class_probabilities(model, clips)[0]
+    shown, skeleton = checks.check_clip(shown, skeleton)
+    probabilities = class_probabilities(model, inputs)[0]
     best = int(np.argmax(probabilities))
     chosen = best if class_index is None else class_index
-    names = _geometry.class_names(class_names, len(probabilities))
-
-    def spread(tokens):
-        tokens = to_skeleton(tokens, model)
-        return attention.upsample(tokens, *shown.shape[1:3])[0]
-
+    names = checks.class_names(class_names, len(probabilities))
     maps = {}
-    if attention.transformer_blocks(model):
-        weights = attention.attention_maps(model, clips)
-        tokens = attention.importance(
-            attention.attention_rollout(weights),
-            attention.feature_grid(model),
-            clips,
-        )
-        maps["Attention rollout"] = spread(tokens)
-    maps["Gradient saliency"] = spread(saliency(model, clips, chosen))
-    maps["Grad-CAM"] = spread(grad_cam(model, clips, chosen))
+    for name, tokens in _maps(model, inputs, chosen, layer).items():
+        values = attention.upsample(tokens, *shown.shape[1:3])[0]
+        # A map without persons is that of all of them.
+        maps[name] = np.broadcast_to(values, shown.shape[:3])
     return write_page(
         path,
         shown,
@@ -102,6 +95,46 @@ def explain(
     )
 
 
+def _maps(model, inputs, class_index, layer):
+    """Maps `(1, M, T', V)` of one sample by their names."""
+    maps = {}
+    if attention.shows_features(model):
+        weights = attention.attention_maps(model, inputs)
+        tokens = attention.importance(
+            attention.attention_rollout(weights),
+            attention.feature_grid(model),
+            inputs,
+        )
+        maps["Attention rollout"] = to_skeleton(tokens, model)
+    gradients = _inputs.skeletons_of(saliency(model, inputs, class_index))
+    form = _inputs.form_of(model)
+    name = _inputs.SKELETONS if isinstance(form, dict) else form.name
+    maps["Gradient saliency"] = to_skeleton(gradients, model, name)
+    if layer is not None:
+        cam = grad_cam(model, inputs, class_index, layer)
+        maps["Grad-CAM"] = to_skeleton(cam, model, layer)
+    return maps
+
+
+def _check_inputs(clip):
+    """A batch of one sample, and the clip in it."""
+    found = _inputs.skeletons_of(clip)
+    if found is None:
+        raise ValueError(
+            "There are no skeletons to draw among the inputs "
+            f"{', '.join(map(repr, clip))}. Name them "
+            f"{_inputs.SKELETONS!r} in the model and in `clip`."
+        )
+    found = np.asarray(found, dtype="float32")
+    if found.ndim == 3:
+        found = found[None]
+    if not isinstance(clip, dict):
+        return found[None], found
+    clip = {**clip, _inputs.SKELETONS: found}
+    batch = {name: np.asarray(array)[None] for name, array in clip.items()}
+    return batch, found
+
+
 def _check_shown(model, clip, shown):
     """The clip to draw."""
     if shown is None:
@@ -112,7 +145,7 @@ def _check_shown(model, clip, shown):
                 "of the whole skeleton as `shown=`."
             )
         return clip
-    _geometry.check_finite(clip, "clip")
+    checks.check_finite(clip, "clip")
     shown = np.asarray(shown, dtype="float32")
     if shown.ndim == 3:
         shown = shown[None]

@@ -5,8 +5,11 @@ import warnings
 import keras
 import numpy as np
 
+from keras_skeleton import _graph
+from keras_skeleton import _inputs
+from keras_skeleton._scores import to_probabilities
 from keras_skeleton.explain import _gradient
-from keras_skeleton.explain import _graph
+from keras_skeleton.explain import _model
 
 
 def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
@@ -18,8 +21,9 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
     softmax is explained by its logits, with a warning.
 
     Args:
-        model: A Functional classifier with one input.
-        clips: Array `(N, M, T, V, C)`.
+        model: A Functional classifier.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
         class_index: The class to explain: one integer, or one per clip. The
             predicted class by default.
         reduction: `"norm"`, the length of the gradient of a joint, which does
@@ -31,6 +35,8 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
         Array `(N, M, T, V)`, float32, not normalised; zero for absent
         persons (all coordinates zero). `to_shares` makes shares of it,
         `to_skeleton` brings the joints of a part of the body to the skeleton.
+        For several inputs a dict with the map of each, which is reduced over
+        its last axis: `(N, T, H, W)` of video.
 
     Example:
 
@@ -43,15 +49,17 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
         Simonyan et al., Deep Inside Convolutional Networks
         (arXiv 1312.6034).
     """
-    clips = _graph.check_clips(model, clips)
+    clips = _model.check_inputs(model, clips)
     scorer = _scorer(model)
     classes = _classes(scorer, clips, class_index)
-    parts = []
-    for start in range(0, len(clips), batch_size):
-        rows = slice(start, start + batch_size)
-        chosen = _choose(scorer, classes[rows])
-        parts.append(_gradient.gradient(scorer, chosen, clips[rows]))
-    return _reduce(np.concatenate(parts), clips, reduction)
+    batches = _model.batches((clips, _choose(scorer, classes)), batch_size)
+    parts = [
+        _gradient.gradient(scorer, chosen, batch) for batch, chosen in batches
+    ]
+    gradients = keras.tree.map_structure(
+        lambda *arrays: np.concatenate(arrays), *parts
+    )
+    return _reduce(gradients, clips, reduction)
 
 
 def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
@@ -61,23 +69,27 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
     over persons, time and joints. Paths to the class scores that go round
     the layer are held fixed.
 
-    Graph networks take the mean of their features themselves, so that before
-    the `relu` the map of `"features"` adds up to the class score (without
-    the bias). A head that treats every joint differently, as that of MAMP, is
-    seen through the mean; where this matters, prefer `saliency`.
+    Where the scores are a dense layer of the mean of the features, as in the
+    published heads of graph networks, the map of `"features"` adds up to the
+    class score before the `relu` (without the bias). A head that treats every
+    joint differently is seen through the mean; where this matters, prefer
+    `saliency`.
 
-    Where the layer is a `Concatenate` of feature maps along the joints, as in
-    `PSUMNet` with its three parts, the channels of one map have nothing to do
-    with those of another: the mean is taken for each map by itself.
+    Where the layer is a `Concatenate` of feature maps along the joints, as of
+    networks of several parts of the body, the channels of one map have
+    nothing to do with those of another: the mean is taken for each map by
+    itself.
 
     Args:
-        model: A Functional classifier with one input.
-        clips: Array `(N, M, T, V, C)`.
+        model: A Functional classifier.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
         class_index: The class to explain: one integer, or one per clip. The
             predicted class by default.
         layer: Name of a layer with output `(N, M, T', V', D)`, or with the
             persons in the batch, `(N * M, T', V', D)`, as the blocks of graph
-            networks (`"block_3"`).
+            networks (`"block_3"`). A layer that sees other inputs than
+            skeletons has one map for each sample, in the place of a person.
         batch_size: Clips computed at a time.
 
     Returns:
@@ -88,32 +100,29 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
     Reference:
         Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391).
     """
-    clips = _graph.check_clips(model, clips)
-    feature_tensor = _feature_tensor(model, layer)
-    front = _graph.cached(
-        model,
-        ("front", layer),
-        lambda: keras.Model(model.inputs[0], feature_tensor),
+    clips = _model.check_inputs(model, clips)
+    features = _feature_tensor(model, layer)
+    front = _model.part(model, ("front", layer), lambda: features)
+    head, around = _graph.cached(
+        model, ("head", layer), lambda: _cut_head(model, features)
     )
     classes = _classes(_scorer(model), clips, class_index)
-    head = _graph.cached(
-        model, ("head", layer), lambda: _cut_head(model, feature_tensor)
-    )
+    seen = _seen_persons(model, features, clips)
     sizes = [
         tensor.shape[-2] for tensor in _joined_maps(model, layer)
-    ] or feature_tensor.shape[-2:-1]
+    ] or features.shape[-2:-1]
     maps = []
-    for start in range(0, len(clips), batch_size):
-        rows = slice(start, start + batch_size)
-        features = _graph.run(front, clips[rows], batch_size)
-        chosen = _choose(head, classes[rows])
-        others = [clips[rows]] if len(head.inputs) > 1 else []
-        gradient = _gradient.gradient(head, chosen, features, *others)
-        features, gradient = (
-            _unfold(array, clips[rows], layer) for array in (features, gradient)
+    everything = (clips, _choose(head, classes), seen)
+    for batch, chosen, persons in _model.batches(everything, batch_size):
+        values = _model.run(front, batch, batch_size)
+        arrays = _model.given_arrays(model, batch)
+        fixed = [arrays[id(tensor)] for tensor in around]
+        slopes = _gradient.gradient(head, chosen, values, fixed)
+        values, slopes = (
+            _unfold(array, persons, layer) for array in (values, slopes)
         )
-        maps.append(_weighted(features, gradient, sizes))
-    return np.concatenate(maps) * _present(clips)
+        maps.append(_weighted(values, slopes, sizes))
+    return np.concatenate(maps) * seen[:, :, None, None]
 
 
 def tf_keras_vis_saliency(
@@ -140,7 +149,7 @@ def tf_keras_vis_saliency(
         ImportError: If tf-keras-vis is not installed.
     """
     vis = _import_tf_keras_vis("saliency")
-    clips = _graph.check_clips(model, clips)
+    clips = _check_one_input(model, clips)
     scorer = _scorer(model)
     classes = _classes(scorer, clips, class_index)
     gradients = vis.Saliency(_with_input_list(scorer), clone=False)(
@@ -179,7 +188,7 @@ def tf_keras_vis_grad_cam(
         ImportError: If tf-keras-vis is not installed.
     """
     vis = _import_tf_keras_vis("gradcam")
-    clips = _graph.check_clips(model, clips)
+    clips = _check_one_input(model, clips)
     if len(_feature_tensor(model, layer).shape) != 5:
         raise ValueError(
             f"The layer {layer!r} has its persons in the batch, which "
@@ -208,14 +217,22 @@ def tf_keras_vis_grad_cam(
 
 
 def class_probabilities(model, clips, batch_size=8):
-    """Class probabilities `(N, classes)` of a classifier, whether it ends in
-    logits or in softmax."""
-    clips = _graph.check_clips(model, clips)
+    """Class probabilities of a classifier that ends in logits or softmax.
+
+    Args:
+        model: A Functional classifier.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
+        batch_size: Clips computed at a time.
+
+    Returns:
+        Array `(N, classes)`, whose rows sum to 1.
+    """
+    clips = _model.check_inputs(model, clips)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SoftmaxWarning)
-        scores = _graph.run(_scorer(model), clips, batch_size)
-    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return scores / scores.sum(axis=1, keepdims=True)
+        scores = _model.run(_scorer(model), clips, batch_size)
+    return to_probabilities(scores)
 
 
 class SoftmaxWarning(UserWarning):
@@ -226,8 +243,8 @@ def _scorer(model):
     """The model up to its logits."""
 
     def build():
-        scores, had_softmax = _graph.logits(model)
-        return keras.Model(model.inputs[0], scores), had_softmax
+        scores, had_softmax = _model.logits(model)
+        return keras.Model(_inputs.form_of(model), scores), had_softmax
 
     scorer, had_softmax = _graph.cached(model, "scorer", build)
     if had_softmax:
@@ -240,14 +257,31 @@ def _scorer(model):
     return scorer
 
 
-def _cut_head(model, feature_tensor):
-    """The model from a layer on; with the clips as second input where some
-    paths go round the layer."""
-    scores, _ = _graph.logits(model)
-    try:
-        return keras.Model(feature_tensor, scores)
-    except ValueError:
-        return keras.Model([feature_tensor, model.inputs[0]], scores)
+def _cut_head(model, features):
+    """The model from a layer on, and the inputs that it takes beside the
+    features, from which some paths go round the layer."""
+    scores, _ = _model.logits(model)
+    around = _graph.inputs_of(model, scores, around=features)
+    inputs = [features, *around] if around else features
+    return keras.Model(inputs, scores), around
+
+
+def _seen_persons(model, features, clips):
+    """1 for the persons of a layer's map who are there, else 0: `(N, M)`.
+
+    A map without persons counts for all.
+    """
+    skeletons = _inputs.skeletons_of(_inputs.form_of(model))
+    sources = _graph.inputs_of(model, features)
+    alone = len(sources) == 1 and sources[0] is skeletons
+    if skeletons is not None and len(skeletons.shape) == 5:
+        persons = skeletons.shape[1]
+        own = persons if alone else 1
+        if len(features.shape) == 5:
+            own = features.shape[1]
+        if own == persons and (alone or persons > 1):
+            return _model.present_persons(_inputs.skeletons_of(clips))
+    return np.ones((_inputs.count(clips), 1), "float32")
 
 
 def _feature_tensor(model, layer):
@@ -271,18 +305,18 @@ def _joined_maps(model, layer):
     return node.input_tensors if operation.axis in (rank - 2, -2) else []
 
 
-def _unfold(features, clips, layer):
+def _unfold(features, persons, layer):
     """`(N * M, T', V', D)` as `(N, M, T', V', D)`."""
+    samples, number = persons.shape
     if features.ndim == 5:
         return features
-    samples, persons = clips.shape[:2]
-    if len(features) != samples * persons:
+    if len(features) != samples * number:
         raise ValueError(
             f"The layer {layer!r} must give one map for each of the "
-            f"{persons} persons of {samples} clips. Its output has "
+            f"{number} persons of {samples} clips. Its output has "
             f"{len(features)} rows."
         )
-    return features.reshape(samples, persons, *features.shape[1:])
+    return features.reshape(samples, number, *features.shape[1:])
 
 
 def _weighted(features, gradient, sizes):
@@ -302,17 +336,15 @@ def _weighted(features, gradient, sizes):
 def _classes(scorer, clips, class_index):
     num_classes = scorer.outputs[0].shape[-1]
     if class_index is None:
-        return _graph.run(scorer, clips).argmax(axis=1)
+        return _model.run(scorer, clips).argmax(axis=1)
     classes = np.asarray(class_index)
-    if classes.dtype.kind not in "iu" or classes.shape not in (
-        (),
-        (len(clips),),
-    ):
+    number = _inputs.count(clips)
+    if classes.dtype.kind not in "iu" or classes.shape not in ((), (number,)):
         raise ValueError(
             "`class_index` must be an integer or one integer per clip "
-            f"({len(clips)}). Received: {class_index!r}"
+            f"({number}). Received: {class_index!r}"
         )
-    classes = np.broadcast_to(classes, (len(clips),))
+    classes = np.broadcast_to(classes, (number,))
     if (classes < 0).any() or (classes >= num_classes).any():
         raise ValueError(
             f"`class_index` must lie in 0..{num_classes - 1}. Received: "
@@ -327,19 +359,44 @@ def _choose(scorer, classes):
 
 
 def _reduce(gradients, clips, reduction):
+    """Maps without the last axis, zero for absent persons."""
     if reduction == "norm":
-        values = np.sqrt(np.square(gradients).sum(axis=-1))
+        reduce = _norm
     elif reduction == "max":
-        values = np.abs(gradients).max(axis=-1)
+        reduce = _largest
     else:
         raise ValueError(
             f'`reduction` must be "norm" or "max". Received: {reduction!r}'
         )
-    return values * _present(clips)
+    maps = keras.tree.map_structure(reduce, gradients)
+    skeletons = _inputs.skeletons_of(maps)
+    if skeletons is not None:
+        # In place: one of the arrays of a dict.
+        skeletons *= _present(_inputs.skeletons_of(clips))
+    return maps
+
+
+def _norm(gradients):
+    return np.sqrt(np.square(gradients).sum(axis=-1))
+
+
+def _largest(gradients):
+    return np.abs(gradients).max(axis=-1)
 
 
 def _present(clips):
-    return _graph.present_persons(clips)[..., None, None]
+    return _model.present_persons(clips)[..., None, None]
+
+
+def _check_one_input(model, clips):
+    clips = _model.check_inputs(model, clips)
+    if isinstance(clips, dict):
+        raise ValueError(
+            "tf-keras-vis explains models with one input. Received "
+            f"{model.name!r} with {', '.join(map(repr, clips))}. Use "
+            "`saliency` and `grad_cam`."
+        )
+    return clips
 
 
 def _import_tf_keras_vis(module):

@@ -1,30 +1,26 @@
-"""The graphs that graph networks learned: adjacency and hyper-edges."""
+"""The graphs that layers convolve over: of all clips, of one, hyper-edges."""
 
 import typing
 
-import keras
 import numpy as np
-from keras import ops
 
-from keras_skeleton import layers
 from keras_skeleton.explain import _gradient
-from keras_skeleton.explain import _graph
-from keras_skeleton.explain.parts import part_joints
+from keras_skeleton.explain import _model
+from keras_skeleton.explain.parts import joints_of
 
 
 class HyperEdges(typing.NamedTuple):
     """Hyper-edges of clips: who belongs to them, and what they weigh.
 
-    `V'` counts the real joints and then the virtual ones. Every joint opens
-    one hyper-edge, so that there are as many of them.
+    `V'` counts the real joints and then the virtual ones, `E` the hyper-edges:
+    as many, where every joint opens one.
 
     Attributes:
-        incidence: Array `(N, M, heads, V', V')`: the share of joint (row) in
-            hyper-edge (column), 0 for those that do not belong to it. Rows
-            sum to 1.
-        weights: Array `(N, M, heads, V')` in (-1, 1), one per hyper-edge.
-        graph: Array `(N, M, heads, V', V')`, not negative: what the joint of
-            the row receives from that of the column by all hyper-edges.
+        incidence: Array `(N, M, heads, V', E)`: the share of joint (row) in
+            hyper-edge (column), 0 for those that do not belong to it.
+        weights: Array `(N, M, heads, E)`, one per hyper-edge.
+        graph: Array `(N, M, heads, V', V')`: what the joint of the row
+            receives from that of the column by all hyper-edges.
     """
 
     incidence: np.ndarray
@@ -33,13 +29,14 @@ class HyperEdges(typing.NamedTuple):
 
 
 def graph_blocks(model):
-    """Names of the blocks that have learned graphs, first to last.
+    """Names of the layers that can show their graphs, first to last.
 
     Args:
-        model: A model of this package, or another Functional one.
+        model: A Functional model.
 
     Returns:
-        Tuple of names, such as `"block_0"`; empty without such blocks.
+        Tuple of names, such as `"block_0"`; empty without graphs. These are
+        layers with the ability `topology`, see `keras_skeleton.layers`.
 
     Example:
 
@@ -57,29 +54,22 @@ def block_joints(model, block=-1):
         block: As in `shared_topology`.
 
     Returns:
-        Tuple of joint indices, of all joints but for a part of a `PSUMNet`.
-        The graphs may have virtual joints beyond them. Pass it to
-        `draw_topology` and `draw_hyper_edges` as `joints`.
+        Tuple of joint indices, see `joints_of`. The graphs may have virtual
+        joints beyond them. Pass it to `draw_topology` and `draw_hyper_edges`
+        as `joints`.
     """
-    name, _, inputs = _choose(model, block)
-    for part in getattr(model, "parts", ()):
-        prefix = model.prefix(part)
-        if not prefix or name.startswith(prefix):
-            return part_joints(model, part)
-    return tuple(range(inputs.shape[2]))
+    return joints_of(model, _choose(model, block).operation.name)
 
 
 def shared_topology(model, block=-1):
-    """The learned graphs of a block that are the same for all clips.
+    """The graphs of a block that are the same for all clips.
 
-    Of `CTRGCN` and `PSUMNet`, the `S = 3` graphs of the body, which begin as
-    joints themselves, inward (from children) and outward (from parents), or
-    of CTR-GCN's baseline, all three, as joints themselves. Of
-    `HyperGCN`, for each head the graph of the body times the learned
-    importance of its edges, rows normalized; virtual joints come last.
+    What each graph means is said by the layer: most often joints themselves,
+    inward (from children) and outward (from parents), or one graph for each
+    head. Virtual joints come last.
 
     Args:
-        model: A model with graph convolutions.
+        model: A model with layers that have a `topology`.
         block: Name of a block (`"block_3"`, see `graph_blocks`) or its
             number, from the end if negative. The last by default.
 
@@ -90,31 +80,21 @@ def shared_topology(model, block=-1):
     Raises:
         ValueError: If the model has no such block.
     """
-    _, convolution, _ = _choose(model, block)
+    layer = _choose(model, block).operation
     with _gradient.without_gradient():
-        if isinstance(convolution, layers.HyperGraphConvolution):
-            graph = convolution.topology.normalized_body_graph()
-        elif isinstance(convolution, layers.GraphConvolution):
-            graph = convolution.topology()
-        else:
-            graph = convolution.graph
-        return _to_numpy(graph)
+        return _model.to_array(layer.topology())
 
 
 def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
     """The graphs that a block makes for clips: what it learned, refined.
 
-    Of `CTRGCN` and `PSUMNet`, the `S = 3` shared graphs plus what the
-    differences of the clip's joints add to them, channel by channel. Of
-    `HyperGCN`, for each head the graph of the body plus the gated hyper-graph
-    of the clip. These are the graphs that the block's convolution uses.
-
-    The rows of absent persons are filled like all others, since the model
-    computes them too.
+    These are the graphs that the block's convolution uses. The rows of absent
+    persons are filled like all others, since the model computes them too.
 
     Args:
         model: As in `shared_topology`.
-        clips: Array `(N, M, T, V, C)`.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
         block: As in `shared_topology`.
         channels: For graphs that differ from channel to channel: their
             `"mean"`, the mean of their `"absolute"` values (in which opposite
@@ -138,8 +118,8 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
     ```
     """
     reductions = {
-        "mean": lambda x: x.mean(axis=2),
-        "absolute": lambda x: np.abs(x).mean(axis=2),
+        "mean": lambda x: x.mean(axis=3),
+        "absolute": lambda x: np.abs(x).mean(axis=3),
         "all": lambda x: x,
     }
     if channels not in reductions:
@@ -148,27 +128,28 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
             f"Received: {channels!r}"
         )
 
-    if isinstance(_choose(model, block)[1], layers.GraphConvolution):
-        raise ValueError(
-            f"The graphs of {model.name!r} are the same for all clips: see "
-            "`shared_topology`."
-        )
+    def graphs(layer, inputs, samples):
+        topology = layer.topology(inputs)
+        if len(topology.shape) == 3:
+            raise ValueError(
+                f"The graphs of the block {layer.name!r} are the same for all "
+                "clips: see `shared_topology`."
+            )
+        array = _model.by_sample(topology, samples)
+        return (array if array.ndim == 5 else reductions[channels](array),)
 
-    def graphs(convolution, inputs):
-        if isinstance(convolution, layers.HyperGraphConvolution):
-            nodes = convolution.nodes(inputs)
-            return [_to_numpy(convolution.topology(nodes))]
-        return [reductions[channels](_to_numpy(convolution.topologies(inputs)))]
-
-    return _run(model, clips, block, graphs, batch_size)[0]
+    node = _choose(model, block)
+    return _run(model, clips, node, graphs, batch_size)[0]
 
 
 def hyper_edges(model, clips, block=-1, *, batch_size=8):
-    """The hyper-edges that a block of `HyperGCN` makes for clips.
+    """The hyper-edges that a block makes for clips.
 
     Args:
-        model: A model with `layers.HyperGraphConvolution`.
-        clips: Array `(N, M, T, V, C)`.
+        model: A model with layers that have `hyper_edges`, see
+            `keras_skeleton.layers`.
+        clips: Array `(N, M, T, V, C)`, or a dict of arrays by name for a
+            model with several inputs.
         block: As in `shared_topology`.
         batch_size: Clips computed at a time.
 
@@ -190,46 +171,37 @@ def hyper_edges(model, clips, block=-1, *, batch_size=8):
     )
     ```
     """
-    name, convolution, _ = _choose(model, block)
-    if not isinstance(convolution, layers.HyperGraphConvolution):
+    node = _choose(model, block)
+    if not hasattr(node.operation, "hyper_edges"):
+        able = _model.able_nodes(model, "hyper_edges")
+        names = ", ".join(each.operation.name for each in able)
         raise ValueError(
-            f"The block {name!r} of the model {model.name!r} has no "
-            "hyper-edges; `HyperGCN` has. See `clip_topology` for its graphs."
+            f"The block {node.operation.name!r} of the model {model.name!r} "
+            f"has no hyper-edges; those that have: {names or 'none'}. See "
+            "`clip_topology` for its graphs."
         )
 
-    def parts(convolution, inputs):
-        topology = convolution.topology
-        nodes = ops.cast(convolution.nodes(inputs), topology.variable_dtype)
-        incidence = topology.incidence(nodes)
-        weights = topology.edge_weights(nodes)
-        graph = topology.hyper_graph(incidence, weights)
-        return [_to_numpy(x) for x in (incidence, weights, graph)]
+    def parts(layer, inputs, samples):
+        return [
+            _model.by_sample(tensor, samples)
+            for tensor in layer.hyper_edges(inputs)
+        ]
 
-    return HyperEdges(*_run(model, clips, name, parts, batch_size))
+    return HyperEdges(*_run(model, clips, node, parts, batch_size))
 
 
 def _blocks(model):
-    """By name, the graph convolution of each block and the block's input."""
-    kinds = (
-        layers.GraphConvolution,
-        layers.ChannelTopologyGraphConvolution,
-        layers.HyperGraphConvolution,
-    )
-    found = {}
-    for node in _graph.layer_nodes(model):
-        operation = node.operation
-        convolution = getattr(operation, "graph_convolution", operation)
-        if isinstance(convolution, kinds):
-            found[operation.name] = (convolution, node.input_tensors[0])
-    return found
+    """By name, the nodes of the layers that have graphs."""
+    nodes = _model.able_nodes(model, "topology")
+    return {node.operation.name: node for node in nodes}
 
 
 def _choose(model, block):
     blocks = _blocks(model)
     if not blocks:
         raise ValueError(
-            f"The model {model.name!r} has no graph convolutions, so it has "
-            "no learned graphs to show."
+            f"The model {model.name!r} has no layers with a `topology` in its "
+            "graph, so it has no learned graphs to show."
         )
     names = list(blocks)
     if isinstance(block, int) and -len(names) <= block < len(names):
@@ -239,36 +211,16 @@ def _choose(model, block):
             f"`block` must be one of {', '.join(names)}, or a number from "
             f"{-len(names)} to {len(names) - 1}. Received: {block!r}"
         )
-    return block, *blocks[block]
+    return blocks[block]
 
 
-def _run(model, clips, block, compute, batch_size):
-    """Arrays `(N, M, ...)` of `compute(convolution, block's input)`."""
-    clips = _graph.check_clips(model, clips)
-    name, convolution, tensor = _choose(model, block)
-    front = None
-    # The input of a first block may be that of the model.
-    if not any(tensor is given for given in model.inputs):
-        front = _graph.cached(
-            model,
-            ("block input", name),
-            lambda: keras.Model(model.inputs[0], tensor),
-        )
+def _run(model, clips, node, compute, batch_size):
+    """Arrays `(N, M, ...)` of `compute(layer, its inputs, samples)`."""
+    clips = _model.check_inputs(model, clips)
     results = []
     with _gradient.without_gradient():
-        for start in range(0, len(clips), batch_size):
-            batch = clips[start : start + batch_size]
-            inputs = batch if front is None else front.predict_on_batch(batch)
-            inputs = ops.cast(inputs, convolution.variable_dtype)
-            results.append(
-                [
-                    part.reshape(len(batch), -1, *part.shape[1:])
-                    for part in compute(convolution, inputs)
-                ]
-            )
+        for samples, (inputs,) in _model.inputs_of_nodes(
+            model, [node], clips, batch_size
+        ):
+            results.append(compute(node.operation, inputs, samples))
     return [np.concatenate(parts) for parts in zip(*results, strict=True)]
-
-
-def _to_numpy(tensor):
-    # A copy: arrays of some backends share their memory with the variable.
-    return np.array(ops.convert_to_numpy(tensor), dtype="float32")

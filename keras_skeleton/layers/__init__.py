@@ -1,20 +1,42 @@
-"""Blocks that systems share, and the transforms of skeleton clips."""
+"""Blocks that systems share, and the transforms of skeleton clips.
+
+A layer shows what it has learned by its abilities: methods that
+`keras_skeleton.explain` asks every layer of a model for. They take what the
+layer itself takes. A layer whose inputs are those of a layer inside passes on
+its abilities, as blocks do.
+
+`attention_weights(inputs)`
+    How much each token takes from each other: `(B, heads, L, L)`, queries in
+    rows, which add up to 1. Tokens are time-major.
+
+`topology(inputs=None)`
+    Graphs that the layer convolves over: the weight at which the joint of the
+    row receives from that of the column, virtual joints last. Without inputs
+    those that all clips share, `(S, V', V')`. With inputs those of each row of
+    the batch, `(B, S, V', V')`, or `(B, S, C, V', V')` where they differ from
+    channel to channel; the shared ones again if they do not depend on it.
+
+`hyper_edges(inputs)`
+    Tuple `(incidence, weights, graph)`: the share of joint (row) in hyper-edge
+    (column), `(B, heads, V', E)`; the weights of the hyper-edges, `(B, heads,
+    E)`; and the graph that they make of the joints, `(B, heads, V', V')`.
+
+`B` counts samples, or samples and persons, persons last.
+"""
 
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
-from keras_skeleton.layers.graph.block import SpatioTemporalBlock
-from keras_skeleton.layers.graph.convolution import (
-    ChannelTopologyGraphConvolution,
-)
-from keras_skeleton.layers.graph.convolution import GraphConvolution
-from keras_skeleton.layers.graph.convolution import spatial_graph
-from keras_skeleton.layers.graph.hypergraph import AdaptiveHyperGraph
-from keras_skeleton.layers.graph.hypergraph import HyperGraphConvolution
-from keras_skeleton.layers.graph.virtual_joints import DivergenceRegularizer
-from keras_skeleton.layers.graph.virtual_joints import virtual_joint_graph
+from keras_skeleton.layers.graph import AdaptiveHyperGraph
+from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
+from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import GraphConvolution
+from keras_skeleton.layers.graph import HyperGraphConvolution
+from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import spatial_graph
+from keras_skeleton.layers.graph import virtual_joint_graph
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization

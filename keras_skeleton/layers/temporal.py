@@ -12,7 +12,10 @@ PADDINGS = ("zeros", "edge")
 
 
 def kernel_initializer():
-    """He's normal initialization by outputs, that of all published GCNs."""
+    """He's normal initialization by outputs.
+
+    As published for CTR-GCN, PSUMNet and Hyper-GCN.
+    """
     return keras.initializers.VarianceScaling(
         2.0, mode="fan_out", distribution="untruncated_normal"
     )

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton import _inputs
 from keras_skeleton._backends import of_backend
 
 
@@ -23,12 +24,14 @@ class FrozenModel:
     this. Random operations give the same values in every call.
 
     Args:
-        model: A built Keras model with one input, whose shape is known but
-            for the number of clips; with any outputs.
+        model: A built Keras model with one input or a dict of inputs by name,
+            whose shapes are known but for the number of clips; with any
+            outputs.
         batch_size: Clips in each call.
 
     Call arguments:
-        clips: Array of the shape `input_shape`.
+        clips: Array of the shape `input_shape`; for several inputs a dict of
+            arrays by name, as `input_shape` is a dict then.
 
     Returns:
         NumPy arrays in the structure of the model's outputs, as they are
@@ -59,30 +62,48 @@ class FrozenModel:
                 "`batch_size` must be at least 1. Received "
                 f"batch_size={batch_size}."
             )
-        self.input_shape = (batch_size, *_shape_of_clips(model))
-        self._dtype = model.inputs[0].dtype
+        form = _form(model)
+        self.input_shape = keras.tree.map_structure(
+            lambda tensor: (batch_size, *tensor.shape[1:]), form
+        )
+        self._types = keras.tree.map_structure(lambda x: x.dtype, form)
         kinds = (model.trainable_variables, model.non_trainable_variables)
         weights = [[_Constant(variable) for variable in kind] for kind in kinds]
 
-        def function(clips):
+        def function(*arrays):
             tensors = [[each.tensor() for each in kind] for kind in weights]
-            return model.stateless_call(*tensors, clips, training=False)[0]
+            inputs = keras.tree.pack_sequence_as(form, arrays)
+            return model.stateless_call(*tensors, inputs, training=False)[0]
 
-        zeros = np.zeros(self.input_shape, self._dtype)
-        self._function = compiler(function, zeros)
+        zeros = keras.tree.map_structure(
+            lambda x: np.zeros((batch_size, *x.shape[1:]), x.dtype), form
+        )
+        self._function = compiler(function, keras.tree.flatten(zeros))
         # Compiles it, and shows at once whether it runs.
         self(zeros)
 
     def __call__(self, clips):
-        clips = np.asarray(clips, self._dtype)
-        if clips.shape != self.input_shape:
-            raise ValueError(
-                f"The model was frozen for clips {self.input_shape}. Received "
-                f"shape {clips.shape}. Another number of clips is the "
-                "`batch_size` of `FrozenModel`."
-            )
+        arrays = self._check(clips)
         return keras.tree.map_structure(
-            ops.convert_to_numpy, self._function(clips)
+            ops.convert_to_numpy, self._function(*arrays)
+        )
+
+    def _check(self, clips):
+        """The arrays, flat, of the types of the inputs."""
+        shapes = self.input_shape
+        if not isinstance(shapes, dict):
+            return [_check_array(clips, shapes, self._types, "clips")]
+        if not isinstance(clips, dict) or set(clips) != set(shapes):
+            found = list(clips) if isinstance(clips, dict) else type(clips)
+            raise ValueError(
+                "The model was frozen for a dictionary of arrays "
+                f"{', '.join(map(repr, shapes))}. Received: {found}"
+            )
+        return keras.tree.flatten(
+            {
+                name: _check_array(clips[name], shape, self._types[name], name)
+                for name, shape in shapes.items()
+            }
         )
 
 
@@ -97,17 +118,28 @@ class _Constant:
         return ops.convert_to_tensor(self.array, self.dtype)
 
 
-def _shape_of_clips(model):
-    """Shape of a sample of the model's only input."""
-    inputs = getattr(model, "inputs", None) or []
-    if len(inputs) != 1 or None in inputs[0].shape[1:]:
-        found = [tuple(tensor.shape) for tensor in inputs]
+def _form(model):
+    """The model's symbolic input, or a dict of them, of known shapes."""
+    tensors = getattr(model, "inputs", None) or []
+    found = [tuple(tensor.shape) for tensor in tensors]
+    if not tensors or any(None in shape[1:] for shape in found):
         raise ValueError(
-            "A model to freeze must be a built Keras model with one input of "
-            "known shape. Received a model with inputs of the shapes "
+            "A model to freeze must be a built Keras model whose inputs have "
+            "known shapes. Received a model with inputs of the shapes "
             f"{found or 'unknown'}."
         )
-    return tuple(inputs[0].shape[1:])
+    return _inputs.form_of(model)
+
+
+def _check_array(array, shape, dtype, name):
+    array = np.asarray(array, dtype)
+    if array.shape != shape:
+        raise ValueError(
+            f"The model was frozen for {name} {shape}. Received shape "
+            f"{array.shape}. Another number of clips is the `batch_size` of "
+            "`FrozenModel`."
+        )
+    return array
 
 
 def _compile_tensorflow(function, zeros):
@@ -130,12 +162,12 @@ def _compile_torch(function, zeros):
     with torch.no_grad(), warnings.catch_warnings():
         # Of attributes that are there under another name.
         warnings.filterwarnings("ignore", message=".*insert a get_attr Node")
-        graph = make_fx(function)(ops.convert_to_tensor(zeros))
+        graph = make_fx(function)(*map(ops.convert_to_tensor, zeros))
         graph = split_const_subgraphs(graph)
         graph.run_folding()
 
-    def run(clips):
+    def run(*arrays):
         with torch.inference_mode():
-            return graph(ops.convert_to_tensor(clips))
+            return graph(*map(ops.convert_to_tensor, arrays))
 
     return run

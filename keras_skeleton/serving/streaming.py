@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_skeleton._scores import to_probabilities
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
@@ -284,8 +286,7 @@ class StreamingClassifier:
             )
         if not self.from_logits:
             return scores
-        exponential = np.exp(scores - scores.max())
-        return exponential / exponential.sum()
+        return to_probabilities(scores)
 
     def _smooth(self, past, current):
         if callable(self.smoothing):

@@ -1,17 +1,13 @@
 """Search for hyper-parameters with KerasTuner.
 
-Needs `pip install keras-skeleton[tune]`.
+Each application brings its `search_space`, which is searched together with the
+recipe of its training. Needs `pip install keras-skeleton[tune]`.
 """
 
 from keras_skeleton._lazy import attach
 
 _HOMES = {
-    "CTRGCNTraining": "ctrgcn",
     "FineTuning": "hypermodels",
-    "HyperGCNTraining": "hypergcn",
-    "MAMPFineTuning": "mamp",
-    "MAMPPretraining": "mamp",
-    "PSUMNetTraining": "psumnet",
     "Pretraining": "hypermodels",
     "Training": "hypermodels",
     "draw": "hypermodels",

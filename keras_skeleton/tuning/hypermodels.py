@@ -1,10 +1,14 @@
-"""What the search spaces of all systems share."""
+"""Hypermodels of any system: training, fine-tuning, pre-training."""
+
+import inspect
 
 import keras
 
+from keras_skeleton import applications
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training import SGD
 from keras_skeleton.training import LayerwiseAdamW
+from keras_skeleton.training import PretextModel
 from keras_skeleton.training import WarmupSteps
 from keras_skeleton.training import layerwise_scales
 from keras_skeleton.training import warmup_cosine
@@ -59,32 +63,53 @@ def draw(hp, name, space):
 
 
 class _HyperModel(keras_tuner.HyperModel):
-    """A hypermodel with named spaces that can be changed one by one."""
+    """A hypermodel of a class that has a `search_space`.
 
-    #: The spaces to search by default, see `draw`.
-    spaces = {}
+    It searches the recipe of training and the arguments of the class.
+    """
 
-    def __init__(self, spaces, steps, warmup_share, name):
+    #: The spaces of the recipe, see `draw`.
+    recipe = {}
+
+    def __init__(self, kind, steps, spaces, warmup_share, name, arguments):
         super().__init__(name=name)
-        unknown = set(spaces or {}) - set(self.spaces)
+        self.kind = kind
+        known = {**self.recipe, **kind.search_space}
+        unknown = set(spaces or {}) - {*known, *_arguments_of(kind)}
         if unknown:
             raise ValueError(
                 f"Unknown in `spaces`: {', '.join(sorted(unknown))}. "
-                f"{type(self).__name__} searches "
-                f"{', '.join(self.spaces)}."
+                f"{type(self).__name__} of {kind.__name__} searches "
+                f"{', '.join(known)}, and other arguments of "
+                f"{kind.__name__} if they are named."
             )
+        twice = sorted(set(arguments) & {*self.recipe, *(spaces or {})})
+        if twice:
+            raise ValueError(
+                f"{', '.join(twice)} would be searched as well as fixed. "
+                f"Fix it by spaces={{{twice[0]!r}: {arguments[twice[0]]!r}}}."
+            )
+        # An argument that is given has nothing to be searched for.
+        self.spaces = {
+            key: space
+            for key, space in {**known, **(spaces or {})}.items()
+            if key not in arguments
+        }
         if steps < 1 or not 0 <= warmup_share < 1:
             raise ValueError(
                 "`steps` must be at least 1 and `warmup_share` in [0, 1). "
                 f"Received steps={steps} and warmup_share={warmup_share}."
             )
-        self.spaces = {**self.spaces, **(spaces or {})}
         self.steps = int(steps)
         self.warmup_share = warmup_share
+        self.arguments = arguments
 
     def draw_all(self, hp):
-        """Draws every hyper-parameter: a dict by name."""
-        return {name: draw(hp, name, s) for name, s in self.spaces.items()}
+        """Draws every hyper-parameter: two dicts, the recipe's and the
+        arguments of the class."""
+        values = {name: draw(hp, name, s) for name, s in self.spaces.items()}
+        recipe = {name: values.pop(name) for name in self.recipe}
+        return recipe, values
 
     def schedule(self, peak, minimum_share):
         return warmup_cosine(
@@ -96,18 +121,36 @@ class _HyperModel(keras_tuner.HyperModel):
 
 
 class _Classification(_HyperModel):
-    """A hypermodel of classifiers; their recipe apart from their arguments."""
+    """A hypermodel of classifiers that give logits."""
 
-    #: Names of the spaces that are not arguments of the model.
-    recipe = ()
-
-    def __init__(self, steps, spaces, warmup_share, name):
-        super().__init__(spaces, steps, warmup_share, name)
+    def __init__(
+        self,
+        application,
+        classes,
+        steps,
+        weights,
+        encoder,
+        spaces,
+        warmup_share,
+        name,
+        arguments,
+    ):
+        kind = _class_of(application)
+        super().__init__(kind, steps, spaces, warmup_share, name, arguments)
+        if encoder is not None and (
+            weights is not None
+            or not callable(encoder)
+            or hasattr(encoder, "get_weights")
+        ):
+            raise ValueError(
+                "`encoder` must be a function that returns a new encoder for "
+                "each trial, without `weights` beside it. Received "
+                f"encoder={encoder!r} and weights={weights!r}."
+            )
+        self.classes = classes
+        self.weights = weights
+        self.encoder = encoder
         self.objective = keras_tuner.Objective("val_accuracy", "max")
-
-    def build_model(self, **arguments):
-        """Makes a fresh classifier that gives logits."""
-        raise NotImplementedError
 
     def optimizer(self, model, recipe):
         """Makes the optimizer of a fresh classifier.
@@ -119,9 +162,15 @@ class _Classification(_HyperModel):
         raise NotImplementedError
 
     def build(self, hp):
-        values = self.draw_all(hp)
-        recipe = {name: values.pop(name) for name in self.recipe}
-        model = self.build_model(**values)
+        recipe, arguments = self.draw_all(hp)
+        encoder = None if self.encoder is None else self.encoder()
+        model = self.kind(
+            self.weights,
+            encoder=encoder,
+            classes=self.classes,
+            **self.arguments,
+            **arguments,
+        )
         model.compile(
             self.optimizer(model, recipe),
             loss=SmoothedCrossentropy(recipe["label_smoothing"]),
@@ -131,38 +180,77 @@ class _Classification(_HyperModel):
 
 
 class FineTuning(_Classification):
-    """Search space for fine-tuning a classifier.
+    """Search for the best fine-tuning of a classifier.
 
-    The recipe is the published one: AdamW with layer-wise decay of the
-    learning rate, linear warm-up and a cosine down to 1/30 of the peak,
-    cross-entropy with label smoothing.
-
-    A system's class tells by `build_model(**arguments)` how to make a fresh
-    classifier; all spaces beside the recipe's four (`learning_rate`,
-    `layer_decay`, `weight_decay`, `label_smoothing`) are its arguments.
+    The recipe is that of the published transformers: AdamW with layer-wise
+    decay of the learning rate, linear warm-up and a cosine down to 1/30 of
+    the peak, cross-entropy with label smoothing. Searched are its
+    `learning_rate`, `layer_decay`, `weight_decay` and `label_smoothing`, and
+    the `search_space` of the application.
 
     Args:
+        application: A class of `keras_skeleton.applications`, or the name of
+            its system, such as `"mamp"`.
+        classes: Number of classes.
         steps: Optimizer steps of one training: batches times epochs.
-        spaces: Dict of spaces that replace the default ones, see `draw`; a
-            single value takes a hyper-parameter out of the search.
+        weights: Pretrained weights, see the application; random if left out.
+        encoder: Function without arguments that returns a pretrained
+            encoder, instead of `weights`. It is called for each trial and
+            must return a new one, as training changes it.
+        spaces: Dict of spaces that replace the default ones, see `draw`, or
+            add further arguments of the application; a single value takes a
+            hyper-parameter out of the search.
         warmup_share: Share of the steps in which the learning rate rises.
         name: Name of the hypermodel.
+        **arguments: Further arguments of the application, which are not
+            searched.
 
     Attributes:
         objective: Pass it to the tuner. Tune on a part of the training
             clips that is kept aside, not on the test clips.
+
+    Raises:
+        ValueError: If something is unknown or given twice.
+
+    Example:
+
+    ```python
+    space = FineTuning("mamp", 10, steps=50 * len(batches), weights=path)
+    tuner = keras_tuner.BayesianOptimization(space, space.objective, 30)
+    tuner.search(batches, validation_data=validation, epochs=50)
+    ```
     """
 
-    spaces = {
+    recipe = {
         "learning_rate": (1e-4, 1e-3, "log"),
         "layer_decay": (0.6, 1.0),
         "weight_decay": (0.01, 0.2, "log"),
         "label_smoothing": (0.0, 0.2),
     }
-    recipe = tuple(spaces)
 
-    def __init__(self, steps, spaces=None, warmup_share=0.05, name=None):
-        super().__init__(steps, spaces, warmup_share, name)
+    def __init__(
+        self,
+        application,
+        classes,
+        steps,
+        weights=None,
+        encoder=None,
+        spaces=None,
+        warmup_share=0.05,
+        name=None,
+        **arguments,
+    ):
+        super().__init__(
+            application,
+            classes,
+            steps,
+            weights,
+            encoder,
+            spaces,
+            warmup_share,
+            name,
+            arguments,
+        )
 
     def optimizer(self, model, recipe):
         return LayerwiseAdamW(
@@ -173,19 +261,18 @@ class FineTuning(_Classification):
 
 
 class Training(_Classification):
-    """Search space for training a classifier from random weights.
+    """Search for the best training of a classifier from random weights.
 
-    The recipe is that of the graph networks: SGD with Nesterov's momentum of
-    0.9 and the L2 penalty of all variables in the gradient, linear warm-up,
-    cross-entropy with label smoothing. The learning rate then follows a
-    `"cosine"` to 0, or `"steps"`: a tenth after 0.55 and after 0.85 of the
-    training, about where the published steps lie.
-
-    A system's class names its `application`; all spaces beside the recipe's
-    four (`learning_rate`, `weight_decay`, `label_smoothing`, `decay`) are
-    arguments of it.
+    The recipe is that of the published graph networks: SGD with Nesterov's
+    momentum of 0.9 and the L2 penalty of all variables in the gradient,
+    linear warm-up, cross-entropy with label smoothing. The learning rate then
+    follows a `"cosine"` to 0, or `"steps"`: a tenth after 0.55 and after 0.85
+    of the training, about where the published steps lie. Searched are
+    `learning_rate`, `weight_decay` and `label_smoothing`, if named also
+    `decay`, and the `search_space` of the application.
 
     Args:
+        application: As in `FineTuning`.
         classes: Number of classes.
         steps: Optimizer steps of one training: batches times epochs.
         spaces: See `FineTuning`.
@@ -193,24 +280,40 @@ class Training(_Classification):
             The published warm-up is 5 of 65 to 140 epochs.
         name: Name of the hypermodel.
         **arguments: Further arguments of the application, such as
-            `input_shape` and `skeleton`.
+            `input_shape` and `skeleton`, which are not searched.
 
     Attributes:
         objective: As in `FineTuning`.
+
+    Raises:
+        ValueError: If something is unknown or given twice.
+
+    Example:
+
+    ```python
+    space = Training(
+        "ctrgcn",
+        10,
+        steps=65 * len(batches),
+        input_shape=(1, 52, 20, 3),
+        skeleton="nw_ucla",
+        spaces={"adaptive": True, "decay": ["cosine", "steps"]},
+    )
+    tuner = keras_tuner.BayesianOptimization(space, space.objective, 30)
+    tuner.search(batches, validation_data=validation, epochs=65)
+    ```
     """
 
-    spaces = {
+    recipe = {
         "learning_rate": (0.02, 0.2, "log"),
         "weight_decay": (5e-5, 1e-3, "log"),
         "label_smoothing": (0.0, 0.2),
         "decay": "cosine",
     }
-    recipe = tuple(spaces)
-    #: The class of the model.
-    application = None
 
     def __init__(
         self,
+        application,
         classes,
         steps,
         spaces=None,
@@ -218,19 +321,16 @@ class Training(_Classification):
         name=None,
         **arguments,
     ):
-        super().__init__(steps, spaces, warmup_share, name)
-        twice = sorted(set(arguments) & set(self.spaces))
-        if twice:
-            raise ValueError(
-                f"{', '.join(twice)} would be searched as well as fixed. "
-                f"Fix it by spaces={{{twice[0]!r}: {arguments[twice[0]]!r}}}."
-            )
-        self.classes = classes
-        self.arguments = arguments
-
-    def build_model(self, **arguments):
-        return self.application(
-            classes=self.classes, **self.arguments, **arguments
+        super().__init__(
+            application,
+            classes,
+            steps,
+            None,
+            None,
+            spaces,
+            warmup_share,
+            name,
+            arguments,
         )
 
     def optimizer(self, model, recipe):
@@ -250,19 +350,21 @@ class Training(_Classification):
 
 
 class Pretraining(_HyperModel):
-    """Search space for training an encoder without labels.
+    """Search for the best training of an encoder without labels.
 
-    The recipe is the published one: AdamW with linear warm-up and a cosine
-    down to half the peak. A system's class tells by
-    `build_model(**arguments)` how to make a fresh pretext model; all spaces
-    beside `learning_rate` and `weight_decay` are its arguments.
+    The recipe is that of masked prediction: AdamW with linear warm-up and a
+    cosine down to half the peak. Searched are its `learning_rate`, if named
+    also its `weight_decay`, and the `search_space` of the pretext model.
 
     Losses of different tasks cannot be compared: hiding less, for example,
     makes the loss smaller and the features no better. To compare features
     instead, pass `labelled`: the objective is then the accuracy of the
-    nearest neighbour after training.
+    nearest neighbour after training. Or fix what makes the task easier by
+    `spaces`.
 
     Args:
+        pretext: A pretext class of `keras_skeleton.applications`, such as
+            `MAMPPretext`, or the name of its system.
         steps: Optimizer steps of one training: batches times epochs.
         spaces: See `FineTuning`.
         labelled: Tuple `(train, test)` of labelled data, see
@@ -271,27 +373,49 @@ class Pretraining(_HyperModel):
         validate: Whether the objective without `labelled` is the loss of
             validation data, or that of the training data.
         name: Name of the hypermodel.
+        **arguments: Further arguments of the pretext class, such as
+            `input_shape`, which are not searched.
 
     Attributes:
         objective: Pass it to the tuner: `"knn_accuracy"`, `"val_loss"` or
             `"loss"`.
+
+    Raises:
+        ValueError: If something is unknown or given twice.
+
+    Example:
+
+    ```python
+    space = Pretraining(
+        "mamp",
+        steps=20 * len(clips),
+        labelled=(train, held_out),
+        input_shape=(1, 48, 20, 3),
+        skeleton="nw_ucla",
+    )
+    tuner = keras_tuner.RandomSearch(space, space.objective, max_trials=10)
+    tuner.search(clips, epochs=20)
+    ```
     """
 
-    spaces = {
+    recipe = {
         "learning_rate": (3e-4, 3e-3, "log"),
         "weight_decay": 0.05,
     }
 
     def __init__(
         self,
+        pretext,
         steps,
         spaces=None,
         labelled=None,
         warmup_share=0.05,
         validate=False,
         name=None,
+        **arguments,
     ):
-        super().__init__(spaces, steps, warmup_share, name)
+        kind = _class_of(pretext, is_pretext=True)
+        super().__init__(kind, steps, spaces, warmup_share, name, arguments)
         self.labelled = labelled
         self.objective = keras_tuner.Objective(
             "val_loss" if validate else "loss", "min"
@@ -299,14 +423,9 @@ class Pretraining(_HyperModel):
         if labelled is not None:
             self.objective = keras_tuner.Objective("knn_accuracy", "max")
 
-    def build_model(self, **arguments):
-        """Makes a fresh pretext model."""
-        raise NotImplementedError
-
     def build(self, hp):
-        values = self.draw_all(hp)
-        recipe = {name: values.pop(name) for name in Pretraining.spaces}
-        model = self.build_model(**values)
+        recipe, arguments = self.draw_all(hp)
+        model = self.kind(**self.arguments, **arguments)
         model.compile(
             LayerwiseAdamW(
                 self.schedule(recipe["learning_rate"], 1 / 2),
@@ -328,3 +447,36 @@ class Pretraining(_HyperModel):
         )
         last = {name: values[-1] for name, values in history.history.items()}
         return {**last, "knn_accuracy": knn_accuracy(*train, *test)}
+
+
+def _class_of(kind, is_pretext=False):
+    """The class that a class or the name of a system stands for."""
+
+    def fits(value):
+        return (
+            isinstance(value, type)
+            and hasattr(value, "search_space")
+            and issubclass(value, PretextModel) == is_pretext
+        )
+
+    classes = {
+        system: value
+        for system, names in applications.SYSTEMS.items()
+        for value in (getattr(applications, name) for name in names)
+        if fits(value)
+    }
+    found = classes.get(kind) if isinstance(kind, str) else kind
+    if not fits(found):
+        what = "pretext class" if is_pretext else "encoder and classifier"
+        raise ValueError(
+            f"There is nothing to search for {kind!r}. Pass the {what} of a "
+            "system, a class with a `search_space`, or the name of one of "
+            f"{', '.join(classes)}."
+        )
+    return found
+
+
+def _arguments_of(kind):
+    """Names of the arguments that say how a model is built."""
+    names = set(inspect.signature(kind.__init__).parameters)
+    return names - {"self", "weights", "encoder", "classes", "name"}

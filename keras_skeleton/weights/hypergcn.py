@@ -72,7 +72,7 @@ def _block(block, official, ours):
 def _graph_convolution(layer, official, ours):
     topology = f"{ours}/topology"
     grouped = functools.partial(
-        _grouped_kernel, groups=layer.topology.num_heads
+        _grouped_kernel, groups=layer.adaptive_graph.num_heads
     )
     return [
         Entry(f"{official}.PA", f"{topology}/body_graph"),

@@ -137,7 +137,7 @@ def test_graph_of_the_body(bones):
     model = HyperGCN(**arguments, bones=bones)
     expected = virtual_joint_graph(25, hypergcn.body_edges("ntu", bones), 3)
     for block in model.blocks:
-        topology = block.graph_convolution.topology
+        topology = block.graph_convolution.adaptive_graph
         for graph in ops.convert_to_numpy(topology.body_graph.value):
             np.testing.assert_array_equal(graph, expected)
 

@@ -122,7 +122,7 @@ def find(model, values, key):
     inputs = values[f"{block}.input"]
     block = model.blocks[int(block[1:]) - 1]
     convolution = block.graph_convolution
-    topology = convolution.topology
+    topology = convolution.adaptive_graph
     nodes = convolution.nodes(inputs)
     match key:
         case "gcn1":
@@ -155,7 +155,7 @@ def all_values(convolution, inputs):
     joints, virtual = inputs.shape[2], convolution.num_virtual_joints
     graph = np.zeros((1, 1, joints + virtual, joints + virtual), "float32")
     graph[..., :joints, :joints] = np.eye(joints)
-    heads = convolution.topology.num_heads
+    heads = convolution.adaptive_graph.num_heads
     rows = ops.zeros_like(inputs[:, 0, 0, :1])[:, :, None, None]
     repeats = (1, heads, 1, 1)
     real = convolution.convolve(

@@ -44,7 +44,7 @@ def test_prepare_and_show(tmp_path, capsys):
     assert "a01_s50_e00_v01: it cannot be read as JSON" in output
     with pytest.warns(UserWarning, match="left out"):
         expected = nw_ucla.load_data(folder)
-    np.testing.assert_array_equal(Sequences.load(path).frames, expected.frames)
+    np.testing.assert_array_equal(Sequences.load(path).bodies, expected.bodies)
     counts = tmp_path / "counts.json"
     assert cli.main(["show", str(path), "--json", str(counts)]) == 0
     output = capsys.readouterr().out

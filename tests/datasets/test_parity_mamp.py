@@ -85,13 +85,16 @@ def test_rotation(load):
 
 
 def read_part(config, arrays, part):
-    """The prepared set as clips, padding included, and its labels."""
+    """The prepared set as clips without their padding, and its labels."""
     rows = arrays[f"in/x_{part}"]
     persons, joints = arrays["out/val"].shape[-1], arrays["out/val"].shape[-2]
     clips = rows.reshape(*rows.shape[:2], persons, joints, -1)
+    clips = clips.transpose(0, 2, 1, 3, 4)
+    # As the official feeder finds them.
+    lengths = (clips.sum(axis=(1, 3, 4)) != 0).sum(axis=1)
+    clips = [clip[:, :n] for clip, n in zip(clips, lengths, strict=True)]
     labels = arrays[f"in/y_{part}"].argmax(axis=1)
     skeleton = "ntu" if joints == 25 else chain(joints)
-    clips = list(clips.transpose(0, 2, 1, 3, 4))
     return Sequences.from_arrays(clips, labels, skeleton=skeleton)
 
 

@@ -70,7 +70,7 @@ def assert_same(first, second):
     assert first.frame_shape == second.frame_shape
     assert first.class_names == second.class_names
     np.testing.assert_array_equal(first.labels, second.labels)
-    np.testing.assert_array_equal(first.frames, second.frames)
+    np.testing.assert_array_equal(first.bodies, second.bodies)
     np.testing.assert_array_equal(
         first.metadata["subject"], second.metadata["subject"]
     )
@@ -91,7 +91,7 @@ def test_collect(folder):
     assert [name for name, _ in data.skipped] == ["05.txt", "06", "07"]
     # The second person, absent in clips of class 0, takes no room.
     counts = np.where(data.labels == 0, 1, 2)
-    assert [data.clip(i).shape[1] for i in range(11)] == counts.tolist()
+    assert [data.clip(i).shape[0] for i in range(11)] == counts.tolist()
     clip, label = data[0]
     assert clip.shape == (2, 3, 3, 3)
     assert label == 0

@@ -51,11 +51,11 @@ def test_seed_decides_everything():
     again = synthetic.load_data(num_clips=20, seed=3)
     other = synthetic.load_data(num_clips=20, seed=4)
     longer = synthetic.load_data(num_clips=40, seed=3)
-    assert np.array_equal(data.frames, again.frames)
-    assert data.frames.shape != other.frames.shape or not np.allclose(
-        data.frames, other.frames
+    assert np.array_equal(data.bodies, again.bodies)
+    assert data.bodies.shape != other.bodies.shape or not np.allclose(
+        data.bodies, other.bodies
     )
-    assert np.array_equal(data.frames, longer.frames[: len(data.frames)])
+    assert np.array_equal(data.bodies, longer.bodies[: len(data.bodies)])
     assert data.names == longer.names[:20]
 
 
@@ -108,15 +108,15 @@ def test_actions_do_what_they_are_called(clean):
 def test_kinect20_shows_the_same_people():
     ntu = synthetic.load_data(num_clips=10)
     kinect = synthetic.load_data(num_clips=10, skeleton="kinect20")
-    assert kinect.frames.shape[1:] == (1, 20, 3)
+    assert kinect.bodies.shape[1:] == (20, 3)
     joints = [0, 1, 20, *range(3, 20)]
-    assert np.array_equal(kinect.frames, ntu.frames[:, :, joints])
+    assert np.array_equal(kinect.bodies, ntu.bodies[:, joints])
 
 
 def test_noise(clean):
     noisy = synthetic.load_data(num_clips=150, noise=0.02)
-    error = noisy.frames - clean.frames
-    spread = error.std(axis=(0, 1, 3))
+    error = noisy.bodies - clean.bodies
+    spread = error.std(axis=(0, 2))
     assert 0.02 < spread[0] < 0.04
     assert spread[22] > 1.8 * spread[0]
 

@@ -6,6 +6,7 @@ from keras_skeleton import explain
 from keras_skeleton import skeletons
 
 pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(params=["kinect20", "ntu"])
@@ -100,29 +101,6 @@ def test_heat_map(scene, tmp_path):
     assert len(drawing.draw_heat_map(shares[0], skeleton).axes) == 2
 
 
-def test_attention(scene, tmp_path, random):
-    skeleton, clip, _ = scene
-    joints = clip.shape[2]
-    attention = random.dirichlet(np.ones(joints), size=(2, 3, joints))
-    figure = drawing.draw_attention(attention, skeleton)
-    assert len(figure.axes) == 2 * 3 + 1
-    assert "Layer 2, head 3" in _texts(figure)
-    assert figure.get_supxlabel() == "To joint"
-    _render(figure, tmp_path)
-    patches = drawing.draw_attention(attention[:, :, :5, :5], skeleton)
-    assert "patch" in patches.get_supxlabel()
-
-
-def test_confusion_matrix(tmp_path):
-    matrix = [[8, 2, 0], [1, 3, 0], [0, 0, 0]]
-    figure = drawing.draw_confusion_matrix(matrix, ["walk", "run", "sit"])
-    assert {"Predicted class", "True class"} <= set(_texts(figure))
-    cells = [text.get_text() for text in figure.axes[0].texts]
-    assert cells == ["80", "20", "25", "75"]
-    assert "78.6 % of 14 clips" in figure.get_suptitle()
-    _render(figure, tmp_path)
-
-
 def test_animation(make_clips, tmp_path):
     image = pytest.importorskip("PIL.Image")
     clip = make_clips("kinect20", 1, 2, 3)[0]
@@ -174,11 +152,5 @@ def test_bad_input(make_clips, random):
         drawing.draw_skeleton(clip[:, 0], "kinect20", up="x")
     with pytest.raises(ValueError, match="20 joints"):
         drawing.draw_heat_map(np.ones((5, 25)), "kinect20")
-    with pytest.raises(ValueError, match="joint_attention"):
-        drawing.draw_attention(np.ones((5, 5)), "kinect20")
-    with pytest.raises(ValueError, match="square"):
-        drawing.draw_confusion_matrix(np.ones((2, 3)))
-    with pytest.raises(ValueError, match="2 names"):
-        drawing.draw_confusion_matrix(np.ones((2, 2)), ["one"])
     with pytest.raises(ValueError, match="frame_rate"):
         drawing.animate(clip, "kinect20", frame_rate=0)

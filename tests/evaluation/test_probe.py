@@ -5,8 +5,10 @@ from keras import ops
 
 from keras_skeleton import weights
 from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import PSUMNet
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.evaluation import evaluate_model
+from keras_skeleton.evaluation import extract_features
 from keras_skeleton.evaluation import linear_probe
 from keras_skeleton.layers.augmentation import CropResize
 
@@ -50,6 +52,24 @@ def test_learns_and_leaves_the_encoder_alone(encoder, tmp_path):
         probe.model.predict_on_batch(test[0]),
         atol=1e-5,
     )
+
+
+def test_several_networks_in_one():
+    """Each part of the body has features of its own."""
+    encoder = PSUMNet(**PSUMNet.tiny)
+    before = numbers(encoder)
+    shape = encoder.input_shape[1:]
+    clips = np.random.default_rng(0).normal(size=(6, *shape))
+    data = clips.astype("float32"), np.arange(6) % 2
+    probe = linear_probe(encoder, data, data, 2, epochs=1)
+    for old, new in zip(before, numbers(encoder), strict=True):
+        np.testing.assert_array_equal(old, new)
+    # The head has learnt from what it gets in the model.
+    features, _ = extract_features(encoder, data)
+    mean = ops.convert_to_numpy(
+        probe.model.get_layer("head_norm").moving_mean.value
+    )
+    np.testing.assert_allclose(mean, 0.1 * features.mean(axis=0), atol=1e-5)
 
 
 def test_labels_without_relation_are_not_learnt(encoder):
@@ -114,9 +134,9 @@ def test_features_of_each_epoch(encoder):
     seen = []
 
     class Crop(CropResize):
-        def transform(self, clips, draws):
+        def of_chosen(self, clips, frames, draws, lengths):
             seen.append(np.array(draws))
-            return super().transform(clips, draws)
+            return super().of_chosen(clips, frames, draws, lengths)
 
     crop = Crop(8, interval=(0.5, 1.0), min_frames=4)
     batches = sequences.to_keras([crop], batch_size=6)

@@ -50,6 +50,46 @@ def test_maps_equal_a_numpy_computation(make_transformer, make_clips):
         np.testing.assert_allclose(maps[index], expected, atol=1e-5)
 
 
+class Looks(keras.layers.Layer):
+    """A layer of no known class that says what it attends to."""
+
+    def call(self, tokens):
+        return tokens
+
+    def attention_weights(self, tokens):
+        return ops.softmax(ops.matmul(tokens, ops.swapaxes(tokens, 1, 2)))[
+            :, None
+        ]
+
+
+def test_any_layer_may_show_its_attention(random):
+    inputs = keras.Input((2, 4, 5, 3))
+    x = ops.reshape(inputs, (-1, 20, 3))
+    x = Looks(name="tokens")(x)
+    x = Looks(name="again")(2 * x)
+    y = Looks(name="joints")(ops.mean(ops.reshape(x, (-1, 4, 5, 3)), axis=1))
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(y))
+    model = keras.Model(inputs, outputs)
+    names = ("tokens", "again", "joints")
+    assert explain.attention_layers(model) == names
+    clips = random.normal(size=(3, 2, 4, 5, 3))
+    with pytest.raises(ValueError, match=r"'joints', .*Choose some"):
+        explain.attention_maps(model, clips)
+    maps = explain.attention_maps(model, clips, layers=["tokens", "again"])
+    for scale, found in zip((1, 2), maps, strict=True):
+        tokens = scale * clips.reshape(6, 20, 3)
+        scores = np.exp(tokens @ tokens.swapaxes(1, 2))
+        expected = scores / scores.sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(
+            found.reshape(expected.shape), expected, atol=1e-5
+        )
+    maps = explain.attention_maps(model, clips, layers=["joints"])
+    assert maps.shape == (1, 3, 2, 1, 5, 5)
+    for wrong in ([], ["tokens", "hands"]):
+        with pytest.raises(ValueError, match="some of tokens, again, joints"):
+            explain.attention_maps(model, clips, layers=wrong)
+
+
 def test_maps_follow_this_model_when_layers_are_shared(
     make_transformer, make_clips
 ):

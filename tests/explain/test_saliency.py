@@ -128,6 +128,9 @@ def test_changed_weights_change_the_maps(make_transformer, make_clips):
     np.testing.assert_allclose(after, 2 * before, rtol=1e-4, atol=1e-7)
 
 
+# By tf-keras-vis itself: an old name of scipy, and a list of one input.
+@pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`:UserWarning")
 def test_tf_keras_vis_agrees(make_transformer, make_clips):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf-keras-vis works on the TensorFlow backend only")

@@ -113,7 +113,7 @@ def test_new_layers_use_the_given_graph():
     layer = layers.ChannelTopologyGraphConvolution(6, ARM, 2)
     x = features(2, 4, 3, 5)
     layer.build(x.shape)
-    topologies = ops.convert_to_numpy(layer.topologies(x))
+    topologies = ops.convert_to_numpy(layer.topology(x))
     assert topologies.shape == (2, len(ARM), 6, 3, 3)
     expected = np.broadcast_to(ARM[:, None], topologies.shape)
     np.testing.assert_array_equal(topologies, expected)

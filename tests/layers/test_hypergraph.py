@@ -135,7 +135,7 @@ def test_convolution(virtual, filters):
             array(layer.virtual_joints), (3, 5, virtual, 8)
         )
         everything = np.concatenate([x, joints], axis=2)
-    graph = array(layer.topology(everything.mean(1)))
+    graph = array(layer.adaptive_graph(everything.mean(1)))
     heads = everything.reshape(3, 5, 4 + virtual, 2, 4)
     values = np.einsum("btvkc,kcd->btvkd", heads, array(layer.value.kernel))
     values = values + array(layer.value.bias).reshape(2, -1)
@@ -222,7 +222,7 @@ def test_config_keeps_every_argument():
     again = HyperGraphConvolution.from_config(config)
     assert again.get_config() == config
     assert config["num_neighbors"] == 3
-    topology = layer.topology
+    topology = layer.adaptive_graph
     again = AdaptiveHyperGraph.from_config(topology.get_config())
     assert again.get_config() == topology.get_config()
 

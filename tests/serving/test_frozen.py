@@ -3,6 +3,11 @@ import numpy as np
 import pytest
 from graph_networks import randomize_network
 from support import assert_close
+from two_inputs import SKELETONS
+from two_inputs import VIDEO
+from two_inputs import arrays
+from two_inputs import logits
+from two_inputs import two_inputs
 
 from keras_skeleton import applications
 from keras_skeleton.serving import FrozenModel
@@ -102,6 +107,20 @@ def test_outputs_keep_their_structure(small):
     expected = keras.ops.convert_to_numpy(small.predict_on_batch(inputs))
     assert_close(outputs["scores"][0], expected, "scores")
     np.testing.assert_array_equal(outputs["hidden"], inputs.reshape(1, -1))
+
+
+def test_takes_several_inputs():
+    model, inputs = two_inputs(), arrays(2)
+    frozen = FrozenModel(model, batch_size=2)
+    assert frozen.input_shape == {
+        "skeletons": (2, *SKELETONS),
+        "video": (2, *VIDEO),
+    }
+    assert_close(frozen(inputs), logits(model, inputs), "scores")
+    with pytest.raises(ValueError, match="'video', 'skeletons'"):
+        frozen(inputs["video"])
+    with pytest.raises(ValueError, match=r"frozen for video \(2, 3, 5, 6, 2\)"):
+        frozen({**inputs, "video": inputs["video"][:1]})
 
 
 def test_takes_what_becomes_an_array(small):

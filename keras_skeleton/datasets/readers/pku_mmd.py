@@ -253,9 +253,11 @@ class PKUReader(Reader):
             except ValueError as error:
                 yield Skipped(name, str(error))
                 continue
-            # Most of a recording is nobody's clip: keep no view of it.
-            if clip.any():
-                clip = clip.swapaxes(0, 1).copy()
+            shown = np.flatnonzero(clip.any(axis=(1, 2, 3)))
+            if len(shown):
+                # Published arrays pad with zeros and so end there, too. Most
+                # of a recording is nobody's clip: keep no view of it.
+                clip = clip[: shown[-1] + 1].swapaxes(0, 1).copy()
                 yield Clip(name, clip, int(action[0]) - 1, metadata)
 
     def _read_table(self, kind, unit, parse):

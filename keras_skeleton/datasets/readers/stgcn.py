@@ -158,11 +158,10 @@ class ArrayReader(Reader):
     def read(self, unit):
         part, row = self._open(unit[0]), unit[1]
         frames = np.asarray(part.data[row], "float32").transpose(3, 1, 2, 0)
-        if part.lengths is not None:
-            frames = frames[:, : part.lengths[row]]
+        length = None if part.lengths is None else part.lengths[row]
         name = part.names[row]
         metadata = read_fields(name, self.name_fields)
-        yield Clip(name, trim(frames), part.labels[row], metadata)
+        yield Clip(name, trim(frames, length), part.labels[row], metadata)
 
     def splits(self, names, labels, metadata):
         place = {name: index for index, name in enumerate(names)}
@@ -279,13 +278,21 @@ def read_labels(path):
     return names, [as_integer(label, "label") for label in labels]
 
 
-def trim(frames):
-    """Cuts off what pads a clip `(M, T, V, C)`: at its end, and persons."""
+def trim(frames, length=None):
+    """Cuts off what pads a clip `(M, T, V, C)`: at its end, and persons.
+
+    Args:
+        frames: The clip.
+        length: Its frames, where they are known. By default it ends with the
+            last frame that shows somebody.
+    """
     persons = np.flatnonzero(frames.any(axis=(1, 2, 3)))
     shown = np.flatnonzero(frames.any(axis=(0, 2, 3)))
     if not shown.size:
         return frames[:1]
-    return frames[: persons[-1] + 1, : shown[-1] + 1]
+    if length is None:
+        length = shown[-1] + 1
+    return frames[: persons[-1] + 1, :length]
 
 
 def _protocol_of(folder):

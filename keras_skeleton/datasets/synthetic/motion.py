@@ -136,8 +136,8 @@ def load_data(
     if noise:
         _disturb(frames, owner, offsets, draws[:, 29:33], noise, seed)
     return Sequences(
-        frames=frames[:, None, list(joints)],
-        offsets=offsets,
+        bodies=frames[:, list(joints)],
+        lengths=lengths,
         labels=labels,
         names=_clip_names(np.array(names)[labels], metadata),
         metadata=metadata,

@@ -1,5 +1,6 @@
 """Transforms of clips, as layers: in `tf.data`, in a model, or eagerly."""
 
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.as_data import deserialize_transforms
 from keras_skeleton.layers.augmentation.as_data import serialize_transforms
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
@@ -48,6 +49,7 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "FrameChoice",
     "MainPerson",
     "MaskFrames",
     "MinMaxNormalization",

@@ -3,7 +3,10 @@
 import keras
 
 from keras_skeleton.layers import augmentation
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+
+BASES = (SkeletonTransform, FrameChoice)
 
 
 def serialize_transforms(transforms):
@@ -88,5 +91,5 @@ def _known():
         for name, cls in sorted(found.items())
         if isinstance(cls, type)
         and issubclass(cls, SkeletonTransform)
-        and cls is not SkeletonTransform
+        and cls not in BASES
     }

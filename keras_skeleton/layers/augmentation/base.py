@@ -35,10 +35,23 @@ class SkeletonTransform(DataLayer):
     caller who passes it decides what happens, and the same numbers give the
     same clips everywhere.
 
+    A transform sees each clip alone: what it makes of a clip depends on this
+    clip, its draws and its length, and on nothing else of the batch, not
+    even on how many zeros follow the clip because another one is longer.
+    What mixes clips belongs to the training step.
+
+    The length of a clip is the number of its frames; those after them are
+    padding. Pipelines know and pass it. Where a caller passes none, it is
+    found where it is needed (`valid_length`): up to the last frame that is
+    not all zero. So frames at the end of a clip in which nobody was found
+    count only for those who pass `lengths`.
+
     A subclass sets `num_draws` where it is random, and implements
-    `transform(clips, draws)` with operations of `self.backend.numpy`, and
-    `deterministic(clips)` where a random transform does something without
-    draws. If shapes change, it implements `compute_output_shape` too.
+    `transform(clips, draws, lengths)` with operations of
+    `self.backend.numpy`, and `deterministic(clips, lengths)` where a random
+    transform does something without draws. If shapes change, it implements
+    `compute_output_shape` too, and `new_lengths(clips, draws, lengths)` if
+    lengths do. In all of them `lengths` is `None` if nobody passed any.
 
     Args:
         seed: Seed of the layer's own draws.
@@ -48,6 +61,7 @@ class SkeletonTransform(DataLayer):
         clips: float32 tensor `(N, M, T, V, C)`.
         draws: Numbers in [0, 1), `(N, num_draws)`. With them a random
             transform always acts.
+        lengths: int32 `(N,)`, the frames of each clip.
         training: Whether a random transform acts when there are no `draws`,
             with numbers of its own.
     """
@@ -61,7 +75,7 @@ class SkeletonTransform(DataLayer):
         # Draws stay in double precision until frame numbers are computed.
         self._convert_input_args = False
 
-    def call(self, clips, draws=None, training=None):
+    def call(self, clips, draws=None, lengths=None, training=None):
         clips = self.backend.convert_to_tensor(clips, dtype="float32")
         if len(clips.shape) != 5:
             raise ValueError(
@@ -71,11 +85,12 @@ class SkeletonTransform(DataLayer):
                 "axis: clip[None]."
             )
         self.check(tuple(clips.shape))
+        lengths = self._check_lengths(lengths)
         if not self.num_draws:
-            return self.transform(clips, None)
+            return self.transform(clips, None, lengths)
         if draws is None:
             if not training:
-                return self.deterministic(clips)
+                return self.deterministic(clips, lengths)
             draws = self.backend.random.uniform(
                 (self.backend.shape(clips)[0], self.num_draws),
                 seed=self._get_seed_generator(self.backend.name),
@@ -86,32 +101,65 @@ class SkeletonTransform(DataLayer):
                 "each clip, an array (samples, draws). Received shape "
                 f"{tuple(np.shape(draws))}."
             )
-        return self.transform(clips, draws)
+        return self.transform(clips, draws, lengths)
+
+    def _check_lengths(self, lengths):
+        if lengths is None:
+            return None
+        lengths = self.backend.convert_to_tensor(lengths, dtype="int32")
+        if len(lengths.shape) != 1:
+            raise ValueError(
+                "`lengths` must be the number of frames of each clip, an "
+                f"array (samples,). Received shape {tuple(lengths.shape)}."
+            )
+        return lengths
+
+    def twin(self, engine):
+        """Returns a copy that works with one engine, whatever Keras' own is.
+
+        Its methods are called directly: `call`, `new_lengths`, and those of
+        frames if it chooses them. It may be used by several threads.
+
+        Args:
+            engine: `"numpy"`, which neither compiles for each shape nor
+                occupies an accelerator, or `"tensorflow"`, for `tf.data`.
+        """
+        twin = type(self).from_config(self.get_config())
+        if engine == "numpy":
+            twin.backend = _NumpyBackend()
+        else:
+            twin.backend.set_backend(engine)
+        return twin
 
     def on_numpy(self):
         """Returns a function of NumPy arrays that does the same.
 
-        It neither compiles for each shape nor occupies an accelerator, and
-        may be called from several threads.
-
         Returns:
-            A function `transform(clips, draws=None)`; a random transform
-            without draws does what it does outside training.
+            A function `transform(clips, draws=None, lengths=None)`; a random
+            transform without draws does what it does outside training.
         """
-        twin = type(self).from_config(self.get_config())
-        twin.backend = _NumpyBackend()
-        return lambda clips, draws=None: twin.call(clips, draws)
+        return self.twin("numpy").call
 
     def check(self, shape):
         """Raises a `ValueError` where clips of a shape are not possible."""
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         """Returns the transformed clips; `draws` is `None` if it has none."""
         raise NotImplementedError
 
-    def deterministic(self, clips):
+    def deterministic(self, clips, lengths):
         """What a random transform does outside training."""
         return clips
+
+    def new_lengths(self, clips, draws, lengths):
+        """Returns the lengths of the transformed clips.
+
+        Args:
+            clips: The clips before the transform.
+            draws: As in `transform`, `None` outside training.
+            lengths: int32 `(N,)`, their lengths.
+        """
+        return lengths
 
     def draws_as_tensor(self, draws):
         """The given uniform numbers as a tensor of the engine at work."""
@@ -143,11 +191,18 @@ class SkeletonTransform(DataLayer):
         total = ops.matmul(ops.abs(ops.reshape(clips, (-1, size))), ones)
         return ops.reshape(total, self.backend.shape(clips)[:3]) != 0
 
-    def valid_length(self, clips):
-        """Frames of each clip up to the last that is not all zero, int32."""
+    def valid_length(self, clips, lengths=None):
+        """Frames of each clip, int32 `(N,)`: as given, or as found.
+
+        Found is the last frame that is not all zero.
+        """
         ops = self.backend.numpy
+        frames = self.backend.shape(clips)[2]
+        if lengths is not None:
+            # `take_frames` would go on in the next person.
+            return ops.minimum(lengths, frames)
         is_valid = ops.any(self.is_present(clips), axis=1)
-        number = ops.arange(1, self.backend.shape(clips)[2] + 1, dtype="int32")
+        number = ops.arange(1, frames + 1, dtype="int32")
         return ops.max(ops.where(is_valid, number, 0), axis=1)
 
     def take_frames(self, clips, frames):

@@ -38,7 +38,7 @@ class _WithoutFrames(SkeletonTransform):
         """Which frames are removed, boolean `(N, num_frames)`."""
         raise NotImplementedError
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         removed = self.removed(draws)[:, None, :, None, None]
         return self.backend.numpy.where(removed, 0.0, clips)
 
@@ -110,11 +110,11 @@ class CorruptFrames(_WithoutFrames):
         chosen = choose(self, population, count, draws)
         return membership(self, chosen, self.num_frames)
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         if draws is None:
             return clips
         if self.fill is None:
-            return super().transform(clips, draws)
+            return super().transform(clips, draws, lengths)
         return self._filled(clips, ~self.removed(draws))
 
     def _filled(self, clips, is_left):

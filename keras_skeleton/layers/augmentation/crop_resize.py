@@ -2,18 +2,17 @@
 
 import keras
 
-from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 
 # The share of a clip that published evaluations look at.
 CENTER_SHARE = 0.95
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class CropResize(SkeletonTransform):
-    """Crops the valid frames of each clip and resizes them in time.
+class CropResize(FrameChoice):
+    """Crops each clip in time and resizes the crop.
 
-    Valid frames are those whose coordinates do not sum to zero; they lead,
-    padding follows. Of `F` valid frames a crop is kept:
+    Of the `F` frames of a clip a crop is kept:
 
     - `interval` of one share `q`: the middle, without
       `floor((1 - q) * F / 2)` frames at each end;
@@ -29,8 +28,7 @@ class CropResize(SkeletonTransform):
 
     Args:
         num_frames: Frames to return.
-        interval: One or two shares of the valid frames, above 0 and at
-            most 1.
+        interval: One or two shares of the frames, above 0 and at most 1.
         min_frames: Least number of frames that a random crop keeps.
         **kwargs: See `SkeletonTransform`.
 
@@ -53,7 +51,7 @@ class CropResize(SkeletonTransform):
     def __init__(
         self, num_frames, interval=(0.5, 1.0), min_frames=64, **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(num_frames, **kwargs)
         if isinstance(interval, int | float):
             interval = (interval,)
         interval = tuple(float(share) for share in interval)
@@ -67,12 +65,10 @@ class CropResize(SkeletonTransform):
                 "an upper one, above 0 and at most 1. Received: "
                 f"interval={interval}"
             )
-        if num_frames < 1 or min_frames < 1:
+        if min_frames < 1:
             raise ValueError(
-                "`num_frames` and `min_frames` must be at least 1. Received: "
-                f"num_frames={num_frames}, min_frames={min_frames}"
+                f"`min_frames` must be at least 1. Received: {min_frames}"
             )
-        self.num_frames = int(num_frames)
         self.interval = interval
         self.min_frames = int(min_frames)
 
@@ -80,65 +76,63 @@ class CropResize(SkeletonTransform):
     def num_draws(self):
         return 2 if len(self.interval) == 2 else 0
 
-    def transform(self, clips, draws):
-        if draws is None:
-            return self._center_crop(clips, self.interval[0])
+    def choose_frames(self, lengths, draws=None, longest=None):
+        """Returns the frames before each place of the result, then those after.
+
+        See `FrameChoice.choose_frames`; `K` is `2 * num_frames`.
+        """
         ops = self.backend.numpy
+        start, length = self._crop(lengths, draws)
+        left = self.backend.cast(self._places(length), "int32")
+        # A clip without frames has length 0 and shows its padding.
+        right = ops.maximum(ops.minimum(left + 1, length[:, None] - 1), 0)
+        return start[:, None] + ops.concatenate([left, right], axis=1)
+
+    def of_chosen(self, clips, frames, draws, lengths):
+        cast = self.backend.cast
+        places = self._places(self._crop(lengths, draws)[1])
+        weight = places - cast(cast(places, "int32"), "float32")
+        weight = weight[:, None, :, None, None]
+        size = self.num_frames
+        left, right = clips[:, :, :size], clips[:, :, size:]
+        return (1.0 - weight) * left + weight * right
+
+    def _crop(self, lengths, draws):
+        """First frame and frames of each crop, int32 `(N,)`."""
+        ops = self.backend.numpy
+        if draws is None:
+            share = self.interval[0] if not self.num_draws else CENTER_SHARE
+            start = self.whole_part(lambda x: (1 - share) * x / 2, lengths)
+            return start, lengths - 2 * start
         low, high = self.interval
-        valid = self._valid_frames(clips)
         length = self.whole_part(
-            lambda valid, draws: valid * (draws[:, 0] * (high - low) + low),
-            valid,
+            lambda lengths, draws: lengths * (draws[:, 0] * (high - low) + low),
+            lengths,
             draws,
         )
-        length = ops.minimum(ops.maximum(length, self.min_frames), valid)
+        length = ops.minimum(ops.maximum(length, self.min_frames), lengths)
         start = self.whole_part(
             lambda starts, draws: draws[:, 1] * starts,
-            valid - length + 1,
+            lengths - length + 1,
             draws,
         )
-        return self._resize(clips, start, length)
+        return start, length
 
-    def deterministic(self, clips):
-        return self._center_crop(clips, CENTER_SHARE)
-
-    def _center_crop(self, clips, share):
-        valid = self._valid_frames(clips)
-        start = self.whole_part(lambda valid: (1 - share) * valid / 2, valid)
-        return self._resize(clips, start, valid - 2 * start)
-
-    def _valid_frames(self, clips):
+    def _places(self, length):
+        """Where in its crop each frame lies, float32 `(N, num_frames)`."""
         ops = self.backend.numpy
-        is_valid = ops.sum(clips, axis=(1, 3, 4)) != 0
-        return ops.sum(self.backend.cast(is_valid, "int32"), axis=1)
-
-    def _resize(self, clips, start, length):
-        backend, ops = self.backend, self.backend.numpy
-        start, length = start[:, None], length[:, None]
+        length = length[:, None]
         # Single precision, as in the published code: in double precision,
         # weights would differ by more than the rounding of the result.
-        position = ops.arange(self.num_frames, dtype="float32") + 0.5
+        place = ops.arange(self.num_frames, dtype="float32") + 0.5
         # Two tensors, as JAX multiplies by the reciprocal of a number.
         size = ops.full_like(length, self.num_frames, dtype="float32")
-        scale = backend.cast(length, "float32") / size
-        position = ops.maximum(position[None] * scale - 0.5, 0.0)
-        left = backend.cast(position, "int32")
-        weight = position - backend.cast(left, "float32")
-        weight = weight[:, None, :, None, None]
-        # A clip without valid frames has length 0 and shows its padding.
-        right = ops.maximum(ops.minimum(left + 1, length - 1), 0)
-        return (1.0 - weight) * self.take_frames(
-            clips, start + left
-        ) + weight * self.take_frames(clips, start + right)
-
-    def compute_output_shape(self, input_shape):
-        samples, persons, _, joints, coordinates = input_shape
-        return samples, persons, self.num_frames, joints, coordinates
+        scale = self.backend.cast(length, "float32") / size
+        return ops.maximum(place[None] * scale - 0.5, 0.0)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "num_frames": self.num_frames,
             "interval": list(self.interval),
             "min_frames": self.min_frames,
         }

@@ -72,20 +72,35 @@ class RandomApply(SkeletonTransform):
                 f"but {type(self.layer).__name__} makes {changed} of {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         # The engine at work is known to the layer that was called.
         self.layer.backend = self.backend
-        rest = draws[:, 1:] if self.layer.num_draws else None
-        changed = self.layer.transform(clips, rest)
-        chosen = self.draws_as_tensor(draws[:, 0]) < self.probability
-        chosen = chosen[:, None, None, None, None]
+        changed = self.layer.transform(clips, self._rest(draws), lengths)
+        chosen = self._chosen(draws)[:, None, None, None, None]
         return self.backend.numpy.where(chosen, changed, clips)
 
-    def deterministic(self, clips):
+    def deterministic(self, clips, lengths):
         if not self.layer.num_draws:
             return clips
         self.layer.backend = self.backend
-        return self.layer.deterministic(clips)
+        return self.layer.deterministic(clips, lengths)
+
+    def new_lengths(self, clips, draws, lengths):
+        if draws is None and not self.layer.num_draws:
+            return lengths
+        self.layer.backend = self.backend
+        changed = self.layer.new_lengths(clips, self._rest(draws), lengths)
+        if draws is None:
+            return changed
+        return self.backend.numpy.where(self._chosen(draws), changed, lengths)
+
+    def _chosen(self, draws):
+        return self.draws_as_tensor(draws[:, 0]) < self.probability
+
+    def _rest(self, draws):
+        if draws is None or not self.layer.num_draws:
+            return None
+        return draws[:, 1:]
 
     def get_config(self):
         return {
@@ -117,7 +132,7 @@ class DropAxis(SkeletonTransform):
 
     num_draws = 1
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         coordinates = clips.shape[-1]
         dropped = integers(self, draws, 0, coordinates - 1)
@@ -131,7 +146,8 @@ class DropJoints(SkeletonTransform):
 
     How many joints and frames is random within limits, and so is which; the
     same joints vanish in all the chosen frames and for all persons. Clips
-    with fewer joints or frames than the limits lose all they have.
+    with fewer joints or frames than the limits lose all they have. Without
+    `lengths`, all frames of the batch are taken for those of the clips.
 
     Args:
         joints: Least and largest number of joints.
@@ -167,24 +183,28 @@ class DropJoints(SkeletonTransform):
     def num_draws(self):
         return 2 + self.joints[1] + self.frames[1]
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
+        backend, ops = self.backend, self.backend.numpy
         middle = 2 + self.joints[1]
+        num_joints, num_frames = clips.shape[3], backend.shape(clips)[2]
+        if lengths is None:
+            lengths = integers(self, draws[:, 0], 0, 0) + num_frames
         joints = self._chosen(
-            draws[:, 0], draws[:, 2:middle], self.joints, clips.shape[3]
+            draws[:, 0],
+            draws[:, 2:middle],
+            self.joints,
+            ops.full_like(lengths, num_joints),
+            num_joints,
         )
         frames = self._chosen(
-            draws[:, 1],
-            draws[:, middle:],
-            self.frames,
-            self.backend.shape(clips)[2],
+            draws[:, 1], draws[:, middle:], self.frames, lengths, num_frames
         )
         is_dropped = frames[:, None, :, None] & joints[:, None, None]
-        return self.backend.numpy.where(is_dropped[..., None], 0.0, clips)
+        return ops.where(is_dropped[..., None], 0.0, clips)
 
-    def _chosen(self, count_draws, draws, limits, size):
-        ops = self.backend.numpy
-        count = ops.minimum(integers(self, count_draws, *limits), size)
-        population = ops.zeros_like(count) + size
+    def _chosen(self, count_draws, draws, limits, population, size):
+        count = integers(self, count_draws, *limits)
+        count = self.backend.numpy.minimum(count, population)
         chosen = choose(self, population, count, draws)
         return membership(self, chosen, size)
 
@@ -225,7 +245,7 @@ class ZeroInvisible(SkeletonTransform):
                 f"another one before it. Received clips of shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         is_seen = clips[..., -1:] > self.threshold
         return self.backend.numpy.where(is_seen, clips[..., :-1], 0.0)
 

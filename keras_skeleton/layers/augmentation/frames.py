@@ -4,43 +4,22 @@ import keras
 
 from keras_skeleton.layers.augmentation._choice import choose
 from keras_skeleton.layers.augmentation._choice import integers
-from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 
 # Published feeders draw from this many copies of the frames, so that short
 # clips have enough of them.
 COPIES = 100
 
 
-class _ToLength(SkeletonTransform):
-    """Base of transforms that return `num_frames` frames."""
-
-    def __init__(self, num_frames, **kwargs):
-        super().__init__(**kwargs)
-        if int(num_frames) != num_frames or num_frames < 1:
-            raise ValueError(
-                "`num_frames` must be a whole number of at least 1. "
-                f"Received: {num_frames}"
-            )
-        self.num_frames = int(num_frames)
-
-    def compute_output_shape(self, input_shape):
-        samples, persons, _, joints, coordinates = input_shape
-        return samples, persons, self.num_frames, joints, coordinates
-
-    def get_config(self):
-        return {**super().get_config(), "num_frames": self.num_frames}
-
-
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class RandomFrames(_ToLength):
+class RandomFrames(FrameChoice):
     """Takes random frames in their order; outside training, even steps.
 
     In training, `num_frames` frames are drawn without replacement from 100
     copies of the `L` valid frames and sorted, so short clips show frames
     several times and long ones leave some out. Outside training, the frames
     are the whole parts of `num_frames` numbers evenly spaced from 0 to
-    `L - 1`. Frames after the last one that is not all zero are padding. All
-    persons share the frames.
+    `L - 1`. All persons share the frames.
 
     Args:
         num_frames: Frames to return.
@@ -67,19 +46,20 @@ class RandomFrames(_ToLength):
     def num_draws(self):
         return self.num_frames
 
-    def transform(self, clips, draws):
+    def choose_frames(self, lengths, draws=None, longest=None):
         ops = self.backend.numpy
-        length = ops.maximum(self.valid_length(clips), 1)
+        if draws is None:
+            return self._even_frames(lengths)
+        length = ops.maximum(lengths, 1)
         count = ops.full_like(length, self.num_frames)
         population = length * max(COPIES, self.num_frames)
         chosen = choose(self, population, count, draws) % length[:, None]
         # TensorFlow forgets the shape of what it sorts.
-        index = ops.reshape(ops.sort(chosen, axis=1), (-1, self.num_frames))
-        return self.take_frames(clips, index)
+        return ops.reshape(ops.sort(chosen, axis=1), (-1, self.num_frames))
 
-    def deterministic(self, clips):
+    def _even_frames(self, lengths):
         ops = self.backend.numpy
-        last = ops.maximum(self.valid_length(clips) - 1, 0)[:, None]
+        last = ops.maximum(lengths - 1, 0)[:, None]
         number = ops.arange(self.num_frames, dtype="int32")
         steps = max(self.num_frames - 1, 1)
         # In double precision and in this order, as NumPy's `linspace` does:
@@ -89,11 +69,11 @@ class RandomFrames(_ToLength):
         )
         if self.num_frames > 1:
             index = ops.where(number == steps, last, index)
-        return self.take_frames(clips, index)
+        return index
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class RandomSegmentFrames(_ToLength):
+class RandomSegmentFrames(FrameChoice):
     """Takes one random frame from each of equal segments of the clip.
 
     The `L` valid frames are cut into `num_frames` segments, from frame
@@ -122,20 +102,15 @@ class RandomSegmentFrames(_ToLength):
     def num_draws(self):
         return self.num_frames
 
-    def transform(self, clips, draws):
-        length, start, end = self._segments(clips)
-        offset = integers(self, draws, 0, end - start - 1)
-        return self.take_frames(clips, (start + offset) % length)
-
-    def deterministic(self, clips):
-        length, start, end = self._segments(clips)
-        return self.take_frames(clips, (start + end) // 2 % length)
-
-    def _segments(self, clips):
+    def choose_frames(self, lengths, draws=None, longest=None):
         ops = self.backend.numpy
         size = self.num_frames
-        length = ops.maximum(self.valid_length(clips), 1)[:, None]
+        length = ops.maximum(lengths, 1)[:, None]
         repeats = (size + length - 1) // length + 1
         repeats = ops.where(length < size, repeats, 1)
         edges = ops.arange(size + 1, dtype="int32") * (length * repeats) // size
-        return length, edges[:, :-1], edges[:, 1:]
+        start, end = edges[:, :-1], edges[:, 1:]
+        if draws is None:
+            return (start + end) // 2 % length
+        offset = integers(self, draws, 0, end - start - 1)
+        return (start + offset) % length

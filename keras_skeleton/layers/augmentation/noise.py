@@ -86,7 +86,7 @@ class RandomNoise(SkeletonTransform):
                 f"Received {shape[1:]}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         draws = self.draws_as_tensor(draws)
         *joints, coordinates = self._noise_shape

@@ -103,7 +103,7 @@ class PreNormalize3D(SkeletonTransform):
                 f"the joints 0 to {shape[3] - 1}. Received shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         clips = self._compact(clips)
         if self.align_center:
@@ -128,8 +128,7 @@ class PreNormalize3D(SkeletonTransform):
     def _compact(self, clips):
         """Swaps persons and moves frames that show the first to the front."""
         backend, ops = self.backend, self.backend.numpy
-        is_seen = ops.any(ops.abs(clips) > ZERO, axis=(3, 4))
-        count = ops.sum(backend.cast(is_seen, "int32"), axis=2)
+        is_seen, count = self._seen(clips)
         swap = (count[:, 0] < count[:, -1])[:, None]
         is_seen = ops.where(swap, is_seen[:, -1], is_seen[:, 0])
         swap = swap[:, :, None, None, None]
@@ -142,6 +141,15 @@ class PreNormalize3D(SkeletonTransform):
         is_kept = number < ops.max(count, axis=1)[:, None]
         is_kept = is_kept[:, None, :, None, None]
         return ops.where(is_kept, clips, ops.zeros_like(clips))
+
+    def _seen(self, clips):
+        """In which frames who is seen, `(N, M, T)`, and in how many."""
+        ops = self.backend.numpy
+        is_seen = ops.any(ops.abs(clips) > ZERO, axis=(3, 4))
+        return is_seen, ops.sum(self.backend.cast(is_seen, "int32"), axis=2)
+
+    def new_lengths(self, clips, draws, lengths):
+        return self.backend.numpy.max(self._seen(clips)[1], axis=1)
 
     def _rounded(self, values):
         cast = self.backend.cast
@@ -248,13 +256,13 @@ class PreNormalize2D(SkeletonTransform):
                 f"score. Received clips of shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         places, scores = clips[..., :2], clips[..., 2:]
         if clips.shape[-1] == 3:
             counts = scores > self.threshold
         else:
-            counts = self._is_present(clips)
+            counts = self._is_present(clips, lengths)
         if self.mode == "fix":
             height, width = self.image_shape
             half = self.draws_as_tensor([width / 2, height / 2])
@@ -264,12 +272,12 @@ class PreNormalize2D(SkeletonTransform):
         normalized = ops.where(counts, normalized, ops.zeros_like(normalized))
         return ops.concatenate([normalized, scores], axis=-1)
 
-    def _is_present(self, clips):
+    def _is_present(self, clips, lengths):
         """Whether a joint belongs to a person and a frame, `(..., 1)`."""
         ops = self.backend.numpy
         is_person = ops.any(clips != 0, axis=(2, 3, 4), keepdims=True)
         number = ops.arange(self.backend.shape(clips)[2], dtype="int32")
-        is_frame = number[None] < self.valid_length(clips)[:, None]
+        is_frame = number[None] < self.valid_length(clips, lengths)[:, None]
         is_frame = is_frame[:, None, :, None, None]
         every = ops.ones_like(clips[..., :1], dtype="bool")
         return ops.logical_and(ops.logical_and(is_person, is_frame), every)

@@ -211,7 +211,7 @@ class SelectJoints(SkeletonTransform):
                 f"shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         return take_joints(self.backend, clips, self.joints)
 
     def compute_output_shape(self, input_shape):

@@ -44,7 +44,7 @@ class Persons(SkeletonTransform):
         self.num_persons = int(num_persons)
         self.mode = mode
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         first = clips[:, :1]
         missing = self.num_persons - clips.shape[1]

@@ -4,27 +4,22 @@ import keras
 import numpy as np
 
 from keras_skeleton.layers.augmentation._choice import integers
+from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.streams import Streams
 
 
-class _FrameSelection(SkeletonTransform):
-    """A transform that picks frames by their numbers."""
+class _FrameSelection(FrameChoice):
+    """A transform that picks frames by their numbers, or streams of them."""
 
     def __init__(self, num_frames, streams=None, **kwargs):
-        super().__init__(**kwargs)
-        if num_frames < 1:
-            raise ValueError(
-                "`num_frames` must be at least 1. Received: "
-                f"num_frames={num_frames}"
-            )
+        super().__init__(num_frames, **kwargs)
         if isinstance(streams, dict):
             streams = keras.saving.deserialize_keras_object(streams)
         if streams is not None and not isinstance(streams, Streams):
             raise ValueError(
                 f"`streams` must be a `Streams` layer. Received: {streams!r}"
             )
-        self.num_frames = int(num_frames)
         self.streams = streams
 
     def build(self, input_shape):
@@ -36,26 +31,52 @@ class _FrameSelection(SkeletonTransform):
         if self.streams is not None:
             self.streams.check(shape)
 
-    def select(self, clips, length, frames):
-        """Returns the frames, of the streams if there are any."""
-        if self.streams is not None:
-            clips = self.streams.features(self.backend, clips, length)
-        return self.take_frames(clips, frames)
+    @property
+    def _has_motion(self):
+        return self.streams is not None and self.streams.has_motion
+
+    def select(self, lengths, draws, longest):
+        """Returns the numbers of the frames that make up the result.
+
+        Arguments are those of `choose_frames`.
+
+        Returns:
+            int32 `(N, total_frames)`.
+        """
+        raise NotImplementedError
+
+    def choose_frames(self, lengths, draws=None, longest=None):
+        """Returns the frames; with motion, each followed by the next one.
+
+        See `FrameChoice.choose_frames`.
+        """
+        ops = self.backend.numpy
+        frames = self.select(lengths, draws, longest)
+        if not self._has_motion:
+            return frames
+        last = ops.maximum(lengths[:, None] - 1, 0)
+        pairs = [frames, ops.minimum(frames + 1, last)]
+        pairs = ops.stack(pairs, axis=-1)
+        return ops.reshape(pairs, (-1, 2 * self.total_frames))
+
+    def of_chosen(self, clips, frames, draws, lengths):
+        if self.streams is None:
+            return clips
+        if not self._has_motion:
+            return self.streams.features(self.backend, clips)
+        is_followed = frames + 1 < lengths[:, None]
+        clips = self.streams.features(self.backend, clips, is_followed)
+        return clips[:, :, ::2]
 
     def compute_output_shape(self, input_shape):
         if self.streams is not None:
             input_shape = self.streams.compute_output_shape(input_shape)
-        samples, persons, _, joints, coordinates = input_shape
-        return samples, persons, self._total_frames(), joints, coordinates
-
-    def _total_frames(self):
-        return self.num_frames
+        return super().compute_output_shape(input_shape)
 
     def get_config(self):
         streams = self.streams
         return {
             **super().get_config(),
-            "num_frames": self.num_frames,
             "streams": streams and keras.saving.serialize_keras_object(streams),
         }
 
@@ -64,7 +85,7 @@ class _FrameSelection(SkeletonTransform):
 class UniformSample(_FrameSelection):
     """Samples frames that are spread evenly over each clip.
 
-    Of `F` valid frames a crop of `L` is taken from a random place, all of
+    Of `F` frames a crop of `L` is taken from a random place, all of
     them by default, and `S = num_frames` frames are taken from the crop:
 
     - `L < S`: consecutive frames from a random start, starting over at the
@@ -74,12 +95,9 @@ class UniformSample(_FrameSelection):
     - `2 S <= L`: one random frame of each of `S` equal parts.
 
     Outside training, and with `mode="test"`, the choice depends on the
-    number of valid frames alone: it is the one of the published test
-    pipelines, where NumPy's legacy generator starts from `test_seed` for
-    each clip, and short clips start at evenly spaced frames.
-
-    Valid frames reach up to the last frame that is not all zero; a clip
-    whose last frames show nobody loses them.
+    number of frames alone: it is the one of the published test pipelines,
+    where NumPy's legacy generator starts from `test_seed` for each clip, and
+    short clips start at evenly spaced frames.
 
     Several samples of a clip follow each other in time; `SplitClips` gives
     them an axis of their own.
@@ -87,8 +105,8 @@ class UniformSample(_FrameSelection):
     Args:
         num_frames: Frames `S` of one sample.
         num_clips: Samples that are taken of each clip.
-        interval: Length of the crop as a share of the valid frames: one
-            number, or a lower and an upper one to draw it between.
+        interval: Length of the crop as a share of the frames: one number,
+            or a lower and an upper one to draw it between.
         mode: `"train"`, or `"test"` for a transform without randomness.
         streams: Optional `Streams` that are computed before frames are
             sampled, so that motion is that between neighbours of the clip.
@@ -155,7 +173,7 @@ class UniformSample(_FrameSelection):
         self.mode = mode
         self.max_frames = int(max_frames)
         self.test_seed = int(test_seed)
-        self._test_table = np.zeros((1, self._total_frames()), "int32")
+        self._test_table = np.zeros((1, self.total_frames), "int32")
 
     @property
     def num_draws(self):
@@ -163,28 +181,22 @@ class UniformSample(_FrameSelection):
             return 0
         return self.num_clips * (self.num_frames + 3)
 
-    def _total_frames(self):
+    @property
+    def total_frames(self):
         return self.num_clips * self.num_frames
 
-    def transform(self, clips, draws):
+    def select(self, lengths, draws, longest):
+        ops = self.backend.numpy
         if draws is None:
-            return self.deterministic(clips)
-        length = self.valid_length(clips)
+            table = self._table(self.max_frames if longest is None else longest)
+            table = self.backend.convert_to_tensor(table, "int32")
+            return ops.take(table, lengths, axis=0)
         size = self.num_frames + 3
         frames = [
-            self._sample(length, draws[:, clip * size : (clip + 1) * size])
+            self._sample(lengths, draws[:, clip * size : (clip + 1) * size])
             for clip in range(self.num_clips)
         ]
-        frames = self.backend.numpy.concatenate(frames, axis=1)
-        return self.select(clips, length, frames)
-
-    def deterministic(self, clips):
-        length = self.valid_length(clips)
-        longest = clips.shape[2]
-        table = self._table(self.max_frames if longest is None else longest)
-        table = self.backend.convert_to_tensor(table, "int32")
-        frames = self.backend.numpy.take(table, length, axis=0)
-        return self.select(clips, length, frames)
+        return ops.concatenate(frames, axis=1)
 
     def _sample(self, length, draws):
         """Numbers of the frames `(N, S)` by one sample's draws `(N, S + 3)`."""
@@ -299,13 +311,13 @@ class UniformSampleDecode(UniformSample):
 class PadTo(_FrameSelection):
     """Brings clips to a number of frames by repeating or by zeros.
 
-    Valid frames reach up to the last frame that is not all zero. Clips with
-    more of them lose their end.
+    Longer clips lose their end. Zeros that are added count as frames from
+    then on, as in published code.
 
     Args:
         num_frames: Frames to return.
-        mode: `"loop"` starts over at the end of the valid frames, `"zero"`
-            leaves zeros after them.
+        mode: `"loop"` starts over at the end of the clip, `"zero"` leaves
+            zeros after it.
         streams: Optional `Streams` that are computed before, so that nothing
             moves into the padding.
         **kwargs: See `SkeletonTransform`.
@@ -333,17 +345,18 @@ class PadTo(_FrameSelection):
             )
         self.mode = mode
 
-    def transform(self, clips, draws):
+    def select(self, lengths, draws, longest):
+        number = self.backend.numpy.arange(self.num_frames, dtype="int32")
+        return number[None] % self.backend.numpy.maximum(lengths, 1)[:, None]
+
+    def of_chosen(self, clips, frames, draws, lengths):
         ops = self.backend.numpy
-        length = self.valid_length(clips)
-        number = ops.arange(self.num_frames, dtype="int32")[None]
-        padded = self.select(
-            clips, length, number % ops.maximum(length, 1)[:, None]
-        )
+        clips = super().of_chosen(clips, frames, draws, lengths)
         if self.mode == "loop":
-            return padded
-        is_valid = (number < length[:, None])[:, None, :, None, None]
-        return ops.where(is_valid, padded, ops.zeros_like(padded))
+            return clips
+        number = ops.arange(self.num_frames, dtype="int32")[None]
+        is_valid = (number < lengths[:, None])[:, None, :, None, None]
+        return ops.where(is_valid, clips, ops.zeros_like(clips))
 
     def get_config(self):
         return {**super().get_config(), "mode": self.mode}
@@ -385,12 +398,15 @@ class SplitClips(SkeletonTransform):
                 f"Received clips of shape {shape}, with {shape[2]} frames."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         shape = self.compute_output_shape((-1, *clips.shape[1:]))
         samples, count, persons, frames, joints, coordinates = shape
         shape = (samples, persons, count, frames, joints, coordinates)
         return ops.transpose(ops.reshape(clips, shape), (0, 2, 1, 3, 4, 5))
+
+    def new_lengths(self, clips, draws, lengths):
+        return lengths // self.num_clips
 
     def compute_output_shape(self, input_shape):
         samples, persons, frames, joints, coordinates = input_shape

@@ -107,7 +107,7 @@ class RandomRotation(SkeletonTransform):
                 f"{shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         draws = self.draws_as_tensor(draws)
         low = self.draws_as_tensor(self.min_angle)
@@ -193,7 +193,7 @@ class RandomScale(SkeletonTransform):
                 f"Received clips of shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         limits = self.draws_as_tensor(self.pairs)
         low, high = limits[:, 0], limits[:, 1]
@@ -254,7 +254,7 @@ class RandomMirror(SkeletonTransform):
     def check(self, shape):
         check_joints(self, shape)
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         order = self.skeleton.mirror_permutation
         mirrored = take_joints(self.backend, clips, order)
@@ -308,7 +308,7 @@ class Center(SkeletonTransform):
                 f"joints 0 to {shape[3] - 1}. Received shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         is_present = self.backend.cast(self.is_present(clips), "float32")
         first = ops.argmax(is_present[:, 0], axis=1)

@@ -39,18 +39,27 @@ def _bones(backend, clips, parents, score):
     return _difference(ops, clips, start, score)
 
 
-def _motion(backend, clips, score, length=None):
+def _motion(backend, clips, score, is_followed=None):
     ops = backend.numpy
     change = _difference(ops, clips[:, :, 1:], clips[:, :, :-1], score)
     last = ops.zeros_like(clips[:, :, :1])
     change = ops.concatenate([change, last], axis=2)
-    if length is None:
+    if is_followed is None:
         return change
-    # Nothing moves from the last frame of a clip into its padding.
-    number = ops.arange(1, backend.shape(clips)[2] + 1, dtype="int32")
-    is_followed = number[None] < length[:, None]
     is_followed = is_followed[:, None, :, None, None]
     return ops.where(is_followed, change, ops.zeros_like(change))
+
+
+def _are_followed(backend, clips, lengths):
+    """Which frames are not the last of their clip, `(N, T)`, or `None`.
+
+    Nothing moves from the last frame of a clip into its padding.
+    """
+    if lengths is None:
+        return None
+    frames = backend.shape(clips)[2]
+    number = backend.numpy.arange(1, frames + 1, dtype="int32")
+    return number[None] < lengths[:, None]
 
 
 def _check_bones(bones):
@@ -141,7 +150,7 @@ class Bones(_BoneTransform):
         if skeleton is None and bones is None:
             raise ValueError("Bones needs a `skeleton` or `bones`.")
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         parents = self.parents(clips.shape[3])
         return _bones(self.backend, clips, parents, self.score)
 
@@ -150,8 +159,9 @@ class Bones(_BoneTransform):
 class Motion(SkeletonTransform):
     """Replaces each frame by its difference to the next; the last is zero.
 
-    Belongs after `CropResize`: in a padded clip, the last valid frame would
-    move to the zeros that follow.
+    Where `lengths` are passed, the last frame is that of the clip. Without
+    them it is that of the batch: clips are to have no padding, for example
+    after `CropResize`, as else the last frame moves to the zeros that follow.
 
     Args:
         score: Whether the last coordinate is a score: that of a motion is
@@ -165,8 +175,9 @@ class Motion(SkeletonTransform):
         super().__init__(**kwargs)
         self.score = bool(score)
 
-    def transform(self, clips, draws):
-        return _motion(self.backend, clips, self.score)
+    def transform(self, clips, draws, lengths):
+        is_followed = _are_followed(self.backend, clips, lengths)
+        return _motion(self.backend, clips, self.score, is_followed)
 
     def get_config(self):
         return {**super().get_config(), "score": self.score}
@@ -180,9 +191,10 @@ class Streams(_BoneTransform):
     from its parent, `"joint_motion"` and `"bone_motion"` the difference of
     either to the next frame, zero in the last one.
 
-    Motion belongs to clips without padding. Where frames are sampled and
-    motion is meant between neighbours of the original clip, as in most
-    graph networks' recipes, give this layer to `UniformSample` or `PadTo`.
+    Motion needs `lengths`, or clips without padding (see `Motion`). Where
+    frames are sampled and motion is meant between neighbours of the original
+    clip, as in most graph networks' recipes, give this layer to
+    `UniformSample` or `PadTo`.
 
     Args:
         skeleton: `Skeleton` or the name of a registered one, whose bones
@@ -232,17 +244,23 @@ class Streams(_BoneTransform):
             )
         self.streams = streams
 
-    def transform(self, clips, draws):
-        return self.features(self.backend, clips)
+    def transform(self, clips, draws, lengths):
+        is_followed = _are_followed(self.backend, clips, lengths)
+        return self.features(self.backend, clips, is_followed)
 
-    def features(self, backend, clips, length=None):
+    @property
+    def has_motion(self):
+        """Whether a stream depends on the next frame."""
+        return any(stream.endswith("motion") for stream in self.streams)
+
+    def features(self, backend, clips, is_followed=None):
         """Returns the streams of clips, for use within other transforms.
 
         Args:
             backend: The `backend` of the transform at work.
             clips: `(N, M, T, V, C)`.
-            length: Frames `(N,)` of each clip that are no padding; without
-                it, all are.
+            is_followed: boolean `(N, T)`, whether the next frame counts:
+                where not, nothing moves. Without it, it does.
 
         Returns:
             `(N, M, T, V, S * C)`.
@@ -257,7 +275,7 @@ class Streams(_BoneTransform):
                     bones = _bones(backend, clips, parents, self.score)
                 output = bones
             if stream.endswith("motion"):
-                output = _motion(backend, output, self.score, length)
+                output = _motion(backend, output, self.score, is_followed)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 

@@ -86,7 +86,7 @@ class RandomView(_SpaceTransform):
                 f"Received: {factor}"
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
         limit = self.max_angle
         degrees = integers(self, draws[:, :2], -limit, limit)
@@ -142,7 +142,7 @@ class AlignShoulders(_SpaceTransform):
                 f"Received: {shoulders}"
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         left, right = self.joints
         line = clips[:, 0, 0, right] - clips[:, 0, 0, left]
@@ -184,7 +184,7 @@ class MinMaxNormalization(SkeletonTransform):
     [Chen et al., 2021](https://arxiv.org/abs/2107.12213).
     """
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
         rows = self.as_rows(clips)
         is_present = self.is_present(clips)
@@ -277,7 +277,7 @@ class RootNormalization(SkeletonTransform):
                 f"of shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         clips = clips - clips[:, :, :, self.joint : self.joint + 1]
         reach = ops.sqrt(ops.sum(clips * clips, axis=-1, keepdims=True))
@@ -329,7 +329,7 @@ class BoneNormalization(SkeletonTransform):
                 f"of shape {shape}."
             )
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
         origin, end = self.bone
         is_seen = ops.sum(clips, axis=-1, keepdims=True) != 0
@@ -365,7 +365,7 @@ class MainPerson(SkeletonTransform):
     Reference: [CascadeFormer](https://arxiv.org/abs/2509.00692).
     """
 
-    def transform(self, clips, draws):
+    def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
         size = ops.sum(ops.abs(clips), axis=(2, 3, 4))
         main = backend.cast(ops.argmax(size, axis=1), "int32")

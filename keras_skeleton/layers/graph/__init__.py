@@ -1,1 +1,23 @@
 """Graphs of the body, convolutions over them, and stacks of these."""
+
+from keras_skeleton.layers.graph.block import SpatioTemporalBlock
+from keras_skeleton.layers.graph.convolution import (
+    ChannelTopologyGraphConvolution,
+)
+from keras_skeleton.layers.graph.convolution import GraphConvolution
+from keras_skeleton.layers.graph.hypergraph import AdaptiveHyperGraph
+from keras_skeleton.layers.graph.hypergraph import HyperGraphConvolution
+from keras_skeleton.layers.graph.skeleton_graphs import spatial_graph
+from keras_skeleton.layers.graph.skeleton_graphs import virtual_joint_graph
+from keras_skeleton.layers.graph.virtual_joints import DivergenceRegularizer
+
+__all__ = [
+    "AdaptiveHyperGraph",
+    "ChannelTopologyGraphConvolution",
+    "DivergenceRegularizer",
+    "GraphConvolution",
+    "HyperGraphConvolution",
+    "SpatioTemporalBlock",
+    "spatial_graph",
+    "virtual_joint_graph",
+]

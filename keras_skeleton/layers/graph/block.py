@@ -1,4 +1,4 @@
-"""The block of all graph networks: over the joints, then over time."""
+"""The block of CTR-GCN, PSUMNet and Hyper-GCN: over joints, then over time."""
 
 import functools
 
@@ -21,7 +21,8 @@ class SpatioTemporalBlock(keras.layers.Layer):
 
     Args:
         graph_convolution: A layer from `(B, T, V, C)` to `(B, T, V, filters)`
-            with the attribute `filters`.
+            with the attribute `filters`. The block has its abilities
+            (`topology`, `hyper_edges`), as both take the same inputs.
         stride: Frames from one output to the next.
         residual: Whether there is a shortcut.
         padding: Of the convolutions over time, see
@@ -122,6 +123,16 @@ class SpatioTemporalBlock(keras.layers.Layer):
         elif self.residual:
             x = x + inputs
         return ops.relu(x)
+
+    @property
+    def topology(self):
+        """The method `topology` of the graph convolution, if it has one."""
+        return self.graph_convolution.topology
+
+    @property
+    def hyper_edges(self):
+        """The method `hyper_edges` of the graph convolution, if it has one."""
+        return self.graph_convolution.hyper_edges
 
     def compute_output_shape(self, input_shape):
         return self.temporal_convolution.compute_output_shape(

@@ -1,4 +1,4 @@
-"""Graphs of the body, and convolutions over them."""
+"""Convolutions over graphs of the body."""
 
 import keras
 import numpy as np
@@ -6,43 +6,6 @@ from keras import ops
 
 from keras_skeleton.layers import _joined
 from keras_skeleton.layers.graph._shortcut import ShortcutLayer
-
-
-def spatial_graph(num_joints, edges):
-    """The three graphs of a body: joints themselves, inward and outward.
-
-    `graph[s, u, v]` is the weight at which joint `u` receives from joint
-    `v`: in the first graph from itself, in the second (inward) from its
-    children, in the third (outward) from its parents. Columns of the latter
-    two add up to 1, or are 0 where a joint sends to nobody.
-
-    Args:
-        num_joints: Number of joints `V`.
-        edges: Pairs `(child, parent)` of joints from 0, for example the
-            `edges` of a `Skeleton`. They need not form a tree.
-
-    Returns:
-        float32 array `(3, V, V)`.
-
-    Example:
-
-    >>> spatial_graph(2, [(1, 0)])[1]
-    array([[0., 1.],
-           [0., 0.]], dtype=float32)
-    """
-    inward = np.zeros((num_joints, num_joints))
-    for child, parent in edges:
-        if not (0 <= child < num_joints and 0 <= parent < num_joints):
-            raise ValueError(
-                f"`edges` names the pair {(child, parent)}, but the "
-                f"{num_joints} joints are numbered 0 to {num_joints - 1}."
-            )
-        inward[parent, child] = 1
-    graphs = [np.eye(num_joints)]
-    for matrix in (inward, inward.T):
-        total = matrix.sum(axis=0)
-        graphs.append(matrix / np.where(total > 0, total, 1))
-    return np.stack(graphs).astype("float32")
 
 
 class _SpatialGraphLayer(ShortcutLayer):
@@ -155,8 +118,8 @@ class GraphConvolution(_SpatialGraphLayer):
         outputs = _joined.normalize(outputs, [self.norm], training)
         return self.end(outputs, inputs, training)
 
-    def topology(self):
-        """The graphs in use, `(S, V, V)`: receivers in rows."""
+    def topology(self, inputs=None):
+        """The graphs in use, `(S, V, V)`, with and without inputs."""
         graph = self.graph.value
         if not self.adaptive:
             return graph
@@ -249,7 +212,7 @@ class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
         values = ops.matmul(ops.transpose(kernel), columns)
         values = values + ops.expand_dims(bias, 1)
         values = ops.reshape(values, (-1, count, self.filters, frames, joints))
-        topologies = ops.transpose(self.topologies(inputs), (0, 1, 2, 4, 3))
+        topologies = ops.transpose(self.topology(inputs), (0, 1, 2, 4, 3))
         outputs = _sum_over_graphs(ops.matmul(values, topologies))
         outputs = ops.transpose(outputs, (0, 2, 3, 1))
         if batch_statistics:
@@ -258,12 +221,15 @@ class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
             outputs = outputs + _joined.as_type(offset, outputs)
         return self.end(outputs, inputs, training)
 
-    def topologies(self, inputs):
+    def topology(self, inputs=None):
         """The refined graphs of each row: `(B, S, filters, V, V)`.
 
         Entry `[b, s, c, u, v]` is the weight at which, in graph `s` and
-        channel `c`, joint `u` receives from joint `v`.
+        channel `c`, joint `u` receives from joint `v`. Without inputs, the
+        graphs `(S, V, V)` that are refined.
         """
+        if inputs is None:
+            return self.graph.value
         count, joints, _ = self.graph.shape
         gate = self.gate.value
         kernels, biases = _joined.parameters(self.relations)

@@ -248,8 +248,8 @@ class HyperGraphConvolution(ShortcutLayer):
 
     Learned virtual joints, the same for all clips and frames, join the real
     ones. The graph of each clip comes from its features, averaged over time
-    (`AdaptiveHyperGraph`, the sub-layer `topology`). Each head `k` has its
-    own graph `A` and share of the channels:
+    (`AdaptiveHyperGraph`). Each head `k` has its own graph `A` and share of
+    the channels:
     `y[t, u, k] = sum_v A[k, u, v] W_k x[t, v, k]`. The result at the real
     joints is `relu(norm(y) + shortcut(x))`; the shortcut is pointwise with a
     normalization where the number of channels changes, and else the identity.
@@ -300,7 +300,7 @@ class HyperGraphConvolution(ShortcutLayer):
         self.divergence_weight = divergence_weight
         self.distinct_virtual_joints = distinct_virtual_joints
         # Small sums in denominators: half precision would lose them.
-        self.topology = AdaptiveHyperGraph(
+        self.adaptive_graph = AdaptiveHyperGraph(
             body_graph,
             num_heads,
             num_neighbors,
@@ -313,7 +313,7 @@ class HyperGraphConvolution(ShortcutLayer):
 
     def build(self, input_shape):
         *_, joints, channels = input_shape
-        _check_heads(channels, self.topology.num_heads)
+        _check_heads(channels, self.adaptive_graph.num_heads)
         if self.num_virtual_joints:
             self.virtual_joints = self.add_weight(
                 name="virtual_joints",
@@ -330,13 +330,33 @@ class HyperGraphConvolution(ShortcutLayer):
                 ),
             )
         total = joints + self.num_virtual_joints
-        self.topology.build((None, total, channels))
+        self.adaptive_graph.build((None, total, channels))
         self.value.build(input_shape)
         self.build_end(input_shape)
 
-    def graph(self, inputs):
-        """The graph of each clip `(B, heads, V + virtual, V + virtual)`."""
-        return self.topology(self.nodes(inputs))
+    def topology(self, inputs=None):
+        """The graph of each clip `(B, heads, V + virtual, V + virtual)`.
+
+        Without inputs, that of the body alone, `(heads, V + virtual, V +
+        virtual)`, with the learned importance of its edges.
+        """
+        if inputs is None:
+            return self.adaptive_graph.normalized_body_graph()
+        return self.adaptive_graph(self.nodes(inputs))
+
+    def hyper_edges(self, inputs):
+        """The hyper-edges of each clip.
+
+        Returns:
+            Tuple `(incidence, weights, graph)` of tensors `(B, heads, V +
+            virtual, V + virtual)`, `(B, heads, V + virtual)` and as the
+            first, see `AdaptiveHyperGraph`.
+        """
+        nodes = ops.cast(self.nodes(inputs), self.adaptive_graph.compute_dtype)
+        incidence = self.adaptive_graph.incidence(nodes)
+        weights = self.adaptive_graph.edge_weights(nodes)
+        graph = self.adaptive_graph.hyper_graph(incidence, weights)
+        return incidence, weights, graph
 
     def nodes(self, inputs):
         """Features of all joints, `(B, V + virtual, C)`, mean over time."""
@@ -348,7 +368,7 @@ class HyperGraphConvolution(ShortcutLayer):
         return ops.concatenate([nodes, virtual], axis=1)
 
     def call(self, inputs, training=None):
-        graph = self.graph(inputs)
+        graph = self.topology(inputs)
         if self.uses_batch_statistics(training):
             y = self.convolve(inputs, graph)
             y = _joined.normalize(y, [self.norm], training)
@@ -368,7 +388,7 @@ class HyperGraphConvolution(ShortcutLayer):
             offset: Tensor `(filters,)` to add then, or `None`.
         """
         frames, joints, channels = inputs.shape[1:]
-        heads = self.topology.num_heads
+        heads = self.adaptive_graph.num_heads
         depth, width = channels // heads, self.filters // heads
         kernel, bias = self._values(scale, inputs)
         # Heads before all else, so that both products are of large matrices,
@@ -417,14 +437,14 @@ class HyperGraphConvolution(ShortcutLayer):
         return constant + sent
 
     def get_config(self):
-        topology = self.topology.get_config()
+        graph = self.adaptive_graph.get_config()
         return {
             **super().get_config(),
             "filters": self.filters,
-            "body_graph": topology["body_graph"],
+            "body_graph": graph["body_graph"],
             "num_virtual_joints": self.num_virtual_joints,
-            "num_heads": topology["num_heads"],
-            "num_neighbors": topology["num_neighbors"],
+            "num_heads": graph["num_heads"],
+            "num_neighbors": graph["num_neighbors"],
             "divergence_weight": self.divergence_weight,
             "distinct_virtual_joints": self.distinct_virtual_joints,
         }

@@ -1,37 +1,9 @@
-"""Virtual joints: their place in the graph, first values and divergence."""
+"""Virtual joints: their first values, and what drives them apart."""
 
 import keras
-import numpy as np
 from keras import ops
 
 TINY = 1e-8
-
-
-def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
-    """Adjacency of a skeleton and of virtual joints that see all of it.
-
-    Every joint is linked to itself and along the bones; every virtual joint
-    to itself and to all real joints, but to no other virtual one.
-
-    Args:
-        num_joints: Number of real joints, `V`.
-        edges: Pairs `(child, parent)` of joints.
-        num_virtual_joints: Number of virtual joints, numbered from `V`.
-
-    Returns:
-        Symmetric float32 array `(V + virtual, V + virtual)` of 0 and 1.
-
-    Example:
-
-    >>> virtual_joint_graph(2, [(1, 0)], 1).tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
-    """
-    matrix = np.eye(num_joints + num_virtual_joints, dtype="float32")
-    for child, parent in edges:
-        matrix[child, parent] = matrix[parent, child] = 1
-    matrix[:num_joints, num_joints:] = 1
-    matrix[num_joints:, :num_joints] = 1
-    return matrix
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

@@ -266,7 +266,7 @@ def test_archives_and_workers(tmp_path, monkeypatch):
     for workers in (1, 2):
         data = ntu.load_data(archives, "ntu120", strict=True, workers=workers)
         assert data.names == raw.names == [*names, large]
-        assert np.array_equal(data.frames, raw.frames)
+        assert np.array_equal(data.bodies, raw.bodies)
     assert sorted(root.rglob("*")) == before
     assert len(ntu.load_data(archives[0])) == 5
     with pytest.raises(FileNotFoundError, match="none belongs to 'ntu60'"):
@@ -286,9 +286,9 @@ def test_pyskl_with_one_body(tmp_path):
     )
     data = ntu.load_data(tmp_path, preparation="pyskl", strict=True)
     expected = np.stack(list(frames.values())).astype("float16")
-    assert np.array_equal(data.clip(0)[:, 0], expected)
+    assert np.array_equal(data.clip(0)[0], expected)
     # Too short a body is noise.
-    assert np.array_equal(data.clip(1)[:, 0], joints.astype("float16"))
+    assert np.array_equal(data.clip(1)[0], joints.astype("float16"))
 
 
 def test_pyskl_with_two_bodies(tmp_path):
@@ -501,7 +501,7 @@ def test_load_prepared_in_pieces(tmp_path, prepared, monkeypatch):
     monkeypatch.setattr(readers, "UNITS_AT_ONCE", 1)
     for workers in (1, 2):
         pieces = ntu.load_prepared(path, workers=workers)
-        assert np.array_equal(whole.frames, pieces.frames)
+        assert np.array_equal(whole.bodies, pieces.bodies)
         assert np.array_equal(whole.labels, pieces.labels)
     # Units can be read in any order.
     reader = ntu.make_reader(path)
@@ -620,5 +620,5 @@ def test_raw_and_prepared_agree(tmp_path):
     loaded = ntu.load_prepared(tmp_path / "data.npz", "xview")
     parts = zip(raw.split("xview"), loaded.split("xview"), strict=True)
     for ours, theirs in parts:
-        assert np.array_equal(ours.frames, theirs.frames)
+        assert np.array_equal(ours.bodies, theirs.bodies)
         assert np.array_equal(ours.labels, theirs.labels)

@@ -238,6 +238,6 @@ def test_the_real_files(data_dir):
     assert " ".join(f"{a}/{b}" for a, b in counts) == expected
     # Classes follow each other in the order of the files.
     assert np.all(np.diff(data.labels) >= 0)
-    visible = data.frames[..., 2]
+    visible = data.bodies[..., 2]
     assert set(np.unique(visible)) == {0, 1}
     assert 0.21 < 1 - visible.mean() < 0.23

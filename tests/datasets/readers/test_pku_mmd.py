@@ -51,6 +51,18 @@ def test_instances(raw):
     assert not clip[1].any()
 
 
+def test_an_instance_ends_with_the_last_frame_that_shows_somebody(raw):
+    folder, rows = raw
+    # Nobody is seen in frames 20 to 29.
+    (folder / "label" / "0002-M.txt").write_text("2,12,25,2\n3,18,33,2\n")
+    data = pku_mmd.prepare_raw(folder, strict=True)
+    chosen = [data.names.index(f"0002-M_00{number}") for number in (1, 2)]
+    assert data.lengths[chosen].tolist() == [8, 15]
+    expected = rows["0002-M"][18:33, :75].reshape(15, 25, 3)
+    found = data.clip(chosen[1])[0]
+    assert np.array_equal(found, expected.astype("float32"))
+
+
 @pytest.mark.parametrize(
     "name", ["cross-view.txt", "cross_view.txt", "cross_view_v2.txt"]
 )
@@ -136,7 +148,7 @@ def test_archive(raw, tmp_path):
             archive.write(file, f"pku/{name}")
     data = pku_mmd.load_data(path, strict=True)
     assert data.names == expected.names
-    assert np.array_equal(data.frames, expected.frames)
+    assert np.array_equal(data.bodies, expected.bodies)
     assert np.array_equal(
         data.splits["xsub"]["test"], expected.splits["xsub"]["test"]
     )

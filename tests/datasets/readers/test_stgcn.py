@@ -71,6 +71,9 @@ def test_lengths_of_repeated_frames(tmp_path):
     folder = write(tmp_path / "xsub", "data_joint")
     np.save(folder / "train_num_frame.npy", np.array([5, 11]))
     assert stgcn.load_data(folder).lengths.tolist() == [5, 11, 20]
+    # Nobody is found in the last frames, which belong to the clip.
+    np.save(folder / "train_num_frame.npy", np.array([9, 11]))
+    assert stgcn.load_data(folder).lengths.tolist() == [9, 11, 20]
     np.save(folder / "train_num_frame.npy", np.array([0, 11]))
     with pytest.raises(ValueError, match="no lengths"):
         stgcn.load_data(folder)

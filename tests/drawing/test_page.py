@@ -1,46 +1,17 @@
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Reader
+from pages import read_page
 
 from keras_skeleton import drawing
-from keras_skeleton import explain
 from keras_skeleton import skeletons
 
 pytestmark = pytest.mark.once
 
 ATTACK = "</script><script>alert(1)</script> & <b>\u2028"
-
-
-class _Reader(HTMLParser):
-    """Elements, their attributes and the text inside each."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.texts, self.open = [], {}, []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.elements.append((tag, attrs))
-        self.open.append(attrs.get("id") or tag)
-
-    def handle_endtag(self, tag):
-        if self.open:
-            self.open.pop()
-
-    def handle_data(self, data):
-        if self.open:
-            key = self.open[-1]
-            self.texts[key] = self.texts.get(key, "") + data
-
-
-def _read(path):
-    page = _Reader(path.read_text(encoding="utf-8"))
-    return page, json.loads(page.texts["data"])
 
 
 @pytest.mark.parametrize("skeleton", ["kinect20", "ntu"])
@@ -62,7 +33,7 @@ def test_page_holds_the_clip(make_clips, tmp_path, skeleton):
         class_names=["walk", "throw", "sit"],
         frame_rate=12,
     )
-    page, data = _read(path)
+    page, data = read_page(path)
     assert page.texts["title"].strip() == "Throw"
     assert page.texts["prediction"] == "Predicted: throw"
     assert data["shape"] == list(clip.shape[:3])
@@ -91,7 +62,7 @@ def test_page_is_self_contained(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
     path = drawing.write_page(tmp_path / "clip.html", clip, "kinect20")
     text = path.read_text(encoding="utf-8")
-    page = _Reader(text)
+    page = Reader(text)
     for tag, attributes in page.elements:
         assert tag not in ("link", "img", "iframe", "object", "embed", "base")
         assert not {"src", "href", "srcset", "data"} & set(attributes), tag
@@ -113,7 +84,7 @@ def test_text_cannot_break_out(make_clips, tmp_path):
         probabilities=[1.0],
         class_names=[ATTACK],
     )
-    page, data = _read(path)
+    page, data = read_page(path)
     scripts = [tag for tag, _ in page.elements if tag == "script"]
     assert len(scripts) == 2
     assert "b" not in [tag for tag, _ in page.elements]
@@ -128,16 +99,16 @@ def test_equal_and_empty_maps_are_drawable(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0]
     maps = {"equal": np.ones(clip.shape[:3]), "none": 0 * clip[..., 0]}
     path = drawing.write_page(tmp_path / "a.html", clip, "kinect20", maps)
-    for one in _read(path)[1]["maps"]:
+    for one in read_page(path)[1]["maps"]:
         assert one["top"] > one["bottom"] >= 0
     empty = drawing.write_page(tmp_path / "b.html", 0 * clip, "kinect20", maps)
-    assert not any(_read(empty)[1]["present"])
+    assert not any(read_page(empty)[1]["present"])
 
 
 def test_flat_clips_in_pixels(make_clips, tmp_path):
     clip = make_clips("kinect20", 1)[0][..., :2] * 200 + 500
     path = drawing.write_page(tmp_path / "a.html", clip, "kinect20", up="-y")
-    data = _read(path)[1]
+    data = read_page(path)[1]
     assert data["depth"] is False
     points = np.reshape(data["points"], (*clip.shape[:3], 3))
     np.testing.assert_allclose(points[..., :2], -clip, atol=0.1)
@@ -177,79 +148,3 @@ def test_bad_input(make_clips, tmp_path):
     write("frame_rate", frame_rate=float("nan"))
     write("`up`", up="x")
     assert not path.exists()
-
-
-def test_explain_writes_all_maps(make_transformer, make_clips, tmp_path):
-    model, clip = make_transformer(), make_clips("kinect20", 1)[0]
-    clip[1] = 0
-    names = ["walk", "run", "sit"]
-    path = explain.explain(model, clip, names, tmp_path / "clip.html")
-    page, data = _read(path)
-    probabilities = explain.class_probabilities(model, clip[None])[0]
-    best = names[int(np.argmax(probabilities))]
-    assert best in page.texts["title"]
-    assert f"Predicted: {best}" in page.texts["prediction"]
-    assert data["classes"][0]["name"] == best
-    maps = {one["name"]: one["values"] for one in data["maps"]}
-    assert list(maps) == ["Attention rollout", "Gradient saliency", "Grad-CAM"]
-    for values in maps.values():
-        values = np.reshape(values, (2, -1))
-        assert values[0].any() and not values[1].any()
-    chosen = np.argmin(probabilities)
-    path = explain.explain(model, clip, names, path, class_index=int(chosen))
-    assert names[chosen] in _read(path)[0].texts["title"]
-
-
-def test_explain_without_attention(convolutional, make_clips, tmp_path):
-    clip = make_clips("kinect20", 1, 1)[0]
-    with pytest.raises(ValueError, match="skeleton="):
-        explain.explain(convolutional, clip, path=tmp_path / "a.html")
-    path = explain.explain(
-        convolutional, clip, path=tmp_path / "a.html", skeleton="kinect20"
-    )
-    names = [one["name"] for one in _read(path)[1]["maps"]]
-    assert names == ["Gradient saliency", "Grad-CAM"]
-
-
-def test_explain_without_an_axis_of_persons(
-    make_graph_network, make_clips, tmp_path
-):
-    model = make_graph_network("leg", part="leg", persons=1)
-    shown = make_clips("nw_ucla", 1)[0, 0, :4]
-    clip = np.random.default_rng(0).normal(size=model.input_shape[2:])
-    path = tmp_path / "clip.html"
-    explain.explain(model, clip, path=path, shown=shown)
-    points = _read(path)[1]["points"]
-    np.testing.assert_allclose(np.ravel(points), shown.ravel(), atol=1e-3)
-
-
-@pytest.mark.parametrize("part", [None, "leg"])
-def test_explain_parts_of_the_body(
-    make_graph_network, make_clips, tmp_path, part
-):
-    arguments = {"part": part} if part else {}
-    model = make_graph_network(part or "psumnet", **arguments)
-    whole = make_clips("nw_ucla", 1)[0, :, :4]
-    path = tmp_path / "clip.html"
-    clip = whole
-    if part:
-        clip = np.random.default_rng(0).normal(size=model.input_shape[1:])
-        with pytest.raises(ValueError, match="12 channels .* `shown=`"):
-            explain.explain(model, clip, path=path)
-        with pytest.raises(ValueError, match="persons and frames"):
-            explain.explain(model, clip, path=path, shown=whole[:, :3])
-        broken = np.where(clip == clip.max(), np.nan, clip)
-        with pytest.raises(ValueError, match="`clip` must be finite"):
-            explain.explain(model, broken, path=path, shown=whole)
-    explain.explain(model, clip, path=path, shown=whole if part else None)
-    _, data = _read(path)
-    np.testing.assert_allclose(
-        np.reshape(data["points"], whole.shape), whole, atol=1e-3
-    )
-    maps = {one["name"]: one["values"] for one in data["maps"]}
-    assert list(maps) == ["Gradient saliency", "Grad-CAM"]
-    joints = explain.part_joints(model)
-    for values in maps.values():
-        values = np.reshape(values, whole.shape[:-1])
-        assert values[..., joints].any()
-        assert not np.delete(values, joints, axis=2).any()

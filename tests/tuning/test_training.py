@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import HyperGCN
+from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.applications import PSUMNet
 from keras_skeleton.training import SGD
 from keras_skeleton.training import WarmupSteps
@@ -18,7 +19,7 @@ RECIPE = {"learning_rate", "weight_decay", "label_smoothing"}
 # Class, the narrow spaces of a short test, arguments, and what is searched.
 SYSTEMS = {
     "hypergcn": (
-        tuning.HyperGCNTraining,
+        HyperGCN,
         {"blocks": ((1, 1), (1, 1)), "hidden_dim": 8, "num_neighbors": 4},
         {"num_heads": 2, **SKELETON},
         {
@@ -29,7 +30,7 @@ SYSTEMS = {
         },
     ),
     "psumnet": (
-        tuning.PSUMNetTraining,
+        "psumnet",
         {"hidden_dim": [4, 8]},
         {"part": "leg", "input_shape": (1, 4, 9, 12), "skeleton": "nw_ucla"},
         {"hidden_dim", "dropout_rate"},
@@ -49,7 +50,7 @@ def test_search(system, tmp_path):
     random = np.random.default_rng(0)
     clips = random.normal(size=(4, *arguments["input_shape"]))
     data = clips.astype("float32"), np.arange(4) % 2
-    space = make(2, steps=2, spaces=spaces, **arguments)
+    space = tuning.Training(make, 2, steps=2, spaces=spaces, **arguments)
     tuner = keras_tuner.RandomSearch(
         space, space.objective, max_trials=1, seed=1, directory=tmp_path
     )
@@ -61,7 +62,8 @@ def test_search(system, tmp_path):
 
 @pytest.mark.once
 def test_build_uses_what_was_drawn():
-    space = tuning.HyperGCNTraining(
+    space = tuning.Training(
+        HyperGCN,
         3,
         steps=100,
         warmup_share=0.1,
@@ -104,16 +106,16 @@ def test_build_uses_what_was_drawn():
 @pytest.mark.once
 def test_other_systems():
     hp = _parameters(adaptive=False, hidden_dim=4)
-    model = tuning.CTRGCNTraining(
-        3, 10, spaces={"hidden_dim": [4, 8]}, **SKELETON
+    model = tuning.Training(
+        "ctrgcn", 3, 10, spaces={"hidden_dim": [4, 8]}, **SKELETON
     ).build(hp)
     assert isinstance(model, CTRGCN)
     assert model.get_config()["adaptive"] is False
     assert model.get_config()["hidden_dim"] == 4
     searched = {"hidden_dim", "adaptive", "dropout_rate"}
     assert {entry.name for entry in hp.space} == RECIPE | searched
-    model = tuning.PSUMNetTraining(
-        3, 10, spaces={"hidden_dim": 4}, bones="corrected", **SKELETON
+    model = tuning.Training(
+        PSUMNet, 3, 10, spaces={"hidden_dim": 4}, bones="corrected", **SKELETON
     ).build(_parameters())
     assert isinstance(model, PSUMNet)
     assert model.parts == ("body", "hand", "leg")
@@ -122,7 +124,8 @@ def test_other_systems():
 
 @pytest.mark.once
 def test_decay_in_steps():
-    space = tuning.PSUMNetTraining(
+    space = tuning.Training(
+        PSUMNet,
         2,
         steps=100,
         warmup_share=0.1,
@@ -146,12 +149,37 @@ def test_decay_in_steps():
 
 
 @pytest.mark.once
+def test_given_arguments_are_not_searched():
+    space = tuning.Training("hypergcn", 2, 10, hidden_dim=8)
+    searched = {*tuning.Training.recipe, *HyperGCN.search_space}
+    assert set(space.spaces) == searched - {"hidden_dim"}
+
+
+@pytest.mark.once
+def test_spaces_may_add_arguments():
+    space = tuning.Training(
+        CTRGCN, 2, 10, spaces={"baseline": [True, False]}, **SKELETON
+    )
+    model = space.build(_parameters(baseline=True, hidden_dim=32))
+    assert model.get_config()["baseline"] is True
+
+
+@pytest.mark.once
 def test_bad_input():
     with pytest.raises(ValueError, match="Unknown in `spaces`: layer_decay"):
-        tuning.CTRGCNTraining(2, 10, spaces={"layer_decay": 0.5})
+        tuning.Training(CTRGCN, 2, 10, spaces={"layer_decay": 0.5})
     with pytest.raises(ValueError, match="Unknown in `spaces`: size"):
-        tuning.PSUMNetTraining(2, 10, spaces={"size": "base"})
+        tuning.Training("psumnet", 2, 10, spaces={"size": "base"})
     with pytest.raises(ValueError, match="spaces={'hidden_dim': 8}"):
-        tuning.HyperGCNTraining(2, 10, hidden_dim=8)
+        tuning.Training(
+            HyperGCN, 2, 10, hidden_dim=8, spaces={"hidden_dim": [8, 16]}
+        )
+    with pytest.raises(ValueError, match="spaces={'learning_rate': 0.1}"):
+        tuning.Training(HyperGCN, 2, 10, learning_rate=0.1)
     with pytest.raises(ValueError, match="warmup_share=1"):
-        tuning.HyperGCNTraining(2, 10, warmup_share=1)
+        tuning.Training(HyperGCN, 2, 10, warmup_share=1)
+    for wrong in ("gcn", MAMPPretext, keras.Model, None):
+        with pytest.raises(ValueError, match="ctrgcn, hypergcn, mamp, psumnet"):
+            tuning.Training(wrong, 2, 10)
+    with pytest.raises(ValueError, match="one of mamp"):
+        tuning.Pretraining("psumnet", 10)

@@ -1,6 +1,56 @@
-"""Fusion of the scores of several models for the same clips."""
+"""Averages of class scores: over clips, persons and models. NumPy only."""
 
 import numpy as np
+
+from keras_skeleton._scores import to_probabilities
+
+
+def average_scores(scores, is_counted=None, probabilities=False):
+    """Averages what a model says about several clips or persons of a sample.
+
+    Args:
+        scores: Array `(N, K, ...)`: of each sample, `K` rows of class scores
+            or features, one for each clip or person. Rows that lie in the
+            batch one after another become it by `reshape(-1, K, ...)`.
+        is_counted: Array `(N, K)` of booleans or weights, such as 0 for
+            persons who are absent. All count alike by default; a sample
+            whose rows do not count has the plain mean.
+        probabilities: Whether the softmax of the scores is averaged, in place
+            of the scores themselves.
+
+    Returns:
+        Array `(N, ...)`, of the type of `scores`.
+
+    Raises:
+        ValueError: If shapes do not fit or a weight is negative.
+
+    Example:
+
+    >>> average_scores([[[1.0, 0.0], [3.0, 2.0]]])
+    array([[2., 1.]])
+    >>> average_scores([[[1.0, 0.0], [3.0, 2.0]]], [[True, False]])
+    array([[1., 0.]])
+    """
+    scores = np.asarray(scores)
+    if scores.ndim < 3 or not scores.shape[1]:
+        raise ValueError(
+            "`scores` must have the shape (samples, clips or persons, "
+            f"classes). Received shape {scores.shape}."
+        )
+    if probabilities:
+        scores = to_probabilities(scores)
+    if is_counted is None:
+        return scores.mean(axis=1)
+    weights = np.asarray(is_counted, dtype=scores.dtype)
+    if weights.shape != scores.shape[:2] or (weights < 0).any():
+        raise ValueError(
+            "`is_counted` must be one number, not negative, for each row of "
+            f"each sample, {scores.shape[:2]}. Received shape "
+            f"{weights.shape}."
+        )
+    weights = np.where(weights.any(axis=1, keepdims=True), weights, 1)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nk...->n...", weights, scores)
 
 
 def fuse_scores(scores, weights=None, probabilities=False):
@@ -56,13 +106,8 @@ def fuse_scores(scores, weights=None, probabilities=False):
             f"models. Received an array of shape {weights.shape}."
         )
     if probabilities:
-        arrays = [_softmax(array) for array in arrays]
+        arrays = [to_probabilities(array) for array in arrays]
     return sum(
         float(weight) * array
         for weight, array in zip(weights, arrays, strict=True)
     )
-
-
-def _softmax(scores):
-    exponential = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponential / exponential.sum(axis=1, keepdims=True)

@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_skeleton.applications import MAMP
+from keras_skeleton.applications import MAMPPretext
 
 keras_tuner = pytest.importorskip("keras_tuner")
 
@@ -63,8 +64,8 @@ def test_search_fine_tuning(clips, tmp_path):
         return made[-1]
 
     before = encoder.get_weights()
-    space = tuning.MAMPFineTuning(
-        2, steps=4, encoder=copy, head_dim=6, spaces={"layer_decay": 0.8}
+    space = tuning.FineTuning(
+        MAMP, 2, steps=4, encoder=copy, head_dim=6, spaces={"layer_decay": 0.8}
     )
     tuner = random_search(space, tmp_path)
     tuner.search(
@@ -93,7 +94,8 @@ def test_search_fine_tuning(clips, tmp_path):
 @pytest.mark.once
 def test_build_uses_what_was_drawn(tmp_path):
     encoder = MAMP(**TINY)
-    space = tuning.MAMPFineTuning(
+    space = tuning.FineTuning(
+        MAMP,
         3,
         steps=100,
         warmup_share=0.1,
@@ -126,7 +128,8 @@ def test_build_uses_what_was_drawn(tmp_path):
 
 @pytest.mark.once
 def test_search_pretraining(clips, tmp_path):
-    space = tuning.MAMPPretraining(
+    space = tuning.Pretraining(
+        MAMPPretext,
         steps=2,
         spaces={"decoder_layers": 1, "decoder_dim": [4, 8]},
         labelled=(clips, clips),
@@ -146,7 +149,7 @@ def test_search_pretraining(clips, tmp_path):
 @pytest.mark.once
 def test_objective_of_pretraining(clips):
     names = [
-        tuning.MAMPPretraining(2, **arguments, **TINY).objective.name
+        tuning.Pretraining("mamp", 2, **arguments, **TINY).objective.name
         for arguments in (
             {},
             {"validate": True},
@@ -158,7 +161,8 @@ def test_objective_of_pretraining(clips):
 
 @pytest.mark.once
 def test_pretraining_takes_fixed_values():
-    space = tuning.MAMPPretraining(
+    space = tuning.Pretraining(
+        MAMPPretext,
         steps=2,
         spaces={"mask_ratio": 0.8, "decoder_dim": 4, "decoder_layers": 1},
         target="joints",
@@ -174,20 +178,19 @@ def test_pretraining_takes_fixed_values():
 @pytest.mark.once
 def test_bad_input():
     with pytest.raises(ValueError, match="Unknown in `spaces`: rate"):
-        tuning.MAMPFineTuning(2, 10, spaces={"rate": 1})
+        tuning.FineTuning("mamp", 2, 10, spaces={"rate": 1})
     with pytest.raises(ValueError, match="steps=0"):
-        tuning.MAMPFineTuning(2, 0)
+        tuning.FineTuning("mamp", 2, 0)
     for wrong in (MAMP(**TINY), "ntu60"):
         with pytest.raises(ValueError, match="must be a function"):
-            tuning.MAMPFineTuning(2, 10, encoder=wrong)
+            tuning.FineTuning("mamp", 2, 10, encoder=wrong)
     with pytest.raises(ValueError, match="without `weights` beside it"):
-        tuning.MAMPFineTuning(2, 10, weights="ntu60", encoder=MAMP)
+        tuning.FineTuning("mamp", 2, 10, weights="ntu60", encoder=MAMP)
 
 
 @pytest.mark.once
 def test_without_keras_tuner(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_tuner", None)
-    for name in ("hypermodels", "mamp"):
-        monkeypatch.delitem(sys.modules, f"keras_skeleton.tuning.{name}")
+    monkeypatch.delitem(sys.modules, "keras_skeleton.tuning.hypermodels")
     with pytest.raises(ImportError, match=r"keras-skeleton\[tune\]"):
-        _ = tuning.MAMPFineTuning
+        _ = tuning.FineTuning

@@ -1,0 +1,23 @@
+"""From class scores to probabilities. NumPy only."""
+
+import numpy as np
+
+
+def to_probabilities(scores):
+    """The softmax of class scores.
+
+    Args:
+        scores: Array `(..., classes)` of logits.
+
+    Returns:
+        Array of the same shape, whose last axis sums to 1.
+
+    Example:
+
+    >>> to_probabilities([[0.0, 0.0], [1000.0, 0.0]])
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    scores = np.asarray(scores)
+    exponential = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponential / exponential.sum(axis=-1, keepdims=True)

@@ -1,0 +1,67 @@
+"""Graphs of a skeleton, which convolutions begin with."""
+
+import numpy as np
+
+
+def spatial_graph(num_joints, edges):
+    """The three graphs of a body: joints themselves, inward and outward.
+
+    `graph[s, u, v]` is the weight at which joint `u` receives from joint
+    `v`: in the first graph from itself, in the second (inward) from its
+    children, in the third (outward) from its parents. Columns of the latter
+    two add up to 1, or are 0 where a joint sends to nobody.
+
+    Args:
+        num_joints: Number of joints `V`.
+        edges: Pairs `(child, parent)` of joints from 0, for example the
+            `edges` of a `Skeleton`. They need not form a tree.
+
+    Returns:
+        float32 array `(3, V, V)`.
+
+    Example:
+
+    >>> spatial_graph(2, [(1, 0)])[1]
+    array([[0., 1.],
+           [0., 0.]], dtype=float32)
+    """
+    inward = np.zeros((num_joints, num_joints))
+    for child, parent in edges:
+        if not (0 <= child < num_joints and 0 <= parent < num_joints):
+            raise ValueError(
+                f"`edges` names the pair {(child, parent)}, but the "
+                f"{num_joints} joints are numbered 0 to {num_joints - 1}."
+            )
+        inward[parent, child] = 1
+    graphs = [np.eye(num_joints)]
+    for matrix in (inward, inward.T):
+        total = matrix.sum(axis=0)
+        graphs.append(matrix / np.where(total > 0, total, 1))
+    return np.stack(graphs).astype("float32")
+
+
+def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
+    """Adjacency of a skeleton and of virtual joints that see all of it.
+
+    Every joint is linked to itself and along the bones; every virtual joint
+    to itself and to all real joints, but to no other virtual one.
+
+    Args:
+        num_joints: Number of real joints, `V`.
+        edges: Pairs `(child, parent)` of joints.
+        num_virtual_joints: Number of virtual joints, numbered from `V`.
+
+    Returns:
+        Symmetric float32 array `(V + virtual, V + virtual)` of 0 and 1.
+
+    Example:
+
+    >>> virtual_joint_graph(2, [(1, 0)], 1).tolist()
+    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    matrix = np.eye(num_joints + num_virtual_joints, dtype="float32")
+    for child, parent in edges:
+        matrix[child, parent] = matrix[parent, child] = 1
+    matrix[:num_joints, num_joints:] = 1
+    matrix[num_joints:, :num_joints] = 1
+    return matrix
