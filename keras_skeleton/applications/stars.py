@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications import _conventions
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import renamed
+from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.mamp import MAMP
 from keras_skeleton.training import Branch
 from keras_skeleton.training import MomentumContrast
@@ -571,17 +571,4 @@ def _views(x):
     return first, second, samples
 
 
-def preprocess_input(clips, weights=None):
-    """Brings clips of any length to the form the model was trained on.
-
-    See `keras_skeleton.applications.mamp.preprocess_input`; what the weights
-    name is looked up among those of STARS.
-    """
-    return _conventions.preprocess_input("stars", clips, weights, 120)
-
-
-def decode_predictions(predictions, class_names, top=5):
-    """Names the best classes; see `_conventions.decode_predictions`."""
-    return _conventions.decode_predictions(
-        "stars", predictions, class_names, top
-    )
+preprocess_input, decode_predictions = conventions("stars", num_frames=120)
