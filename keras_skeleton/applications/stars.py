@@ -278,7 +278,9 @@ class STARSPretext(_Tuning, PretextModel):
         name: Name of the model.
         dtype: Data type policy of the layers.
         **encoder_arguments: Arguments of `STARS`, such as `weights`,
-            `input_shape` and `skeleton`.
+            `input_shape` and `skeleton`. (`weights` are those of the encoder;
+            `weights.load_weights(pretext, "ntu60")` loads the published head
+            and queue too.)
 
     Attributes:
         encoder: The `STARS` encoder, pooled.
@@ -412,10 +414,9 @@ class STARSMoCo(_Tuning, MomentumContrast):
 
     `MomentumContrast` of one stream, `joint`, whose queries and keys are the
     predictions of a `STARSHead`. The authors train it on augmented views and
-    find it weaker than `STARSPretext` (1-nn with 10 neighbours on NTU-60
-    X-sub 72.2 against 81.9, as others quote it). Their loop
-    also leaves a batch of the queue's places free after each batch, which is
-    not done here.
+    find it weaker than `STARSPretext` (10 nearest neighbours on NTU-60 X-sub:
+    72.2 against 81.9, as others quote it). Their loop also leaves a batch of
+    the queue's places free after each batch, which is not done here.
 
     Args:
         encoder: See `STARSPretext`, also for `tuned_blocks`,
@@ -484,8 +485,8 @@ class STARSDINO(_Tuning, SelfDistillation):
     """Tunes a MAMP encoder by self-distillation, for comparison.
 
     `SelfDistillation` of the predictions of a `STARSHead`. The authors train
-    it on augmented views and find it weaker than `STARSPretext` (1-nn with 10
-    neighbours on NTU-60 X-sub 77.6 against 81.9, as others quote it).
+    it on augmented views and find it weaker than `STARSPretext` (10 nearest
+    neighbours on NTU-60 X-sub: 77.6 against 81.9, as others quote it).
 
     Args:
         encoder: See `STARSPretext`, also for `tuned_blocks`,
