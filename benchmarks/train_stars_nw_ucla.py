@@ -11,7 +11,20 @@ with the scores on the test clips (view 3) before and after, and a log.
 The published recipe is for 40,000 clips or more. Here there are 1,018, and
 the settings were chosen with `--validate`: it tunes on view 1, and looks up
 each clip of view 2 among those of view 1, and the reverse. The test clips
-had no part in it.
+had no part in it. 1-nn, in percent, of these two directions:
+
+| views | trained | rate | layer decay | symmetric | epochs | |
+|---|---|---|---|---|---|---|
+| (before) | | | | | | 64.1, 54.1 |
+| whole clip, twice | half | 1e-3 | 0.45 | no | 10 | 65.1, 53.9 |
+| augmented | half | 1e-3 | 0.45 | no | 10 | 66.7, 56.6 |
+| augmented | half | 3e-3 | 0.45 | no | 10 | 67.5, 58.7 |
+| augmented | all | 1e-3 | 0.75 | no | 10 | 67.3, 58.0 |
+| augmented | all | 3e-3 | 0.75 | no | 10 | 68.1, 57.6 |
+| augmented | all | 3e-3 | 0.75 | no | 20 | 68.9, 56.0 |
+| augmented | half | 3e-3 | 0.45 | yes | 10 | 67.7, 57.2 |
+| augmented | half | 3e-3 | 0.45 | yes | 20 | 69.3, 58.3 |
+
 """
 
 import argparse
@@ -96,6 +109,8 @@ def tune(encoder, sequences, folder, options):
         predictor_dim=PREDICTOR_DIM,
         queue_size=options.queue_size,
         temperature=options.temperature,
+        # The two views differ, so that both can teach.
+        symmetric=options.symmetric,
         seed=options.seed,
     )
     optimizer = LayerwiseAdamW(
@@ -165,6 +180,7 @@ def main():
     parser.add_argument("--tuned-blocks", type=int)
     parser.add_argument("--queue-size", type=int, default=256)
     parser.add_argument("--temperature", type=float, default=0.07)
+    parser.add_argument("--symmetric", action="store_true")
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args()
 
