@@ -1,4 +1,4 @@
-"""Times MAMP against the same model in plain PyTorch (`twins.py`).
+"""Times MAMP and STARS against the same model in plain PyTorch (`twins.py`).
 
     python benchmarks/mamp.py --backends tensorflow torch jax --write
 
@@ -17,9 +17,14 @@ import dataclasses
 import numpy as np
 import timing
 
-JOBS = ("inference", "fine-tuning", "pre-training")
 # The best backend may take this share of the twin's time.
-AIMS = {"inference": 0.65, "fine-tuning": 0.8, "pre-training": 0.8}
+AIMS = {
+    "inference": 0.65,
+    "fine-tuning": 0.8,
+    "pre-training": 0.8,
+    "tuning": 0.8,
+}
+JOBS = tuple(AIMS)
 NETWORK = {
     "hidden_dim": 256,
     "num_layers": 8,
@@ -28,6 +33,7 @@ NETWORK = {
 }
 DECODER = {"decoder_dim": 256, "decoder_layers": 3}
 MASKING = {"mask_ratio": 0.9, "masking_temperature": 0.8}
+TUNING = {"predictor_dim": 4096, "queue_size": 32768, "temperature": 0.07}
 HEAD = {"head_dim": 2048, "head_dropout_rate": 0.3}
 SIZES = {
     "full": {"input_shape": (2, 120, 25, 3), "skeleton": "ntu", "classes": 60},
@@ -67,6 +73,8 @@ class Case:
             layers = 2
         if self.job == "pre-training":
             layers = DECODER["decoder_layers"] + 1
+        if self.job == "tuning":
+            layers = layers // 2 + 1
         weights = 2.5 * NETWORK["num_heads"] * length**2
         tokens = 24 * length * NETWORK["hidden_dim"]
         return 1 + 4 * layers * self.persons * (weights + tokens) / 1e9
@@ -81,9 +89,13 @@ class Ours:
 
         from keras_skeleton.applications import MAMP
         from keras_skeleton.applications import MAMPPretext
+        from keras_skeleton.applications import STARSPretext
         from keras_skeleton.losses import SmoothedCrossentropy
         from keras_skeleton.training import LayerwiseAdamW
+        from keras_skeleton.training import layerwise_scales
+        from keras_skeleton.weights.conversion import variables_of
 
+        self.variables_of = variables_of
         keras.utils.set_random_seed(0)
         self.numpy = keras.ops.convert_to_numpy
         self.case = case
@@ -93,6 +105,18 @@ class Ours:
         if case.job == "pre-training":
             self.model = MAMPPretext(**settings, **DECODER, **MASKING)
             self.model.compile(LayerwiseAdamW(1e-3, beta_2=0.95))
+        elif case.job == "tuning":
+            self.model = STARSPretext(**settings, **TUNING)
+            self.model.compile(
+                LayerwiseAdamW(
+                    1e-3,
+                    weight_decay=0.01,
+                    decay_vectors=True,
+                    beta_2=0.95,
+                    clipnorm=3.0,
+                    scales=layerwise_scales(self.model.encoder, 0.45),
+                )
+            )
         else:
             self.model = MAMP(
                 **settings, **HEAD, classes=classes, drop_path_rate=0.3
@@ -104,13 +128,15 @@ class Ours:
     def compute(self, weights=None):
         """Outputs to compare, and the weights they were computed with."""
         weights = {
-            variable.path: np.array(self.numpy(variable.value))
-            for variable in self.model.weights
-            if "seed_generator" not in variable.path
+            path: np.array(self.numpy(variable.value))
+            for path, variable in self.variables_of(self.model).items()
         }
-        if self.case.job == "pre-training":
+        names = {
+            "pre-training": ("prediction", "target", "mask"),
+            "tuning": ("projection", "prediction"),
+        }.get(self.case.job)
+        if names:
             outputs = self.model(self.clips, training=False)
-            names = ("prediction", "target", "mask")
             outputs = [np.array(self.numpy(outputs[key])) for key in names]
         else:
             outputs = [self.model.predict_on_batch(self.clips)]
@@ -121,6 +147,9 @@ class Ours:
             self.model.predict_on_batch(self.clips)
         elif self.case.job == "fine-tuning":
             self.model.train_on_batch(self.clips, self.labels)
+        elif self.case.job == "tuning":
+            samples = np.arange(len(self.clips))
+            self.model.train_on_batch({"clips": self.clips, "sample": samples})
         else:
             self.model.train_on_batch(self.clips)
 
@@ -138,7 +167,7 @@ class Twin:
         self.clips, self.labels = map(torch.from_numpy, case.data())
         settings = SIZES[case.size]
         shape = settings["input_shape"]
-        rate = 0.0 if case.job == "pre-training" else 0.3
+        rate = 0.3 if case.job in ("inference", "fine-tuning") else 0.0
         encoder = twins.Encoder(shape, **NETWORK, drop_path_rate=rate)
         if case.job == "pre-training":
             heads = NETWORK["num_heads"]
@@ -146,6 +175,9 @@ class Twin:
                 encoder, shape, heads, **DECODER, **MASKING
             )
             self.optimizer = twins.optimizer(self.model, 1e-3, 0.95)
+        elif case.job == "tuning":
+            self.model = twins.Tuning(encoder, **TUNING)
+            self.optimizer = self.model.optimizer(1e-3, 0.45)
         else:
             self.model = twins.Classifier(
                 encoder, shape, settings["classes"], **HEAD
@@ -162,6 +194,8 @@ class Twin:
                 kept = np.nonzero(outputs[2] == 0)[1]
                 kept = kept.reshape(len(outputs[2]), -1)
                 result = self.model(self.clips, self.torch.from_numpy(kept))
+            elif self.case.job == "tuning":
+                result = self.model(self.clips)
             else:
                 result = [self.model(self.clips)]
         self.model.train(self.case.job != "inference")
@@ -175,9 +209,14 @@ class Twin:
         self.optimizer.zero_grad()
         if self.case.job == "fine-tuning":
             loss = self.model.loss(self.clips, self.labels)
+        elif self.case.job == "tuning":
+            samples = self.torch.arange(len(self.clips))
+            loss = self.model.loss(self.clips, samples)
         else:
             loss = self.model.loss(self.clips)
         loss.backward()
+        if self.case.job == "tuning":
+            self.model.clip_gradients(3.0)
         self.optimizer.step()
         loss.item()
 
@@ -193,7 +232,7 @@ def run(options):
         for job in options.jobs:
             for batch in options.batches:
                 # Batch normalization cannot train on a single clip.
-                smallest = 2 if job == "fine-tuning" else 1
+                smallest = 2 if job in ("fine-tuning", "tuning") else 1
                 case = Case(size, job, max(batch, smallest))
                 ratios = {}
                 for backend in options.backends:

@@ -1,6 +1,7 @@
 """MAMP in plain PyTorch, as one would write it there: what ours is timed by.
 
-Inputs and outputs are those of `keras_skeleton.applications.MAMP`, so that
+So is the step by which STARS tunes its encoder. Inputs and outputs are those
+of `keras_skeleton.applications.MAMP` and `STARSPretext`, so that
 both can be given the same numbers. `copy_weights` takes the weights over.
 """
 
@@ -207,6 +208,111 @@ class Pretext(nn.Module):
         return (error * mask).sum() / mask.sum()
 
 
+class Queue(nn.Module):
+    """The last projections, and the numbers of their samples."""
+
+    def __init__(self, size, dim):
+        super().__init__()
+        features = F.normalize(torch.randn(size, dim), dim=1)
+        self.register_buffer("features", features)
+        self.register_buffer("sample", torch.full((size,), -1))
+        self.register_buffer("position", torch.tensor(0))
+
+    def neighbors(self, projections, samples):
+        similarity = projections @ self.features.T
+        similarity[self.sample == samples[:, None]] = -1
+        return self.features[similarity.argmax(1)]
+
+    def push(self, projections, samples):
+        size, count = len(self.features), len(projections)
+        places = (self.position + torch.arange(count)) % size
+        self.features[places] = projections
+        self.sample[places] = samples
+        self.position.copy_((self.position + count) % size)
+
+
+class Tuning(nn.Module):
+    """Nearest-neighbour contrast of both views, which are the same clips.
+
+    As in the published code, the second view is encoded like the first, and
+    gives no gradient.
+    """
+
+    def __init__(self, encoder, predictor_dim, queue_size, temperature):
+        super().__init__()
+        dim = encoder.norm.weight.shape[0]
+        self.encoder = encoder
+        self.temperature = temperature
+        self.projector = nn.BatchNorm1d(dim)
+        self.predictor_hidden = nn.Linear(dim, predictor_dim, bias=False)
+        self.predictor_norm = nn.BatchNorm1d(predictor_dim)
+        self.predictor_output = nn.Linear(predictor_dim, dim)
+        self.queue = Queue(queue_size, dim)
+        half = len(encoder.blocks) // 2
+        for frozen in (
+            encoder.joint_embedding,
+            encoder.position_embedding,
+            encoder.blocks[:half],
+        ):
+            frozen.requires_grad_(False)
+
+    def forward(self, clips):
+        """Projections and predictions `(N, D)`, of length 1."""
+        tokens = self.encoder.embed(clips.flatten(0, 1))
+        tokens = self.encoder.encode(tokens).mean(1)
+        pooled = tokens.unflatten(0, (len(clips), -1)).mean(1)
+        projections = self.projector(pooled)
+        x = self.predictor_norm(self.predictor_hidden(projections))
+        predictions = self.predictor_output(F.relu(x))
+        return F.normalize(projections, dim=1), F.normalize(predictions, dim=1)
+
+    def loss(self, clips, samples):
+        first, predictions = self(clips)
+        with torch.no_grad():
+            second, other_predictions = self(clips)
+            rows = torch.arange(len(clips))
+            near_first = self.queue.neighbors(first, samples)
+            near_second = self.queue.neighbors(second, samples)
+            self.queue.push(first, samples)
+        losses = [
+            F.cross_entropy(near @ predicted.T / self.temperature, rows)
+            for near, predicted in (
+                (near_second, predictions),
+                (near_first, other_predictions),
+            )
+        ]
+        return sum(losses) / 2
+
+    def optimizer(self, learning_rate, layer_decay):
+        """AdamW with a rate for each trained block."""
+        blocks = self.encoder.blocks
+        groups = [
+            {
+                "params": list(block.parameters()),
+                "lr": learning_rate * layer_decay ** (len(blocks) - k),
+            }
+            for k, block in enumerate(blocks)
+            if k >= len(blocks) // 2
+        ]
+        blocked = {id(p) for p in blocks.parameters()}
+        others = [
+            p
+            for p in self.parameters()
+            if p.requires_grad and id(p) not in blocked
+        ]
+        return torch.optim.AdamW(
+            [*groups, {"params": others}],
+            lr=learning_rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.01,
+        )
+
+    def clip_gradients(self, norm):
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                nn.utils.clip_grad_norm_([parameter], norm)
+
+
 def optimizer(model, learning_rate, beta_2):
     """AdamW that does not decay one-dimensional parameters."""
     parameters = list(model.parameters())
@@ -222,14 +328,14 @@ def copy_weights(arrays, twin):
 
     Args:
         arrays: Dict from a variable's path in our model to its NumPy array.
-        twin: A `Classifier` or a `Pretext`.
+        twin: A `Classifier`, a `Pretext` or a `Tuning`.
 
     Raises:
         ValueError: If any array or any parameter is left over.
     """
     state = {}
     for path, array in arrays.items():
-        words = path.split("/")
+        words = path.removeprefix("tuning_head/").split("/")
         for prefix in ("block", "decoder_block"):
             head, _, number = words[0].rpartition("_")
             if head == prefix and number.isdigit():

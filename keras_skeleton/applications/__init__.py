@@ -10,6 +10,7 @@ SYSTEMS = {
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),
     "psumnet": ("PSUMNet",),
+    "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
 }
 
 __getattr__, __dir__, __all__ = attach(

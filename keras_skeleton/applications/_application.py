@@ -97,6 +97,27 @@ def constructor(init):
     return construct
 
 
+def renamed(init, name):
+    """The constructor of a subclass that differs in its default name only.
+
+    Args:
+        init: The constructor of the base class, made by `constructor`.
+        name: The new default of the argument `name`.
+    """
+    signature = inspect.signature(init)
+
+    def __init__(self):
+        """See the class."""
+
+    __init__.__signature__ = signature.replace(
+        parameters=[
+            each.replace(default=name) if each.name == "name" else each
+            for each in signature.parameters.values()
+        ]
+    )
+    return constructor(__init__)
+
+
 class InputCheck:
     """Mixin of models: inputs of another form are refused with a reason.
 

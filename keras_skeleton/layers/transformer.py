@@ -81,6 +81,10 @@ class TransformerBlock(keras.layers.Layer):
         dim = input_shape[-1]
         hidden = int(dim * self.mlp_ratio)
         self.norm_1.build(input_shape)
+        # Else a model of such blocks counts as unbuilt, and `fit` would call
+        # it on the first batch, whatever the training step makes of a batch.
+        self.drop_path_1.build(input_shape)
+        self.drop_path_2.build(input_shape)
         self.attention.build(input_shape)
         self.norm_2.build(input_shape)
         self.mlp_hidden = keras.layers.Dense(

@@ -2,6 +2,9 @@
 
 from keras_skeleton.training.contrast import Branch
 from keras_skeleton.training.contrast import MomentumContrast
+from keras_skeleton.training.distillation import SelfDistillation
+from keras_skeleton.training.distillation import koleo
+from keras_skeleton.training.distillation import sinkhorn
 from keras_skeleton.training.masked import MaskedPrediction
 from keras_skeleton.training.momentum import twin
 from keras_skeleton.training.momentum import update_momentum
@@ -11,6 +14,7 @@ from keras_skeleton.training.optimizers import WarmupSteps
 from keras_skeleton.training.optimizers import layerwise_scales
 from keras_skeleton.training.optimizers import warmup_cosine
 from keras_skeleton.training.queue import FeatureQueue
+from keras_skeleton.training.queue import NeighborQueue
 from keras_skeleton.training.resume import ResumeTraining
 from keras_skeleton.training.step_model import PretextModel
 from keras_skeleton.training.step_model import StepModel
@@ -18,17 +22,21 @@ from keras_skeleton.training.step_model import SupervisedModel
 
 __all__ = [
     "SGD",
+    "SelfDistillation",
     "Branch",
     "FeatureQueue",
     "LayerwiseAdamW",
     "MaskedPrediction",
     "MomentumContrast",
+    "NeighborQueue",
     "PretextModel",
     "ResumeTraining",
     "StepModel",
     "SupervisedModel",
     "WarmupSteps",
+    "koleo",
     "layerwise_scales",
+    "sinkhorn",
     "twin",
     "update_momentum",
     "warmup_cosine",

@@ -13,12 +13,18 @@ def twin(model, name):
             be parts of one model that is saved or converted by path.
 
     Returns:
-        A model of the same class and weights, not trainable.
+        A model of the same class and weights, whose variables are not
+        trainable. Its layers still act as in training when told so: batch
+        normalization uses and tracks the statistics of the copy's own
+        batches.
     """
     with keras.name_scope(name):
         copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
-    copy.trainable = False
+    # Not `copy.trainable = False`: batch normalization would then use the
+    # running statistics also in training, and never move them.
+    for variable in copy.weights:
+        variable.trainable = False
     return copy
 
 
@@ -33,8 +39,8 @@ def update_momentum(key, query, momentum):
     at the beginning of its forward pass, or from `after_step`.
 
     Args:
-        key: Model of the same architecture as `query`. It should be frozen
-            (`key.trainable = False`).
+        key: Model of the same architecture as `query`, without trainable
+            variables, as `twin` makes it.
         query: The model that is trained.
         momentum: Share of the old key weights, in [0, 1].
     """

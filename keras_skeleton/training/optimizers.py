@@ -84,8 +84,8 @@ class LayerwiseAdamW(keras.optimizers.Adam):
     For a variable with the layer's scale `s`, at learning rate `r`:
     `variable *= 1 - r * s * weight_decay`, then an Adam step with the rate
     `r * s`. Biases and the scales and offsets of normalizations (all
-    one-dimensional) are not decayed. Equal to PyTorch's AdamW with the
-    parameter groups of the published code.
+    one-dimensional) are not decayed, unless `decay_vectors` says so. Equal to
+    PyTorch's AdamW with the parameter groups of the published code.
 
     Args:
         learning_rate: A number or a schedule.
@@ -93,6 +93,8 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         scales: Dict from layer name to the factor on the learning rate of its
             variables; 1 for layers it does not name. `layerwise_scales` makes
             it. A variable belongs to the layer that its `path` names.
+        decay_vectors: Whether one-dimensional variables are decayed like the
+            others, as in PyTorch's AdamW without groups.
         beta_1: Decay of the first moment. Published: 0.9.
         beta_2: Decay of the second moment. Published: 0.95 in pre-training,
             0.999 in fine-tuning.
@@ -119,6 +121,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         learning_rate=1e-3,
         weight_decay=0.05,
         scales=None,
+        decay_vectors=False,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -136,6 +139,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         )
         self.decoupled_weight_decay = weight_decay
         self.scales = dict(scales or {})
+        self.decay_vectors = decay_vectors
 
     def build(self, variables):
         super().build(variables)
@@ -148,8 +152,9 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         scale = 1.0
         for layer in variable.path.split("/"):
             scale = self.scales.get(layer, scale)
-        decay = self.decoupled_weight_decay if len(variable.shape) > 1 else 0.0
-        return scale, decay
+        if len(variable.shape) > 1 or self.decay_vectors:
+            return scale, self.decoupled_weight_decay
+        return scale, 0.0
 
     def update_step(self, gradient, variable, learning_rate):
         scale, decay = self._settings[self._get_variable_index(variable)]
@@ -163,6 +168,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         config = super().get_config()
         config["weight_decay"] = self.decoupled_weight_decay
         config["scales"] = self.scales
+        config["decay_vectors"] = self.decay_vectors
         return config
 
 

@@ -1,4 +1,4 @@
-"""A first-in first-out store of feature vectors."""
+"""First-in first-out stores of feature vectors."""
 
 import keras
 from keras import ops
@@ -108,3 +108,72 @@ class FeatureQueue(keras.layers.Layer):
             "columns": self.columns,
             "seed": self.seed,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class NeighborQueue(FeatureQueue):
+    """A queue of features in which the nearest ones are looked up.
+
+    Beside each vector it keeps the number of the sample that it comes from,
+    -1 where that is not known.
+
+    Args:
+        size: Number of vectors `K`.
+        dim: Width `D` of a vector.
+        num_candidates: The neighbour is drawn uniformly from that many
+            nearest vectors; published: 1, the nearest itself.
+        seed: Seed of the first vectors and of the draw.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, size, dim, num_candidates=1, seed=None, **kwargs):
+        super().__init__(size, dim, {"sample": -1}, seed, **kwargs)
+        if not 1 <= num_candidates <= size:
+            raise ValueError(
+                "`num_candidates` must be at least 1 and at most the size of "
+                f"the queue, {size}. Received {num_candidates}."
+            )
+        self.num_candidates = num_candidates
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def similarity(self, projections, samples=None):
+        """Cosine similarity `(N, K)` of unit vectors to those of the queue.
+
+        Vectors of the same sample get -1: nobody is their own neighbour.
+
+        Args:
+            projections: Unit vectors `(N, D)`.
+            samples: Whole numbers `(N,)`, or `None` if they are not known.
+        """
+        found = ops.matmul(projections, ops.transpose(self.vectors()))
+        if samples is None:
+            return found
+        own = self.column("sample")[None] == ops.cast(samples, "int32")[:, None]
+        return ops.where(own, -1.0, found)
+
+    def neighbors(self, projections, samples=None):
+        """The nearest vector of the queue for each row, `(N, D)`.
+
+        Args:
+            projections: See `similarity`, also for `samples`.
+        """
+        found = self.similarity(projections, samples)
+        if self.num_candidates == 1:
+            places = ops.argmax(found, axis=1)
+        else:
+            _, nearest = ops.top_k(found, self.num_candidates)
+            rank = self.draw(ops.shape(found)[0])
+            chosen = ops.one_hot(rank, self.num_candidates, dtype="int32")
+            places = ops.sum(ops.cast(nearest, "int32") * chosen, axis=1)
+        return ops.take(self.vectors(), places, axis=0)
+
+    def draw(self, count):
+        """Ranks of the drawn neighbours, int32 `(count,)`."""
+        return keras.random.randint(
+            (count,), 0, self.num_candidates, seed=self.seed_generator
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        del config["columns"]
+        return {**config, "num_candidates": self.num_candidates}

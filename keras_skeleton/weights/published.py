@@ -9,6 +9,7 @@ DATA_SETS = {
     "ntu60": "NTU-60",
     "ntu120": "NTU-120",
     "nw_ucla": "NW-UCLA",
+    "pku_mmd": "PKU-MMD",
 }
 PROTOCOLS = {"xsub": "X-sub", "xview": "X-view", "xset": "X-set"}
 
@@ -41,7 +42,7 @@ def evaluation(test_set, transforms, stream=None, has_head=True):
     Returns:
         Dict with `recipe`, `classes` and `class_names`.
     """
-    data_set, protocol = test_set.split("_")
+    data_set, protocol = test_set.rsplit("_", 1)
     class_names = formats.class_names(data_set)
     return {
         "recipe": {

@@ -39,6 +39,9 @@ ENDS = {
     "name": "other",
     "dtype": "mixed_bfloat16",
 }
+# Constants that a batch normalization behind takes away: their gradient is 0
+# up to rounding.
+CANCELLED = {"tuning_head/projector/beta"}
 LAYOUT = {"input_shape": (2, 8, 17, 2), "skeleton": "coco17"}
 
 
@@ -179,11 +182,18 @@ def test_freezing(cls):
 
 
 def argument_text(cls, name):
-    """What the docstring of a class says about an argument."""
-    text = inspect.getdoc(cls).partition("\nArgs:\n")[2]
-    found = re.search(rf"^    {name}: (.*(?:\n      .*)*)", text, re.MULTILINE)
-    assert found, f"{cls.__name__} does not document `{name}`"
-    return " ".join(found[1].split())
+    """What the docstring of a class says about an argument.
+
+    A system that trains another's network documents what is its own.
+    """
+    for each in cls.__mro__[: cls.__mro__.index(Application)]:
+        text = inspect.getdoc(each).partition("\nArgs:\n")[2]
+        found = re.search(
+            rf"^    {name}: (.*(?:\n      .*)*)", text, re.MULTILINE
+        )
+        if found:
+            return " ".join(found[1].split())
+    raise AssertionError(f"{cls.__name__} does not document `{name}`")
 
 
 def settings_of():
@@ -287,14 +297,14 @@ def test_pretext_learns_saves_and_resumes(cls, tmp_path):
     logs = fit(model, 1, tmp_path / "state").history
     assert np.isfinite(logs["loss"]).all()
     trained = {v.path for v in model.trainable_variables}
-    unchanged = [
+    unchanged = {
         variable.path
         for variable, old, new in zip(
             model.weights, before, values(model), strict=True
         )
         if variable.path in trained and np.array_equal(old, new)
-    ]
-    assert unchanged == []
+    }
+    assert unchanged <= CANCELLED
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert type(loaded) is cls

@@ -7,11 +7,11 @@ from keras import ops
 from support import assert_close
 from support import assert_within_rounding
 from support import cases
-from support import chain_skeleton
 from support import documents
 from support import gradient_errors
 from support import gradients
 from support import part
+from transformers import encoder_arguments
 
 from keras_skeleton import layers
 from keras_skeleton.applications import MAMP
@@ -25,28 +25,6 @@ from keras_skeleton.weights.conversion import official_names
 
 # What the name of the loss of fine-tuning begins with; the smoothing follows.
 LOSS = "loss_label_smoothing_"
-
-
-def encoder_arguments(args, persons):
-    return {
-        "input_shape": (
-            persons,
-            args["num_frames"],
-            args["num_joints"],
-            args["dim_in"],
-        ),
-        "skeleton": chain_skeleton(args["num_joints"]),
-        "hidden_dim": args["dim_feat"],
-        "num_layers": args["depth"],
-        "num_heads": args["num_heads"],
-        "mlp_ratio": args["mlp_ratio"],
-        "segment_length": args["t_patch_size"],
-        "joints_per_patch": args["patch_size"],
-        "use_qkv_bias": args["qkv_bias"],
-        "dropout_rate": args["drop_rate"],
-        "attention_dropout_rate": args["attn_drop_rate"],
-        "drop_path_rate": args["drop_path_rate"],
-    }
 
 
 def to_ours(x):

@@ -76,3 +76,15 @@ def test_bad_input(change, message):
     }
     with pytest.raises(ValueError, match=message):
         knn(**{**arguments, **change})
+
+
+def test_near_neighbours_weigh_more():
+    train = np.array([[1.0, 0.0], [0.8, 0.6], [0.8, 0.6], [0.0, 1.0]])
+    test = np.array([[1.0, 0.05]])
+    labels = [1, 0, 0, 2]
+    assert knn(train, labels, test, 3).tolist() == [0]
+    assert knn(train, labels, test, 3, temperature=0.1).tolist() == [1]
+    assert knn(train, labels, test, 3, temperature=10.0).tolist() == [0]
+    for temperature, metric in ((0.1, "euclidean"), (0.0, "cosine")):
+        with pytest.raises(ValueError, match="temperature"):
+            knn(train, labels, test, metric=metric, temperature=temperature)
