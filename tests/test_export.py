@@ -21,6 +21,10 @@ from support import read_fixture
 from keras_skeleton import skeletons
 from keras_skeleton.applications import PSUMNet
 
+# Exporters of other frameworks warn about what they do themselves: old ways of
+# calling, traces, constants that they do not fold.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 ALL = os.environ.get("KERAS_SKELETON_EXPORT") == "all"
 LONG = "takes long: set KERAS_SKELETON_EXPORT=all"
 BACKEND = keras.backend.backend()
