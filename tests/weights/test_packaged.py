@@ -62,22 +62,23 @@ def test_encoder_and_classifier_load_without_a_network(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def some_clips(data_dir, tmp_path_factory):
-    """A file with every twentieth clip of NW-UCLA."""
+def stores(data_dir, tmp_path_factory):
+    """NW-UCLA in a store, read once, and one with every twentieth clip."""
     data = nw_ucla.load_data(data_dir("nw_ucla") / "all_sqe.zip")
-    path = tmp_path_factory.mktemp("clips") / "some.h5"
-    data.select(np.arange(0, len(data), 20)).save(path)
-    return path
+    folder = tmp_path_factory.mktemp("clips")
+    data.save(folder / "all.h5")
+    data.select(np.arange(0, len(data), 20)).save(folder / "some.h5")
+    return folder
 
 
 @pytest.mark.parametrize(
     "system", sorted({system for system, _ in CLASSIFIERS})
 )
-def test_some_clips_are_recognized(some_clips, system):
+def test_some_clips_are_recognized(stores, system):
     # That all backends give the same logits is proven by the fixtures. Here
     # one card of each system shows that cards are read the same on each.
     found = evaluation.evaluate_weights(
-        system, "nw_ucla", some_clips, batch_size=32
+        system, "nw_ucla", stores / "some.h5", batch_size=32
     )
     assert found["num_clips"] > 20
     assert found["correct"] > 0.8 * found["num_clips"]
@@ -85,8 +86,8 @@ def test_some_clips_are_recognized(some_clips, system):
 
 @pytest.mark.once
 @pytest.mark.parametrize(("system", "name"), CLASSIFIERS)
-def test_scores_of_the_card_are_reached(data_dir, system, name):
-    path = data_dir("nw_ucla") / "all_sqe.zip"
+def test_scores_of_the_card_are_reached(stores, system, name):
+    path = stores / "all.h5"
     # Batches of one size, as a last one of another would be compiled, too.
     found = evaluation.evaluate_weights(system, name, path, batch_size=16)
     entry = weights.get(system, name)
