@@ -173,14 +173,16 @@ def main():
     parser.add_argument("data_path")
     parser.add_argument("--output", default="runs/stars_nw_ucla")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--layer-decay", type=float, default=0.45)
     parser.add_argument("--tuned-blocks", type=int)
     parser.add_argument("--queue-size", type=int, default=256)
     parser.add_argument("--temperature", type=float, default=0.07)
-    parser.add_argument("--symmetric", action="store_true")
+    parser.add_argument(
+        "--symmetric", action=argparse.BooleanOptionalAction, default=True
+    )
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args()
 
