@@ -87,7 +87,8 @@ def run_all(record):
     jobs = plan(test_files(), recorded)
     results = run_jobs(jobs)
     print(table(results))
-    print(f"Wall-clock: {time.monotonic() - start:.0f} s", flush=True)
+    print(f"Wall-clock: {time.monotonic() - start:.0f} s")
+    print(total(results), flush=True)
     excess = over_share(results)
     if excess:
         print("\n".join(excess), flush=True)
@@ -236,6 +237,15 @@ def table(jobs_and_results):
         cells = "".join(f"{row[backend]:>12.0f}" for backend in BACKENDS)
         lines.append(f"{folder:<24}{cells}")
     return "\n".join(lines)
+
+
+def total(jobs_and_results):
+    """How all tests ended, in a line."""
+    counts = collections.Counter()
+    for _, result in jobs_and_results:
+        counts.update(result.counts)
+    ends = ("passed", "failed", "skipped")
+    return ", ".join(f"{counts[end]} {end}" for end in ends)
 
 
 def over_share(jobs_and_results):
