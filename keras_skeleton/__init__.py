@@ -1,8 +1,11 @@
 """Human motion understanding from skeletons, in Keras 3.
 
-Sub-packages load on first use: importing this package imports no data, no
-plotting library and no second framework.
+Importing this package defines the layers and models that Keras must know to
+load a saved file; it imports no data, no plotting library and no second
+framework. All else loads on first use.
 """
+
+import importlib
 
 from keras_skeleton._lazy import attach
 
@@ -25,3 +28,9 @@ __getattr__, __dir__, __all__ = attach(
         "weights",
     ),
 )
+
+# What saved models may consist of.
+for _name in ("layers.augmentation", "losses", "training", "applications"):
+    importlib.import_module(f"{__name__}.{_name}")
+for _name in importlib.import_module(f"{__name__}.applications").SYSTEMS:
+    importlib.import_module(f"{__name__}.applications.{_name}")

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 SCRIPT = """
@@ -50,3 +51,24 @@ def test_all_subpackages_load_on_first_use():
 
     for name in keras_skeleton.__all__:
         assert getattr(keras_skeleton, name).__name__.endswith(name)
+
+
+def test_a_saved_model_opens_in_another_process(tmp_path):
+    from keras_skeleton.applications import MAMP
+    from keras_skeleton.losses import SmoothedCrossentropy
+
+    model = MAMP(**MAMP.tiny, classes=3)
+    model.compile("adam", SmoothedCrossentropy(0.1))
+    model.fit(np.ones((3, *model.input_form)), np.arange(3), verbose=0)
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, keras, keras_skeleton;"
+        "model = keras.saving.load_model(sys.argv[1]);"
+        "print(type(model).__name__, model.loss.label_smoothing)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "model.keras"],
+        capture_output=True,
+        text=True,
+    )
+    assert process.stdout.split()[-2:] == ["MAMP", "0.1"], process.stderr

@@ -24,9 +24,9 @@ def conventions(system, num_frames):
             clips: Array `(N, M, T, V, C)`, zero-padded at the end, in metres.
             weights: Name of registered weights of the system: all transforms
                 that their card names are done, without chance, the stream
-                included. By default, the published evaluation on NTU RGB+D
-                is: the middle 95 % of the valid frames, resized in time by
-                linear interpolation; coordinates stay as they are.
+                included. By default, what published evaluations on NTU RGB+D
+                begin with: the middle 95 % of the valid frames, resized in
+                time by linear interpolation; coordinates stay as they are.
             lengths: Frames of each clip, `(N,)`. By default, up to the last
                 that is not all zero.
 
