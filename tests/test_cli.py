@@ -138,13 +138,14 @@ def test_convert_an_entry_of_a_checkpoint(cache, tmp_path, capsys):
 
 
 def test_list_of_weights(tmp_path, monkeypatch, capsys):
-    assert cli.main(["weights", "*nw_ucla"]) == 0
+    assert cli.main(["weights", "ctrgcn/nw_ucla*"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    assert last == "3 weights"
+    assert last == "4 weights"
     assert [line.split()[0] for line in lines] == [
         "ctrgcn/nw_ucla",
-        "hypergcn/nw_ucla",
-        "mamp/nw_ucla",
+        "ctrgcn/nw_ucla_bone",
+        "ctrgcn/nw_ucla_bone_motion",
+        "ctrgcn/nw_ucla_joint_motion",
     ]
     for text in ("NW-UCLA X-view", "92.7 (90.8)", "packaged", "Apache-2.0"):
         assert text in lines[0]
