@@ -1,11 +1,13 @@
 """Human motion understanding from skeletons, in Keras 3.
 
-Importing this package defines the layers and models that Keras must know to
-load a saved file; it imports no data, no plotting library and no second
-framework. All else loads on first use.
+Sub-packages load on first use: importing this package imports no data, no
+plotting library and no second framework, and not even Keras, which a live
+stream with an exported model does without. After `import keras`, it defines
+all layers and models, so that Keras knows them when it loads a saved file.
 """
 
 import importlib
+import sys
 
 from keras_skeleton._lazy import attach
 
@@ -29,8 +31,13 @@ __getattr__, __dir__, __all__ = attach(
     ),
 )
 
-# What saved models may consist of.
-for _name in ("layers.augmentation", "losses", "training", "applications"):
-    importlib.import_module(f"{__name__}.{_name}")
-for _name in importlib.import_module(f"{__name__}.applications").SYSTEMS:
-    importlib.import_module(f"{__name__}.applications.{_name}")
+
+def _define_what_is_saved():
+    for name in ("layers.augmentation", "losses", "training", "applications"):
+        importlib.import_module(f"{__name__}.{name}")
+    for name in sys.modules[f"{__name__}.applications"].SYSTEMS:
+        importlib.import_module(f"{__name__}.applications.{name}")
+
+
+if "keras" in sys.modules:
+    _define_what_is_saved()
