@@ -1,6 +1,7 @@
 """What `fit` does: training steps of our own, and recipes of training."""
 
 from keras_skeleton.training.contrast import Branch
+from keras_skeleton.training.contrast import ConsistentContrast
 from keras_skeleton.training.contrast import MomentumContrast
 from keras_skeleton.training.distillation import SelfDistillation
 from keras_skeleton.training.distillation import koleo
@@ -24,6 +25,7 @@ __all__ = [
     "SGD",
     "SelfDistillation",
     "Branch",
+    "ConsistentContrast",
     "FeatureQueue",
     "LayerwiseAdamW",
     "MaskedPrediction",

@@ -65,9 +65,11 @@ class MomentumContrast(PretextModel):
        of the same clip.
     3. The keys of the batch, of all devices, enter the queue.
 
-    A batch is a pair of views of the clips, the query's and the key's; or the
-    clips alone, which then are both views. A subclass may mine other
-    positives or add terms by its own `contrast` or `objective`.
+    A batch is a dict of views of the clips by their names (`view_names`), or
+    a tuple of them in this order; or the clips alone, of which the step makes
+    the views by `augmentation`, or which are all views where there is none.
+    A subclass may ask for other views, mine other positives or add terms by
+    its own `view_names`, `contrast` or `objective`.
 
     All weights have paths of their own: those of the key branch of a stream
     begin with `key_<stream>`. Those of several query branches must differ
@@ -80,11 +82,17 @@ class MomentumContrast(PretextModel):
         temperature: Divides the similarities.
         columns: What the queues keep beside each key, see `FeatureQueue`.
         seed: Seed of what the queues hold at first.
+        augmentation: Layer from clips `(N, M, T, V, C)` to a dict of the
+            views, such as `keras_skeleton.layers.augmentation.Views`; it runs
+            inside the step. Only for batches of clips alone.
         **kwargs: Arguments of `keras.Model`.
 
     Reference: He et al., Momentum Contrast for Unsupervised Visual
     Representation Learning, CVPR 2020, arXiv 1911.05722.
     """
+
+    #: Names of the views in a batch.
+    view_names = ("query", "key")
 
     def __init__(
         self,
@@ -94,10 +102,12 @@ class MomentumContrast(PretextModel):
         temperature=0.07,
         columns=None,
         seed=None,
+        augmentation=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.queries = dict(queries)
+        self.augmentation = augmentation
         self.momentum = momentum
         self.temperature = temperature
         self.keys = {
@@ -126,17 +136,33 @@ class MomentumContrast(PretextModel):
         """Embeddings of the first stream's query branch."""
         return next(iter(self.queries.values()))(clips, training=training)
 
-    def views(self, x):
-        """By stream, the query's view and the key's view of a batch."""
-        query, key = x if isinstance(x, list | tuple) else (x, x)
-        return {stream: (query, key) for stream in self.queries}
+    def views_of(self, x, training=None):
+        """Dict of the views of a batch, by `view_names`."""
+        if isinstance(x, list | tuple) and len(x) == len(self.view_names):
+            return dict(zip(self.view_names, x, strict=True))
+        if isinstance(x, dict) and set(x) == set(self.view_names):
+            return x
+        if isinstance(x, list | tuple | dict):
+            found = list(x) if isinstance(x, dict) else f"{len(x)} arrays"
+            raise ValueError(
+                f"{type(self).__name__} takes batches of the views "
+                f"{', '.join(map(repr, self.view_names))}, or of clips alone. "
+                f"Received {found}."
+            )
+        if self.augmentation is None:
+            return dict.fromkeys(self.view_names, x)
+        return self.augmentation(x, training=training)
+
+    def streams_of(self, view):
+        """What each stream's branch takes of a view; itself by default."""
+        return dict.fromkeys(self.queries, view)
 
     def before_step(self):
         for stream, query in self.queries.items():
             update_momentum(self.keys[stream], query, self.momentum)
 
-    def contrast(self, query, key, queue):
-        """The loss of one stream.
+    def similarities(self, query, key, queue):
+        """Logits `(N, 1 + K)`: those of the own key, then of the queue.
 
         Args:
             query: Embeddings `(N, E)`.
@@ -146,22 +172,122 @@ class MomentumContrast(PretextModel):
         positive = ops.sum(query * key, axis=-1, keepdims=True)
         negative = ops.matmul(query, ops.transpose(queue))
         logits = ops.concatenate([positive, negative], axis=1)
-        shares = ops.log_softmax(logits / self.temperature, axis=-1)
-        return -ops.mean(shares[:, 0])
+        return logits / self.temperature
+
+    def contrast(self, query, key, queue):
+        """The loss of one stream; arguments as of `similarities`."""
+        logits = self.similarities(query, key, queue)
+        return -ops.mean(ops.log_softmax(logits, axis=-1)[:, 0])
+
+    def embed_keys(self, view, training):
+        """The keys of all streams, without gradient."""
+        return {
+            stream: ops.stop_gradient(self.keys[stream](clips, training))
+            for stream, clips in self.streams_of(view).items()
+        }
 
     def objective(self, x, y, training):
-        losses, keys = [], {}
-        for stream, (query_view, key_view) in self.views(x).items():
-            query = self.queries[stream](query_view, training=training)
-            key = self.keys[stream](key_view, training=training)
-            keys[stream] = ops.stop_gradient(key)
-            queue = self.queues[stream].vectors()
-            losses.append(self.contrast(query, keys[stream], queue))
+        views = self.views_of(x, training)
+        keys = self.embed_keys(views["key"], training)
+        losses = [
+            self.contrast(
+                self.queries[stream](clips, training),
+                keys[stream],
+                self.queues[stream].vectors(),
+            )
+            for stream, clips in self.streams_of(views["query"]).items()
+        ]
         return sum(losses[1:], start=losses[0]), {}, keys
 
     def after_step(self, carried):
         for stream, keys in carried.items():
             self.queues[stream].push(self.gather(keys))
+
+
+class ConsistentContrast(MomentumContrast):
+    """Momentum contrast whose stronger views follow weaker ones.
+
+    The first of several embeddings `q_0, q_1, ...` of each clip is contrasted
+    with the key. Each further one must see the key and the queue as the
+    embedding that guides it does: with `p_i` the softmax of its
+    `similarities`,
+
+        loss = contrast(p_0) + mean over i > 0 of
+               cross-entropy(stop_gradient(p_guide(i)), p_i)
+
+    From `mining_epoch` on the positives of `contrast` are, beside the own
+    key, those keys of the queue that are among the `num_mined` nearest to any
+    of the clip's embeddings, all with the same weight.
+
+    A subclass says which embeddings there are (`embed`).
+
+    Args:
+        queries: Dict of the name of the one stream to its `Branch`.
+        mining_epoch: Number of epochs before neighbours count as positives;
+            `None` if they never do.
+        num_mined: Neighbours of each embedding.
+        **kwargs: Arguments of `MomentumContrast`.
+
+    Reference: Guo et al., Contrastive Learning from Extremely Augmented
+    Skeleton Sequences for Self-supervised Action Recognition, AAAI 2022,
+    arXiv 2112.03590; Zhang et al., Hierarchical Consistent Contrastive
+    Learning for Skeleton-Based Action Recognition with Growing
+    Augmentations, AAAI 2023, arXiv 2211.13466.
+    """
+
+    #: For each embedding after the first, the number of the one it follows.
+    guides = ()
+    reported = ("contrast", "consistency")
+
+    def __init__(self, queries, mining_epoch=None, num_mined=1, **kwargs):
+        super().__init__(queries, **kwargs)
+        (self.stream,) = self.queries
+        self.mining_epoch = mining_epoch
+        self.num_mined = num_mined
+
+    def embed(self, views, training):
+        """List of the query embeddings `(N, E)`, the weakest view first."""
+        raise NotImplementedError(f"{type(self).__name__} must define `embed`.")
+
+    def objective(self, x, y, training):
+        views = self.views_of(x, training)
+        queries = self.embed(views, training)
+        keys = self.embed_keys(views["key"], training)
+        queue = self.queues[self.stream].vectors()
+        logits = [
+            self.similarities(query, keys[self.stream], queue)
+            for query in queries
+        ]
+        contrast = _crossentropy(self.positives(logits), logits[0])
+        consistency = [
+            _crossentropy(ops.softmax(logits[guide], axis=-1), follower)
+            for guide, follower in zip(self.guides, logits[1:], strict=True)
+        ]
+        consistency = ops.mean(ops.stack(consistency))
+        report = {"contrast": contrast, "consistency": consistency}
+        return contrast + consistency, report, keys
+
+    def positives(self, logits):
+        """The weight of each key as a positive, `(N, 1 + K)`, sums 1."""
+        size = logits[0].shape[-1]
+        own = ops.one_hot(ops.zeros_like(logits[0][:, 0], "int32"), size)
+        if self.mining_epoch is None:
+            return own
+        mined = ops.cast(own, "bool")
+        for each in logits:
+            each = ops.stop_gradient(each)
+            # The own key is one already, and is not to take a place.
+            nearest, _ = ops.top_k(each[:, 1:], self.num_mined)
+            mined = ops.logical_or(mined, each >= nearest[:, -1:])
+        mined = ops.cast(mined, own.dtype)
+        mined = mined / ops.sum(mined, axis=1, keepdims=True)
+        return ops.where(self.epoch.value >= self.mining_epoch, mined, own)
+
+
+def _crossentropy(targets, logits):
+    shares = ops.log_softmax(logits, axis=-1)
+    targets = ops.stop_gradient(targets)
+    return -ops.mean(ops.sum(targets * shares, axis=-1))
 
 
 def _check_paths(model):
