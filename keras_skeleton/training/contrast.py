@@ -182,7 +182,9 @@ class MomentumContrast(PretextModel):
     def embed_keys(self, view, training):
         """The keys of all streams, without gradient."""
         return {
-            stream: ops.stop_gradient(self.keys[stream](clips, training))
+            stream: ops.stop_gradient(
+                self.keys[stream](clips, training=training)
+            )
             for stream, clips in self.streams_of(view).items()
         }
 
@@ -191,7 +193,7 @@ class MomentumContrast(PretextModel):
         keys = self.embed_keys(views["key"], training)
         losses = [
             self.contrast(
-                self.queries[stream](clips, training),
+                self.queries[stream](clips, training=training),
                 keys[stream],
                 self.queues[stream].vectors(),
             )
