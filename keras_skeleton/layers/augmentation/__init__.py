@@ -14,6 +14,7 @@ from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.layout_views import LayoutViews
 from keras_skeleton.layers.augmentation.mapping import MapSkeleton
 from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
@@ -51,6 +52,7 @@ __all__ = [
     "DropAxis",
     "DropJoints",
     "FrameChoice",
+    "LayoutViews",
     "MainPerson",
     "MapSkeleton",
     "MaskFrames",
