@@ -232,7 +232,7 @@ class MSCLR(STGCN):
         cls, features, settings, skeleton, classes, activation, dtype
     ):
         if settings["head"] == "published":
-            return STGCN.head_graph(
+            return super().head_graph(
                 features, settings, skeleton, classes, activation, dtype
             )
         x = cls.pooled(features, dtype=dtype)

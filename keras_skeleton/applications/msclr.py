@@ -130,6 +130,7 @@ class AimCLRPretext(InputCheck, ConsistentContrast):
         self.feature_drop = layers.FeatureDrop(
             drop_threshold, name="feature_drop"
         )
+        self.feature_drop.build(None)
         self.mapped = keras.Model(
             encoder.input, [encoder.output, encoder.feature_map]
         )
@@ -293,6 +294,7 @@ class MSCLRPretext(AimCLRPretext):
             pairs=pairs,
             seed=seed,
         )
+        self.augmentation.build(None)
 
     def _layouts(self):
         layouts = getattr(self.encoder, "layouts", {})

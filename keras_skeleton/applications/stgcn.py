@@ -3,8 +3,8 @@
 import keras
 
 from keras_skeleton import layers
-from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._block_network import BlockNetwork
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
 
@@ -26,7 +26,7 @@ initializer = keras.initializers.RandomNormal
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class STGCN(Application):
+class STGCN(BlockNetwork):
     """Graph network over fixed parts of the neighbourhood of each joint.
 
     The network that SkeletonCLR, AimCLR, HiCLR and MS-CLR train without
@@ -93,7 +93,6 @@ class STGCN(Application):
     """
 
     system = "stgcn"
-    changeable = ("head", "dropout_rate")
     search_space = {
         "hidden_dim": [16, 32, 64],
         "output_dim": [128, 256],
@@ -186,14 +185,6 @@ class STGCN(Application):
         """The normalization of the clips."""
         return layers.PersonNormalization(shared=True, **arguments)
 
-    @classmethod
-    def reused_features(cls, encoder, settings):
-        rate = settings["dropout_rate"]
-        if rate == encoder.settings["dropout_rate"]:
-            return encoder.feature_map
-        # Dropout belongs to the call of a block, not to the block.
-        return encoder.features_again(dropout_rate=rate)
-
     @staticmethod
     def _features(clips, norm, blocks, dtype, dropout_rate=None, **options):
         x = norm(clips)
@@ -206,45 +197,9 @@ class STGCN(Application):
         )(x)
 
     def features_again(self, **options):
-        """The feature map of another call of the same layers.
-
-        Args:
-            **options: Call arguments of the blocks: `dropout_rate`, and
-                `edge_dropout`.
-
-        Returns:
-            Symbolic tensor `(N, M, T', V', D)`, from the same input.
-        """
         norm = self.get_layer("input_norm")
         dtype = self.dtype_policy
         return self._features(self.input, norm, self.blocks, dtype, **options)
-
-    def augmented(self, **options):
-        """A model of the same layers that drops edges of its graphs.
-
-        Args:
-            **options: See `features_again`.
-
-        Returns:
-            A model from clips to pooled features `(N, D)`.
-        """
-        features = self.features_again(**options)
-        return keras.Model(self.input, self.pooled(features))
-
-    @staticmethod
-    def head_graph(features, settings, skeleton, classes, activation, dtype):
-        x = STGCN.pooled(features, dtype=dtype)
-        limit = x.shape[-1] ** -0.5
-        uniform = keras.initializers.RandomUniform
-        return keras.layers.Dense(
-            classes,
-            activation=activation,
-            kernel_initializer=uniform(-limit, limit),
-            bias_initializer=uniform(-limit, limit),
-            name="predictions",
-            # The loss needs full precision whatever the layers compute in.
-            dtype="float32",
-        )(x)
 
     @property
     def blocks(self):

@@ -351,7 +351,6 @@ _SMPL_CHAINS = (
     (9, 6, 3, 0),
     (0, 1, 4, 7, 10),
     (0, 2, 5, 8, 11),
-    (9, 12, 15),
     (9, 13, 16, 18, 20),
     (9, 14, 17, 19, 21),
 )
@@ -363,7 +362,7 @@ _built_in(
     "smpl_24",
     name="smpl24",
     joints=f"{_SMPL_BODY} left_hand right_hand",
-    edges=_chains(*_SMPL_CHAINS, (20, 22), (21, 23)),
+    edges=_chains(*_SMPL_CHAINS, (9, 12, 15), (20, 22), (21, 23)),
     mirror=_sides((*_SMPL_SIDES[0], 22), (*_SMPL_SIDES[1], 23)),
     center=9,
     parts={
@@ -375,8 +374,9 @@ _built_in(
     },
 )
 # 42 joints and points of the surface of SMPL-X: 0 to 24, 28, 43, 55 to 66,
-# 68, 71 and 73 of its list. The eyeballs (`..._eyeball`) hang on the head
-# here as in the body model; the published graph leaves them alone.
+# 68, 71 and 73 of its list. The head hangs on the jaw, as published. The
+# eyeballs (`..._eyeball`) hang on the head here, as in the body model; the
+# published graph leaves them alone.
 _built_in(
     "smplx_42",
     name="smplx42",
@@ -387,11 +387,10 @@ _built_in(
     "right_middle_tip",
     edges=_chains(
         *_SMPL_CHAINS,
-        (15, 22),
+        (9, 12, 22, 15, 27, 28, 30),
+        (27, 29, 31),
         (15, 23),
         (15, 24),
-        (15, 27, 28, 30),
-        (27, 29, 31),
         (20, 25),
         (20, 38),
         (20, 39),

@@ -6,14 +6,14 @@ Official code: 3Dwe-ai/ms-clr, alvaroritter/AimCLR and Levigty/AimCLR.
 import functools
 import re
 
+from keras_skeleton import skeletons
 from keras_skeleton.weights import conversion
-from keras_skeleton.weights import hiclr
 from keras_skeleton.weights import stgcn
 from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
-from keras_skeleton.weights.hiclr import KEY
-from keras_skeleton.weights.hiclr import QUERY
+from keras_skeleton.weights.stgcn import KEY
+from keras_skeleton.weights.stgcn import QUERY
 
 # Our names of layouts, by the authors'.
 LAYOUTS = {
@@ -34,32 +34,24 @@ def table(model, names=()):
             say the layout, as there is only one.
     """
     encoder = getattr(model, "encoder", model)
-    is_branch = encoder is not model
-    prefix = QUERY if is_branch else hiclr.prefix_of(names)
-    found = layouts_of(names)
-    official = {
-        ours: None if f"{prefix}A" in names else theirs
-        for theirs, ours in {**LAYOUTS, **found}.items()
-    }
-    own = {
-        name: (official.get(name, name), layout.num_joints)
-        for name, layout in encoder.layouts.items()
-    }
-    entries = network(encoder, own)
-    if is_branch:
-        entries += names_of.projector("fc", "projector")
+    own = conversion.system_module(encoder.system)
+    entries = own.network(encoder, names)
+    if encoder is model:
+        prefix = stgcn.prefix_of(names)
+        entries = names_of.inside([*entries, *_heads(encoder, names)], prefix)
+    else:
+        prefix = QUERY
+        entries = [*entries, *names_of.projector("fc", "projector")]
         entries = [
             *names_of.inside(entries, QUERY),
             *names_of.inside(entries, KEY, f"key_{model.stream}/"),
             *names_of.queue("queue", f"queue_{model.stream}"),
         ]
-    else:
-        entries = names_of.inside([*entries, *_heads(encoder, own)], prefix)
-    parts = hiclr.parts(prefix)
-    for theirs, ours in found.items():
-        if ours not in own:
+    parts = stgcn.parts(prefix)
+    for theirs, ours in layouts_of(names).items():
+        if ours not in getattr(encoder, "layouts", {}):
             parts[f"layout {theirs}"] = _of_layout(theirs, prefix)
-    return names_of.ExactTable(tuple(entries), parts)
+    return names_of.ExactTable(tuple(entries), parts, stgcn.IGNORED)
 
 
 def layouts_of(names):
@@ -69,34 +61,35 @@ def layouts_of(names):
     return {theirs: LAYOUTS.get(theirs, theirs) for theirs in sorted(found)}
 
 
-def network(encoder, layouts):
-    """Entries of the layers of an `MSCLR` without its head.
+def _named(encoder, names):
+    """The authors' names of an encoder's layouts, by ours.
 
-    Args:
-        encoder: The encoder or classifier.
-        layouts: For each layout by its name, the authors' name of it, `None`
-            where names do not say it, and its number of joints.
+    They are `None` where a file of AimCLR does not say them.
     """
+    theirs = {ours: name for name, ours in LAYOUTS.items()}
+    says_none = any(re.search(r"(?:^|\.)A$", name) for name in names)
+    return {
+        name: None if says_none else theirs.get(name, name)
+        for name in encoder.layouts
+    }
+
+
+def network(model, names=()):
+    """Entries of the layers of an `MSCLR` without its head."""
     entries = []
-    for ours, (theirs, joints) in layouts.items():
-        cut = functools.partial(_cut, joints=joints)
+    for ours, theirs in _named(model, names).items():
+        cut = functools.partial(_cut, joints=model.layouts[ours].num_joints)
         dot = f".{theirs}" if theirs else ""
+        graph = f"A_{theirs}" if theirs else "A"
         entries += names_of.norm(f"data_bn{dot}", f"input_norm/{ours}")
-        for i in range(len(encoder.blocks)):
+        for i in range(len(model.blocks)):
+            edges = f"edge_importance{dot}.{i}"
             convolution = f"block_{i}/graph_convolution"
             entries += [
-                Entry(
-                    f"A_{theirs}" if theirs else "A",
-                    f"{convolution}/graph_{ours}",
-                    cut,
-                ),
-                Entry(
-                    f"edge_importance{dot}.{i}",
-                    f"{convolution}/importance_{ours}",
-                    cut,
-                ),
+                Entry(graph, f"{convolution}/graph_{ours}", cut),
+                Entry(edges, f"{convolution}/importance_{ours}", cut),
             ]
-    for i in range(len(encoder.blocks)):
+    for i in range(len(model.blocks)):
         entries += stgcn.block_layers(f"st_gcn_networks.{i}", f"block_{i}")
     return entries
 
@@ -108,12 +101,12 @@ def _cut(graphs, joints):
     return names_of.swap_ends(graphs[:, :joints, :joints])
 
 
-def _heads(encoder, layouts):
-    if encoder.settings["head"] != "ensemble":
+def _heads(model, names):
+    if model.settings["head"] != "ensemble":
         return names_of.linear("fc", "predictions")
     return [
         entry
-        for ours, (theirs, _) in layouts.items()
+        for ours, theirs in _named(model, names).items()
         for entry in names_of.linear(
             f"fc.{theirs}" if theirs else "fc", f"predictions/{ours}"
         )
@@ -140,17 +133,24 @@ def _of_layout(name, prefix):
 def build(entry, tensors):
     """The model that an official file of registered weights belongs to."""
     application, pretext, single = conversion.classes_of(entry.system).values()
+    arguments = dict(entry.configuration)
     layouts = tuple(layouts_of(tensors).values())
-    several = {"layouts": layouts} if len(layouts) > 1 else {}
-    arguments = {**entry.configuration, **several}
+    if len(layouts) > 1:
+        persons, frames, _, coordinates = arguments.pop("input_shape")
+        joints = max(skeletons.get(each).num_joints for each in layouts)
+        arguments["input_shape"] = persons, frames, joints, coordinates
+        arguments["layouts"] = layouts
     if "queue" in tensors:
-        return (pretext if several else single)(
-            **arguments,
-            embedding_dim=tensors["queue"].shape[0],
-            queue_size=tensors["queue"].shape[1],
-        )
-    bias = f"{hiclr.prefix_of(tensors)}fc.bias"
-    if bias in tensors:
-        return application(**arguments, classes=tensors[bias].size)
-    *_, bias = (x for name, x in tensors.items() if name.endswith(".bias"))
-    return application(**arguments, classes=bias.size, head="ensemble")
+        arguments["embedding_dim"], arguments["queue_size"] = tensors[
+            "queue"
+        ].shape
+        return (pretext if len(layouts) > 1 else single)(**arguments)
+    prefix = stgcn.prefix_of(tensors)
+    heads = [
+        array.size
+        for name, array in tensors.items()
+        if name.startswith(f"{prefix}fc.") and name.endswith(".bias")
+    ]
+    if f"{prefix}fc.bias" not in tensors:
+        arguments["head"] = "ensemble"
+    return application(**arguments, classes=heads[0])

@@ -5,10 +5,11 @@ from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 
-PARTS = {"head": Part(("fc.*",), ("head_norm/*", "predictions/*"))}
+# What the names of pre-trained encoders begin with.
+QUERY, KEY = "encoder_q.", "encoder_k."
+# Constants that our layers compute.
+IGNORED = ("*num_batches_tracked", "*.atts", "*.attt", "*.pe")
 PRETRAINED = ()
-
-build = conversion.build_classifier
 
 
 def table(model, names=()):
@@ -19,8 +20,49 @@ def table(model, names=()):
         names: Names of the official tensors at hand; AimCLR counts the
             weights of edges in another way than HiCLR.
     """
-    entries = [*network(model, names), *names_of.linear("fc", "predictions")]
-    return names_of.ExactTable(tuple(entries), PARTS)
+    return classifier_table(network(model, names), names)
+
+
+def classifier_table(network, names):
+    """The table of a network's entries and a head.
+
+    Args:
+        network: List of entries.
+        names: Names of the official tensors at hand. Those of whole models
+            have a prefix, those of a network alone have none.
+    """
+    entries = [*network, *names_of.linear("fc", "predictions")]
+    prefix = prefix_of(names)
+    entries = names_of.inside(entries, prefix)
+    return names_of.ExactTable(tuple(entries), parts(prefix), IGNORED)
+
+
+def prefix_of(names):
+    """What the names of the query encoder's tensors begin with."""
+    has_prefix = not names or any(name.startswith(QUERY) for name in names)
+    return QUERY if has_prefix else ""
+
+
+def parts(prefix):
+    """The parts of files whose names begin with a prefix."""
+    return {
+        "head": Part((f"{prefix}fc.*",), ("head_norm/*", "predictions/*")),
+        "projector": Part((f"{prefix}fc.*",), ("projector/*",)),
+        "key": Part((f"{KEY}*",), ("key_*",)),
+        "queue": Part(("queue*",), ("queue_*",)),
+        "mask": Part(("mask_param",), ("joint_mask/*",)),
+    }
+
+
+def build(entry, tensors):
+    """The classifier that an official file of registered weights belongs to.
+
+    Args:
+        entry: The `PretrainedWeights`.
+        tensors: Dict of official names to arrays.
+    """
+    bias = f"{prefix_of(tensors)}fc.bias"
+    return conversion.build_classifier(entry, tensors, bias)
 
 
 def network(model, names):

@@ -95,6 +95,12 @@ class LayoutViews(keras.layers.Layer):
             for name, each in self.layouts.items()
         }
 
+    def build(self, input_shape):
+        # No transform has weights, whose shapes would matter.
+        for layer in keras.tree.flatten(self.views):
+            if layer is not None and not layer.built:
+                layer.build(input_shape)
+
     def call(self, clips, training=None):
         views = {
             name: self._views_of(name, each, training)

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_skeleton.layers import _joined
 from keras_skeleton.layers.graph._shortcut import ShortcutLayer
+from keras_skeleton.layers.graph.entries import drop_entries
 
 
 class _SpatialGraphLayer(ShortcutLayer):
@@ -415,7 +416,7 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         """
         rate = edge_dropout * keras.random.uniform((), seed=self.generator)
         draws = keras.random.uniform(graph.shape, seed=self.generator)
-        return ops.where(draws < 1 - rate, graph / (1 - rate), 0.0)
+        return drop_entries(graph, draws < 1 - rate, rate)
 
     def get_config(self):
         config = super().get_config()
