@@ -84,7 +84,7 @@ def make_clips(lengths=(10, 4, 7, 1), persons=2, seed=0):
     for index, length in enumerate(lengths):
         clips[index, :, length:] = 0
     clips[1, 1] = 0
-    clips[2, 1, 5:] = 0
+    clips[0, 1, 6:] = 0
     return clips.astype("float32")
 
 
