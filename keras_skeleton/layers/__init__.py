@@ -45,6 +45,7 @@ from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
 from keras_skeleton.layers.projector import Projector
+from keras_skeleton.layers.style import style_transfer
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -79,5 +80,6 @@ __all__ = [
     "patchify",
     "scatter_tokens",
     "spatial_graph",
+    "style_transfer",
     "virtual_joint_graph",
 ]
