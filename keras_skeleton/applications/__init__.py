@@ -7,6 +7,7 @@ from keras_skeleton._lazy import attach
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
     "ctrgcn": ("CTRGCN",),
+    "halp": ("HaLP",),
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),
     "psumnet": ("PSUMNet",),

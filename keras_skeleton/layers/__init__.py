@@ -42,6 +42,7 @@ from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
+from keras_skeleton.layers.recurrent import StackedGRU
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -66,6 +67,7 @@ __all__ = [
     "PositionEmbedding",
     "SelfAttention",
     "SpatioTemporalBlock",
+    "StackedGRU",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
