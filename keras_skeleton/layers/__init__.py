@@ -34,7 +34,9 @@ from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
 from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import HyperGraphConvolution
+from keras_skeleton.layers.graph import PartitionGraphConvolution
 from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
 from keras_skeleton.layers.masking import MaskToken
@@ -42,6 +44,7 @@ from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
+from keras_skeleton.layers.projector import Projector
 from keras_skeleton.layers.recurrent import StackedGRU
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
@@ -63,8 +66,10 @@ __all__ = [
     "MaskToken",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
+    "PartitionGraphConvolution",
     "PersonNormalization",
     "PositionEmbedding",
+    "Projector",
     "SelfAttention",
     "SpatioTemporalBlock",
     "StackedGRU",
@@ -72,6 +77,7 @@ __all__ = [
     "TokenGrid",
     "TransformerBlock",
     "gather_tokens",
+    "partition_graph",
     "patchify",
     "scatter_tokens",
     "spatial_graph",

@@ -28,8 +28,8 @@ class SelfDistillation(PretextModel):
     epoch to epoch along half a cosine, to 1 after the last one. (That KoLeo
     is summed, and the momentum constant within an epoch, are choices.)
 
-    A batch is a pair of views of the clips; or the clips alone, which then
-    are both views.
+    A batch is two views of the clips, a pair or a dict as `Views` makes it; or
+    the clips alone, which then are both views.
 
     Args:
         student: The `Branch` to train.
@@ -95,6 +95,7 @@ class SelfDistillation(PretextModel):
         return self.student(clips, training=training)
 
     def objective(self, x, y, training):
+        x = tuple(x.values()) if isinstance(x, dict) else x
         views = x if isinstance(x, list | tuple) else (x, x)
         student = [self.student(view, training=training) for view in views]
         teacher = [self.teacher(view, training=training) for view in views]

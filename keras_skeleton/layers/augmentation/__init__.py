@@ -4,6 +4,7 @@ from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.as_data import deserialize_transforms
 from keras_skeleton.layers.augmentation.as_data import serialize_transforms
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import Views
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
 from keras_skeleton.layers.augmentation.corruption import MaskFrames
 from keras_skeleton.layers.augmentation.corruption import corruption_draws
@@ -73,6 +74,7 @@ __all__ = [
     "Streams",
     "UniformSample",
     "UniformSampleDecode",
+    "Views",
     "ZeroInvisible",
     "body_part",
     "corruption_draws",

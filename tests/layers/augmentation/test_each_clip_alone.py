@@ -86,7 +86,7 @@ def public_transforms():
         each
         for each in public
         if isinstance(each, type) and issubclass(each, SkeletonTransform)
-    } - {SkeletonTransform, FrameChoice}
+    } - {SkeletonTransform, FrameChoice, augmentation.Views}
 
 
 @pytest.mark.once
