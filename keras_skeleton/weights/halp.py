@@ -8,16 +8,18 @@ from keras_skeleton.weights import published
 from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.cards import File
 from keras_skeleton.weights.cards import PretrainedWeights
-from keras_skeleton.weights.conversion import ConversionTable
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
 
 ADDRESS = "https://www.cis.jhu.edu/~ashah/HaLP/baseline_checkpoints"
 QUERY, KEY = "encoder_q", "encoder_k"
-# Streams by what their tensors' names end in; a file of one stream, whichever
-# it is, has the names without an end.
-ENDS = {"joint": "", "motion": "_motion", "bone": "_bone"}
-PROTOTYPES = {"joint": "_j", "motion": "_m", "bone": "_b"}
+# What names of a stream's tensors end in, those of prototypes apart. In a file
+# of one stream, whichever it is, names have no such end.
+ENDS = {
+    "joint": ("", "_j"),
+    "joint_motion": ("_motion", "_m"),
+    "bone": ("_bone", "_b"),
+}
 
 
 def table(model, names=()):
@@ -28,83 +30,82 @@ def table(model, names=()):
         names: Names of the official tensors at hand: those of an encoder by
             itself do not begin with `encoder_q`.
     """
-    alone = any(name.startswith(("encoder.", "input_norm.")) for name in names)
-    alone = alone or any(name.startswith("fc.") for name in names)
-    streams = list(getattr(model, "queries", ["joint"]))
+    encoder = getattr(model, "encoder", model)
+    own = conversion.system_module(encoder.system).network(encoder, names)
+    if encoder is model:
+        alone = any(name.startswith(("encoder.", "fc.")) for name in names)
+        entries = names_of.inside(own, "" if alone else f"{QUERY}.")
+        return names_of.ExactTable(tuple(entries), _parts())
+    branch = [*own, *names_of.projector("fc", "projector")]
     entries, constants = [], {}
-    for i, stream in enumerate(streams):
-        end = ENDS[stream] if i else ""
-        query = "" if alone else f"{QUERY}{end}."
+    first, *others = model.streams
+    for stream in model.streams:
+        end, of_prototypes = ENDS[stream] if others else ("", "")
+        ours = "" if stream == first else f"{stream}/"
+        prototypes = f"prototypes_{stream}"
         entries += [
-            *_branch(query, f"{stream}/" if i else ""),
-            *_branch(f"{KEY}{end}.", f"key_{stream}/"),
+            *names_of.inside(branch, f"{QUERY}{end}.", ours),
+            *names_of.inside(branch, f"{KEY}{end}.", f"key_{stream}/"),
             Entry(
                 f"queue{end}", f"queue_{stream}/features", conversion.transpose
             ),
-            Entry(f"queue_ptr{end}", f"queue_{stream}/position", _scalar),
             Entry(
-                f"prototypes{PROTOTYPES[stream] if len(streams) > 1 else ''}",
-                f"prototypes_{stream}/vectors",
+                f"queue_ptr{end}", f"queue_{stream}/position", names_of.scalar
             ),
+            Entry(f"prototypes{of_prototypes}", f"{prototypes}/vectors"),
         ]
-        # The baselines have none, and no file says when new ones are due.
+        # Baselines have none, and no file says when new ones are due.
         constants |= {
-            f"prototypes_{stream}/vectors": 0.0,
-            f"prototypes_{stream}/countdown": -1,
+            f"{prototypes}/vectors": 0.0,
+            f"{prototypes}/countdown": -1,
         }
-    unused = set(ENDS.values()) - {ENDS[stream] for stream in streams[1:]}
-    return ConversionTable(
-        tuple(entries), _parts(unused - {""}), constants=constants
+    return names_of.ExactTable(
+        tuple(entries), _parts(others), constants=constants
     )
 
 
-def _parts(unused_ends):
-    others = tuple(
+def network(encoder, names=()):
+    """The tensors of an encoder or classifier.
+
+    Args:
+        encoder: The `HaLP`.
+        names: Not used; the tensors have the same names in all files.
+    """
+    entries = [
+        *names_of.norm("input_norm", "input_norm"),
+        *names_of.linear("fc", "predictions"),
+    ]
+    for i in range(encoder.settings["num_layers"]):
+        for end, unit in (("", "first"), ("_reverse", "second")):
+            for kind, name, convert in (
+                ("weight_ih", "kernel", conversion.transpose),
+                ("weight_hh", "recurrent_kernel", conversion.transpose),
+                ("bias_ih", "bias", None),
+                ("bias_hh", "recurrent_bias", None),
+            ):
+                official = f"encoder.gru.{kind}_l{i}{end}"
+                ours = f"gru/layer_{i}_{unit}/{name}"
+                entries.append(Entry(official, ours, convert))
+    return entries
+
+
+def _parts(others=()):
+    """The parts of a model with these streams beside the first."""
+    left_out = [end for s, (end, _) in ENDS.items() if end and s not in others]
+    patterns = [
         f"{kind}{end}*"
-        for end in sorted(unused_ends)
         for kind in (QUERY, KEY, "queue", "queue_ptr")
-    )
+        for end in left_out
+    ]
+    if not others:
+        patterns.append("prototypes_?")
     return {
         "head": Part(("*fc.weight", "*fc.bias"), ("predictions/*",)),
-        "projector": Part(("*fc.0.*", "*fc.2.*"), ("*projector_*",)),
+        "projector": Part(("*fc.0.*", "*fc.2.*"), ("*projector/*",)),
         "keys": Part((f"{KEY}*", "queue*"), ("key_*", "queue_*")),
         "prototypes": Part(("prototypes*",), ("prototypes_*",)),
-        "other streams": Part(others, ()),
+        "other streams": Part(tuple(patterns), ()),
     }
-
-
-def _branch(official, ours):
-    return [
-        *names_of.norm(f"{official}input_norm", f"{ours}input_norm"),
-        *(
-            entry
-            for end, unit in (("", "first"), ("_reverse", "second"))
-            for entry in _unit(
-                f"{official}encoder.gru.{{kind}}_l{{i}}{end}",
-                f"{ours}gru/layer_{{i}}_{unit}",
-            )
-        ),
-        *names_of.linear(f"{official}fc", f"{ours}predictions"),
-        *names_of.linear(f"{official}fc.0", f"{ours}projector_hidden"),
-        *names_of.linear(f"{official}fc.2", f"{ours}projector_output"),
-    ]
-
-
-def _unit(official, ours):
-    """One direction of one layer."""
-    return [
-        Entry(official.replace("{kind}", kind), f"{ours}/{name}", convert)
-        for kind, name, convert in (
-            ("weight_ih", "kernel", conversion.transpose),
-            ("weight_hh", "recurrent_kernel", conversion.transpose),
-            ("bias_ih", "bias", None),
-            ("bias_hh", "recurrent_bias", None),
-        )
-    ]
-
-
-def _scalar(array):
-    return array.reshape(())
 
 
 def stream_tensors(tensors, stream):
@@ -112,13 +113,13 @@ def stream_tensors(tensors, stream):
 
     Args:
         tensors: Dict of official names to arrays.
-        stream: `"joint"`, `"motion"` or `"bone"`.
+        stream: `"joint"`, `"joint_motion"` or `"bone"`.
 
     Returns:
         Dict of those of that stream's query encoder, named as in a file of
         one stream.
     """
-    begin = f"{QUERY}{ENDS[stream]}."
+    begin = f"{QUERY}{ENDS[stream][0]}."
     return {
         f"{QUERY}.{name.removeprefix(begin)}": array
         for name, array in tensors.items()
@@ -136,14 +137,13 @@ def build(entry, tensors):
     application, pretext = conversion.classes_of(entry.system).values()
     if "queue" in tensors:
         has_prototypes = any(name.startswith("prototypes") for name in tensors)
-        streams = [s for s, end in ENDS.items() if f"queue{end}" in tensors]
+        streams = [s for s, (e, _) in ENDS.items() if f"queue{e}" in tensors]
         dim, size = tensors["queue"].shape
         return pretext(
             **entry.configuration,
             streams=streams,
             embedding_dim=dim,
             queue_size=size,
-            distillation_weight=1.0 if len(streams) > 1 else 0.0,
             hallucination_weight=2.0 if has_prototypes else 0.0,
         )
     arguments = dict(entry.configuration)
