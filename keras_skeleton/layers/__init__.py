@@ -46,6 +46,7 @@ from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
 from keras_skeleton.layers.projector import Projector
 from keras_skeleton.layers.recurrent import StackedGRU
+from keras_skeleton.layers.style import style_transfer
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -81,5 +82,6 @@ __all__ = [
     "patchify",
     "scatter_tokens",
     "spatial_graph",
+    "style_transfer",
     "virtual_joint_graph",
 ]

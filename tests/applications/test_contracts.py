@@ -270,7 +270,9 @@ def stated_default(cls, name):
     found = found or re.search(r"`([^`]+)`(?: \(|, the )default\b", text)
     assert found, f"{cls.__name__}: no default of `{name}` is stated"
     word = "None" if found[1] == "none" else found[1]
-    constants = vars(sys.modules[cls.__module__])
+    constants = {}
+    for each in reversed(cls.__mro__[: cls.__mro__.index(Application)]):
+        constants |= vars(sys.modules[each.__module__])
     return constants[word] if word in constants else ast.literal_eval(word)
 
 
