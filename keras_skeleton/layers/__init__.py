@@ -45,6 +45,7 @@ from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
 from keras_skeleton.layers.projector import Projector
+from keras_skeleton.layers.recurrent import StackedGRU
 from keras_skeleton.layers.style import style_transfer
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
@@ -72,6 +73,7 @@ __all__ = [
     "Projector",
     "SelfAttention",
     "SpatioTemporalBlock",
+    "StackedGRU",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",

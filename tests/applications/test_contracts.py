@@ -132,7 +132,8 @@ def test_fit_predict_save_and_load(cls, tmp_path):
 @pytest.mark.parametrize("cls", APPLICATIONS)
 def test_another_layout(cls):
     encoder = cls(**{**cls.tiny, **LAYOUT})
-    assert encoder.output_shape[:2] == (None, LAYOUT["input_shape"][0])
+    # One where a system takes all persons together.
+    assert encoder.output_shape[1] in (1, LAYOUT["input_shape"][0])
     model = cls(encoder=encoder, classes=3)
     outputs = model.predict_on_batch(clips_for(model))
     assert outputs.shape == (3, 3)
