@@ -5,6 +5,7 @@ import numpy as np
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.canvas import new_figure
 
+# The form of the points of each ten classes.
 _MARKERS = "osD^vP*X"
 
 

@@ -8,6 +8,7 @@ from keras_skeleton import _inputs
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import neighbors
 from keras_skeleton.evaluation import parts
+from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation import result as results
 from keras_skeleton.evaluation.probe import linear_probe
 from keras_skeleton.layers import augmentation
@@ -52,7 +53,7 @@ def robustness(
         transforms: See `linear_probe`.
         feature_batch_size: See `linear_probe`.
         seed: Seed of the corruption.
-        verbose: 1 for progress bars.
+        verbose: 1 for a progress bar over the corruptions.
         **recipe: Further arguments of `linear_probe`.
 
     Returns:
@@ -77,9 +78,11 @@ def robustness(
     if corruptions is None:
         corruptions = default_corruptions(shape, fill)
     predicted = {}
+    bar = progress.bar(1 + len(corruptions), "corruption", verbose)
     for name, corruption in {"clean": None, **corruptions}.items():
         batches = _Corrupted(test, corruption, seed)
-        predicted[name], labels = classify(batches, verbose)
+        predicted[name], labels = classify(batches)
+        bar.add(1)
     labels = test.checked(labels)
     is_copy = parts.copies(train, test)
     clean = predicted["clean"]
@@ -163,18 +166,14 @@ def _classifier(model, method, train, test, seed, recipe):
         encoder = feature_extraction.feature_model(model)
         memory = train.predict(encoder)
 
-        def classify(batches, verbose):
-            found, labels = feature_extraction.predict(
-                encoder, batches, verbose=verbose
-            )
+        def classify(batches):
+            found, labels = feature_extraction.predict(encoder, batches)
             return neighbors.knn(*memory, found), labels
 
         return classify, settings
 
-    def classify(batches, verbose):
-        scores, labels = feature_extraction.predict(
-            model, batches, verbose=verbose
-        )
+    def classify(batches):
+        scores, labels = feature_extraction.predict(model, batches)
         return scores.argmax(axis=1), labels
 
     return classify, settings

@@ -181,7 +181,7 @@ def batches_of(data, batch_size):
             "Received a `Sequences`, whose clips have different lengths. "
             "Pass batches of it: data.to_keras(transforms, batch_size)."
         )
-    if _is_array(data) or isinstance(data, tuple | dict):
+    if is_array(data) or isinstance(data, tuple | dict):
         yield from _slices(data, batch_size)
         return
     if isinstance(data, keras.utils.PyDataset):
@@ -194,7 +194,7 @@ def batches_of(data, batch_size):
 
 def _num_batches(data, batch_size):
     """The number of batches, `None` where it is not known."""
-    if _is_array(data) or isinstance(data, tuple | dict):
+    if is_array(data) or isinstance(data, tuple | dict):
         number = _inputs.count(unpack(data)[0])
         return -(-number // batch_size)
     return len(data) if hasattr(data, "__len__") else None
@@ -205,7 +205,8 @@ def is_sequences(data):
     return hasattr(data, "select") and hasattr(data, "to_keras")
 
 
-def _is_array(value):
+def is_array(value):
+    """Whether data are clips alone, in one array."""
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 

@@ -1,5 +1,6 @@
 """Training with few labels, repeated over several choices of clips."""
 
+import dataclasses
 import functools
 import time
 
@@ -84,7 +85,8 @@ def semi_supervised(
     """Trains on a small share of the labelled clips, several times.
 
     Each repetition draws its own clips. (The official code of MAMP repeats
-    with one and the same choice.)
+    with one and the same choice.) Copies among the test clips are those of
+    any training clip, as the encoder may have seen all of them.
 
     Args:
         encoder: See `fine_tune`, also for data, `classes` and `transforms`.
@@ -132,8 +134,9 @@ def semi_supervised(
             "`method` must be 'finetune', 'linear' or a function. Received: "
             f"{method!r}"
         )
-    if classes is None:
-        classes = parts.count_classes(None, (part, labels))
+    classes = parts.count_classes(classes, (part, labels))
+    # The encoder may have seen all training clips, with or without labels.
+    is_copy = parts.copies(part, parts.Part(test, encoder, "test", transforms))
     runs = []
     for each in range(seed, seed + repetitions):
         rows = choose_labelled(labels, ratio, choice, each)
@@ -141,17 +144,16 @@ def semi_supervised(
             options["repeat"] = parts.times(len(rows), len(labels))
         few = part.select(rows)
         few = few.sequences if features.is_sequences(train) else few.batches
-        runs.append(
-            run(
-                encoder,
-                few,
-                test,
-                classes,
-                transforms=transforms,
-                seed=each,
-                **options,
-            )
+        found = run(
+            encoder,
+            few,
+            test,
+            classes,
+            transforms=transforms,
+            seed=each,
+            **options,
         )
+        runs.append(_with_copies(found, is_copy, classes))
     return _mean_of(
         runs,
         "semi",
@@ -166,6 +168,16 @@ def semi_supervised(
         },
         seconds=round(time.perf_counter() - start, 3),
     )
+
+
+def _with_copies(run, is_copy, classes):
+    """The result of a repetition, with the copies of all training clips."""
+    if is_copy is None or run.predictions is None:
+        return run
+    predictions = dataclasses.replace(run.predictions, is_copy=is_copy)
+    found = results.measure(predictions, classes, run.class_names)
+    found["scores"] = {**run.scores, **found["scores"]}
+    return dataclasses.replace(run, **found)
 
 
 def _mean_of(runs, protocol, *, settings, **fields):

@@ -93,10 +93,13 @@ def fine_tune(
     )
     if augmentation is None and train.sequences is not None:
         augmentation = augmented(train.transforms, recipe)
-    if classes is None:
-        classes = parts.count_classes(
-            None, (train, train.labels()), (test, test.labels())
-        )
+    # Of batches of others, labels come with the clips.
+    known = [
+        (part, part.labels())
+        for part in (train, test)
+        if classes is None or part.knows_labels
+    ]
+    classes = parts.count_classes(classes, *known)
     keras.utils.set_random_seed(seed)
     model = _classifier(encoder, classes, recipe["arguments"])
     batches = train.training(recipe["batch_size"], seed, augmentation, repeat)

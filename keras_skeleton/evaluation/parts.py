@@ -93,15 +93,23 @@ class Part:
             )
         return metrics.check_labels(labels, np.inf, f"{self.what} labels")
 
+    @property
+    def knows_labels(self):
+        """Whether `labels` can tell them."""
+        return self.sequences is not None or isinstance(self.batches, tuple)
+
     def labels(self):
         """The labels, in the order of `select`."""
         if self.sequences is not None:
             return self.checked(self.sequences.labels)
-        if not isinstance(self.batches, tuple):
+        if features.is_array(self.batches):
+            return self.checked(None)
+        if not self.knows_labels:
             raise ValueError(
-                f"To choose among the {self.what} clips, they must be a "
-                "`Sequences`, its batches, or arrays (clips, labels). Received "
-                f"a {type(self.batches).__name__}."
+                f"All labels of the {self.what} clips are needed at once. Pass "
+                "a `Sequences`, its batches, or arrays (clips, labels), or the "
+                "number of `classes` where nothing else is asked of them. "
+                f"Received a {type(self.batches).__name__}."
             )
         return self.checked(features.unpack(self.batches)[1])
 

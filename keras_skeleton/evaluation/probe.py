@@ -195,10 +195,9 @@ def _head(model, recipe, seed):
     if recipe["normalize"]:
         return keras.Model(inputs, dense(norm(inputs)))
     # Statistics that leave the features alone.
-    norm.moving_mean.assign(ops.zeros_like(norm.moving_mean))
-    norm.moving_variance.assign(
-        ops.ones_like(norm.moving_variance) - norm.epsilon
-    )
+    size = norm.moving_mean.shape
+    norm.moving_mean.assign(np.zeros(size))
+    norm.moving_variance.assign(np.full(size, 1 - norm.epsilon))
     return keras.Model(inputs, dense(inputs))
 
 

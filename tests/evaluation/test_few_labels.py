@@ -96,7 +96,7 @@ def test_bad_input(train, encoder):
         run(choice="fair")
     with pytest.raises(ValueError, match="'scratch'"):
         run(method="scratch")
-    with pytest.raises(ValueError, match="must be a `Sequences`"):
+    with pytest.raises(ValueError, match="All labels of the training clips"):
         semi_supervised(encoder, [], train)
 
 
