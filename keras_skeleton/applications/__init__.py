@@ -8,6 +8,7 @@ from keras_skeleton._lazy import attach
 SYSTEMS = {
     "ctrgcn": ("CTRGCN",),
     "dsta": ("DSTA",),
+    "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),

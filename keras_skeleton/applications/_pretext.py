@@ -41,7 +41,11 @@ def stream_transform(stream, skeleton):
     """The layer from joints to a stream, `None` for the joints themselves."""
     if stream == "joint":
         return None
-    return Streams(skeleton, streams=[stream], name=f"to_{stream}")
+    layer = Streams(skeleton, streams=[stream], name=f"to_{stream}")
+    # Else Keras would call the whole model on a batch to build it, which may
+    # be a dict of views.
+    layer.build(None)
+    return layer
 
 
 def pretext_config(model, *names):

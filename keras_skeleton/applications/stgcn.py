@@ -96,6 +96,7 @@ class STGCN(BlockNetwork):
     search_space = {
         "hidden_dim": [16, 32, 64],
         "output_dim": [128, 256],
+        "kernel_size": [5, 9, 13],
         "dropout_rate": (0.0, 0.5),
     }
     tiny = {

@@ -50,6 +50,8 @@ from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
 from keras_skeleton.layers.projector import Projector
+from keras_skeleton.layers.recurrent import StackedGRU
+from keras_skeleton.layers.style import style_transfer
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -81,6 +83,7 @@ __all__ = [
     "Projector",
     "SelfAttention",
     "SpatioTemporalBlock",
+    "StackedGRU",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
@@ -89,5 +92,6 @@ __all__ = [
     "patchify",
     "scatter_tokens",
     "spatial_graph",
+    "style_transfer",
     "virtual_joint_graph",
 ]

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 
 
@@ -207,3 +208,89 @@ def _output_shape(layers, shape):
     for each in layers:
         shape = tuple(each.compute_output_shape(shape))
     return tuple(shape)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class RandomChoice(SkeletonTransform):
+    """Applies one of several transforms to each clip, drawn at random.
+
+    All are as likely. Outside training, clips stay as they are.
+
+    Args:
+        layers: The transforms; they must keep the shape of the clips.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, num_draws)` numbers in [0, 1): the first says
+            which transform, those of each transform follow.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If a transform changes the shape of the clips.
+
+    Example:
+
+    >>> layer = RandomChoice([JointCorruption(), RandomShear(1.0)])
+    >>> layer(np.ones((2, 1, 64, 25, 3)), training=True).shape
+    (2, 1, 64, 25, 3)
+
+    Reference: [HaLP](https://arxiv.org/abs/2304.00387), whose views are made
+    by either of the two transforms above.
+    """
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = as_transforms("layers", layers)
+        if not self.layers:
+            raise ValueError("`layers` must hold at least one transform.")
+
+    @property
+    def num_draws(self):
+        return 1 + count_draws(self.layers)
+
+    def build(self, input_shape):
+        for each in self.layers:
+            if not each.built:
+                each.build(input_shape)
+
+    def check(self, shape):
+        for each in self.layers:
+            changed = tuple(each.compute_output_shape(shape))
+            if changed != shape:
+                raise ValueError(
+                    "RandomChoice needs transforms that keep the shape of "
+                    f"clips, but {type(each).__name__} makes {changed} of "
+                    f"{shape}."
+                )
+
+    def transform(self, clips, draws, lengths):
+        return self._choose(clips, draws, lengths)[0]
+
+    def new_lengths(self, clips, draws, lengths):
+        if draws is None:
+            return lengths
+        return self._choose(clips, draws, lengths)[1]
+
+    def _choose(self, clips, draws, lengths):
+        """What the transform drawn makes of the clips, and their lengths."""
+        ops = self.backend.numpy
+        choice = integers(self, draws[:, 0], 0, len(self.layers) - 1)
+        made, left, stop = clips, lengths, 1
+        for number, each in enumerate(self.layers):
+            start, stop = stop, stop + each.num_draws
+            found, length = run_chain(
+                [each], self.backend, clips, draws[:, start:stop], lengths
+            )
+            is_chosen = choice == number
+            made = ops.where(is_chosen[:, None, None, None, None], found, made)
+            if lengths is not None:
+                left = ops.where(is_chosen, length, left)
+        return made, left
+
+    def get_config(self):
+        layers = map(keras.saving.serialize_keras_object, self.layers)
+        return {**super().get_config(), "layers": list(layers)}
