@@ -501,7 +501,11 @@ class HaLPPretext(InputCheck, MomentumContrast):
                 self.num_skipped,
             )
             total = total + pull(
-                queries[stream], positives, is_kept, self.temperature
+                queries[stream],
+                positives,
+                is_kept,
+                self.temperature,
+                self.mean_over_devices(ops.sum(ops.cast(is_kept, "float32"))),
             )
         # Prototypes are 0 before.
         return ops.where(self.is_warm, total, 0.0)

@@ -1,6 +1,6 @@
 """Run by test_replicas: contrastive pre-training on JAX's virtual devices.
 
-    python sharded.py DEVICES FILE
+python sharded.py DEVICES FILE
 """
 
 import os

@@ -24,8 +24,9 @@ def run(script, *arguments):
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf.distribute"
 )
-def test_two_replicas_train_as_one():
-    assert run("replicated.py").endswith("equal\n")
+@pytest.mark.parametrize("model", ["momentum_contrast", "hallucination"])
+def test_two_replicas_train_as_one(model):
+    assert run("replicated.py", model).endswith("equal\n")
 
 
 @pytest.mark.skipif(
