@@ -70,7 +70,7 @@ class MSCLR(STGCN):
             is only one; of several, the one that pictures show, the first if
             left out. Defaults to `"ntu"`.
         layouts: The layouts where there are several, such as
-            `("ntu", "smplx42")`. Defaults to `None`.
+            `("kinect20", "coco17")`. Defaults to `None`.
         classes: `None` for the encoder, a number for the classifier.
         pooling: `None`, or how the encoder's output is pooled over persons,
             time and joints: `"avg"`, `"max"` or `"published"`, the system's
