@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_skeleton.evaluation import fitting
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import probe
-from keras_skeleton.evaluation import result as results
 from keras_skeleton.layers import augmentation as transforms_of
 from keras_skeleton.losses import SmoothedCrossentropy
 
@@ -93,13 +93,7 @@ def fine_tune(
     )
     if augmentation is None and train.sequences is not None:
         augmentation = augmented(train.transforms, recipe)
-    # Of batches of others, labels come with the clips.
-    known = [
-        (part, part.labels())
-        for part in (train, test)
-        if classes is None or part.knows_labels
-    ]
-    classes = parts.count_classes(classes, *known)
+    classes = _count_classes(classes, train, test)
     keras.utils.set_random_seed(seed)
     model = _classifier(encoder, classes, recipe["arguments"])
     batches = train.training(recipe["batch_size"], seed, augmentation, repeat)
@@ -122,25 +116,18 @@ def fine_tune(
     )
     scores, labels = test.predict(model, verbose=verbose)
     parts.count_classes(classes, (test, labels))
-    predictions = results.Predictions(
-        labels,
-        scores.argmax(axis=1),
-        scores,
-        test.names,
-        parts.copies(train, test),
-    )
-    found = results.measure(predictions, classes, test.class_names)
+    is_copy = parts.copies(train, test)
+    found = measured.classified(scores, labels, classes, test, is_copy)
     if best_on_test:
         found["scores"] |= fitting.best_on_test(history, len(labels))
-    return results.Result(
+    return measured.finished(
         kind,
+        encoder,
+        start,
         title="fine-tuned" if kind == "finetune" else kind,
-        system=encoder.name,
         **found,
         history=history,
         settings={**recipe, "repeat": repeat, "seed": seed, "epoch": epoch},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         model=model,
     )
 
@@ -201,6 +188,18 @@ def augmented(transforms, recipe):
         changed.append(transform)
     added = transforms_of.deserialize_transforms(recipe["augmentation"])
     return [*changed[:last], *added, *changed[last:]]
+
+
+def _count_classes(classes, *both):
+    # Of batches of others, labels come with the clips only.
+    return parts.count_classes(
+        classes,
+        *(
+            (part, part.labels())
+            for part in both
+            if classes is None or part.knows_labels
+        ),
+    )
 
 
 def _classifier(encoder, classes, arguments):
