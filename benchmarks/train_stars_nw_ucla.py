@@ -41,6 +41,7 @@ from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import STARS
 from keras_skeleton.applications import STARSPretext
 from keras_skeleton.datasets.readers import nw_ucla
+from keras_skeleton.layers.augmentation import Views
 from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.training import layerwise_scales
 from keras_skeleton.weights import get
@@ -48,58 +49,6 @@ from keras_skeleton.weights import save_weights
 
 START = "nw_ucla_pretext"
 PREDICTOR_DIM = 512
-
-
-class Views(keras.utils.PyDataset):
-    """Two views of each clip, augmented as for the pre-training.
-
-    Yields dicts with the pair as `clips`, and as `sample` the clips' numbers.
-    All of an epoch is a function of the seed and the epoch's number.
-    """
-
-    def __init__(self, sequences, batch_size, seed):
-        super().__init__()
-        self.sources = [
-            sequences.to_keras(
-                pretraining.AUGMENTATION,
-                batch_size=batch_size,
-                seed=2 * seed + view,
-                labels=False,
-            )
-            for view in range(2)
-        ]
-        self.num_clips = len(sequences)
-        self.batch_size, self.seed = batch_size, seed
-        self.epoch = 0
-        self._made = None
-
-    def set_epoch(self, epoch):
-        self.epoch = int(epoch)
-
-    def on_epoch_end(self):
-        self.epoch += 1
-
-    def __len__(self):
-        return self.num_clips // self.batch_size
-
-    def __getitem__(self, index):
-        if self._made is None or self._made[0] != self.epoch:
-            self._made = (self.epoch, *self._make())
-        _, order, views = self._made
-        start = index * self.batch_size
-        rows = order[start : start + self.batch_size]
-        clips = tuple(view[rows] for view in views)
-        return ({"clips": clips, "sample": rows.astype("int32")},)
-
-    def _make(self):
-        views = []
-        for source in self.sources:
-            source.set_epoch(self.epoch)
-            views.append(
-                np.concatenate([source[i] for i in range(len(source))])
-            )
-        generator = np.random.default_rng([self.seed, self.epoch])
-        return generator.permutation(self.num_clips), views
 
 
 def tune(encoder, sequences, folder, options):
@@ -121,7 +70,17 @@ def tune(encoder, sequences, folder, options):
         clipnorm=3.0,
         scales=layerwise_scales(model.encoder, options.layer_decay),
     )
-    batches = Views(sequences, options.batch_size, options.seed)
+    # Each view is augmented as for the pre-training.
+    views = Views(query=pretraining.AUGMENTATION, key=pretraining.AUGMENTATION)
+    batches = sequences.to_keras(
+        views,
+        batch_size=options.batch_size,
+        shuffle=True,
+        seed=options.seed,
+        labels=False,
+        numbers=True,
+        drop_remainder=True,
+    )
     training.train(model, optimizer, batches, folder, "tune", options.epochs)
     return model.encoder
 

@@ -42,3 +42,13 @@ def of_crop(interval, share, start, valid, min_frames=64):
 def of_angles(angles, limit=0.3):
     """For `RandomRotation(limit)`."""
     return of_range(angles, -limit, limit)
+
+
+def of_normal(values):
+    """For `GaussianNoise` of deviation 1 on one clip."""
+    values = np.asarray(values, "float64").reshape(-1)
+    values = np.append(values, np.zeros(len(values) % 2))
+    x, y = values.reshape(2, -1)
+    radius = -np.expm1(-(x**2 + y**2) / 2)
+    angle = np.arctan2(y, x) / (2 * np.pi) % 1
+    return np.concatenate([radius, angle])

@@ -7,10 +7,15 @@ from keras_skeleton._lazy import attach
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
     "ctrgcn": ("CTRGCN",),
+    "dsta": ("DSTA",),
+    "halp": ("HaLP", "HaLPPretext"),
+    "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),
+    "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
+    "stgcn": ("STGCN",),
 }
 
 __getattr__, __dir__, __all__ = attach(

@@ -257,11 +257,12 @@ class STARSPretext(_Tuning, PretextModel):
             scales=layerwise_scales(pretext.encoder, decay=0.45),
         )
 
-    A batch is the clips `(N, M, T, V, C)`; a pair of views of them; or a dict
-    of one of the two as `"clips"` and, as `"sample"`, the numbers `(N,)` of
-    the clips in the data set. With numbers, a clip never is its own
-    neighbour; without them it may find itself as it was an epoch ago, if the
-    queue reaches that far back.
+    A batch is the clips `(N, M, T, V, C)`; two views of them, a pair or a dict
+    with the names `"query"` and `"key"`, as `Views` makes it; or a dict of one
+    of these as `"clips"` and, as `"sample"`, the numbers `(N,)` of the clips
+    in the data set. With numbers, a clip never is its own neighbour; without
+    them it may find itself as it was an epoch ago, if the queue reaches that
+    far back.
 
     Calling the model returns a dict: `features` `(N, D)` (before the head,
     those to evaluate), `projection` and `prediction` `(N, D)`, of length 1.
@@ -570,8 +571,10 @@ def _unit(vectors):
 def _views(x):
     """First view, second view or `None`, and numbers or `None`."""
     samples = None
-    if isinstance(x, dict):
+    if isinstance(x, dict) and "clips" in x:
         samples, x = x.get("sample"), x["clips"]
+    if isinstance(x, dict):
+        x = x["query"], x["key"]
     first, second = x if isinstance(x, list | tuple) else (x, None)
     return first, second, samples
 

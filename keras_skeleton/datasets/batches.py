@@ -34,6 +34,7 @@ class EpochPlan:
         sampler=None,
         seed=0,
         labels=True,
+        numbers=False,
         drop_remainder=False,
         shard=None,
     ):
@@ -42,6 +43,7 @@ class EpochPlan:
         self.batch_size = _check_count("batch_size", batch_size, 1)
         self.seed = _check_count("seed", seed, 0)
         self.labels = bool(labels)
+        self.numbers = bool(numbers)
         self.drop_remainder = bool(drop_remainder)
         if not len(sequences):
             raise ValueError("There are no clips to make batches of.")
@@ -68,7 +70,7 @@ class EpochPlan:
         persons, joints, coordinates = self.sequences.frame_shape
         length = None
         shape = self._output_shape((None, persons, None, joints, coordinates))
-        if shape[2] is None:
+        if any(view[2] is None for view in _shapes_of_views(shape)):
             length = self.longest
             shape = self._output_shape(
                 (None, persons, length, joints, coordinates)
@@ -122,9 +124,15 @@ class EpochPlan:
         return slice(start + shard, stop, count)
 
     def _output_shape(self, shape):
+        """Shape of the clips of a batch, or a dict of those of its views."""
         for transform in self.transforms:
-            shape = tuple(transform.compute_output_shape(shape))
-        return shape
+            if isinstance(shape, dict):
+                raise ValueError(
+                    "`Views` must be the last of the transforms: put those "
+                    "that follow into each view."
+                )
+            shape = transform.compute_output_shape(shape)
+        return shape if isinstance(shape, dict) else tuple(shape)
 
     @property
     def num_batches(self):
@@ -176,7 +184,9 @@ class EpochPlan:
 
     def pieces(self, num_clips):
         """Yields the bounds of groups of clips that stay in fast memory."""
-        size = max(1, PIECE_BYTES // (4 * math.prod(self.batch_shape[1:])))
+        shapes = _shapes_of_views(self.batch_shape)
+        size = 4 * sum(math.prod(shape[1:]) for shape in shapes)
+        size = max(1, PIECE_BYTES // size)
         for start in range(0, num_clips, size):
             yield start, min(start + size, num_clips)
 
@@ -215,9 +225,13 @@ class EpochPlan:
             lengths: int32 `(N,)`.
             draws: float32 `(N, num_draws)`.
             transforms: Twins of the transforms, by default those for NumPy.
+
+        Returns:
+            The clips, or a dict of their views.
         """
         start = 0
-        for index, each in enumerate(transforms or self._on_numpy):
+        transforms = transforms or self._on_numpy
+        for index, each in enumerate(transforms):
             stop = start + each.num_draws
             own = draws[:, start:stop] if each.num_draws else None
             start = stop
@@ -226,9 +240,27 @@ class EpochPlan:
                 changed = each.of_chosen(clips, frames, own, lengths)
             else:
                 changed = each.call(clips, own, lengths)
-            lengths = each.new_lengths(clips, own, lengths)
+            # Nobody asks for the lengths of what is ready.
+            if index + 1 < len(transforms):
+                lengths = each.new_lengths(clips, own, lengths)
             clips = changed
         return clips
+
+    def batch(self, clips, numbers, labels):
+        """Returns what `fit` gets: clips, and what else was asked for.
+
+        Args:
+            clips: What `transform` returned.
+            numbers: int32 `(N,)`, the numbers of the clips.
+            labels: int32 `(N,)`.
+        """
+        if self.numbers:
+            clips = {"clips": clips, "sample": numbers}
+        return (clips, labels) if self.labels else clips
+
+
+def _shapes_of_views(shape):
+    return shape.values() if isinstance(shape, dict) else [shape]
 
 
 def _check_count(name, value, minimum):
@@ -333,10 +365,14 @@ class SequenceBatches(keras.utils.PyDataset):
             self._prepare(order[start:stop], draws[start:stop])
             for start, stop in self.plan.pieces(len(order))
         ]
-        clips = clips[0] if len(clips) == 1 else np.concatenate(clips)
-        if not self.plan.labels:
-            return clips
-        return clips, self.plan.read_labels(order)
+        if len(clips) == 1:
+            clips = clips[0]
+        else:
+            clips = keras.tree.map_structure(
+                lambda *pieces: np.concatenate(pieces), *clips
+            )
+        labels = self.plan.read_labels(order)
+        return self.plan.batch(clips, order.astype("int32"), labels)
 
     def _prepare(self, indices, draws):
         return self.plan.transform(*self.plan.read(indices, draws), draws)
@@ -398,10 +434,17 @@ def build_dataset(plan, workers=None):
         batch = None
         if plan.drop_remainder:
             batch = plan.batch_size // plan.shard[1]
-        clips = tf.ensure_shape(clips, (batch, *plan.batch_shape[1:]))
-        if not plan.labels:
-            return clips
-        return clips, tf.ensure_shape(labels, (batch,))
+
+        def ensure(clips, shape):
+            return tf.ensure_shape(clips, (batch, *shape[1:]))
+
+        shapes = plan.batch_shape
+        if isinstance(shapes, dict):
+            clips = {view: ensure(clips[view], shapes[view]) for view in clips}
+        else:
+            clips = ensure(clips, shapes)
+        numbers = tf.ensure_shape(tf.cast(indices, tf.int32), (batch,))
+        return plan.batch(clips, numbers, tf.ensure_shape(labels, (batch,)))
 
     dataset = tf.data.Dataset.range(1).flat_map(start)
     dataset = dataset.apply(

@@ -434,6 +434,7 @@ class Sequences:
         sampler=None,
         seed=0,
         labels=True,
+        numbers=False,
         drop_remainder=False,
         workers=1,
         shard=None,
@@ -447,7 +448,9 @@ class Sequences:
             transforms: list of transforms from `layers.augmentation`,
                 applied to each batch in turn. They are told the length of
                 every clip. If the first one chooses frames, only these are
-                read; else a batch is padded to its longest clip.
+                read; else a batch is padded to its longest clip. If the last
+                one is `Views`, batches hold a dict of the views in place of
+                the clips.
             batch_size: Clips per batch.
             shuffle: Whether each epoch has a new order; short for
                 `sampler=samplers.Shuffled()`.
@@ -455,6 +458,9 @@ class Sequences:
                 default each once, in order.
             seed: Whole number.
             labels: Whether to yield `(clips, labels)`, or clips alone.
+            numbers: Whether to yield `{"clips": clips, "sample": numbers}` in
+                place of the clips: with int32 `(N,)`, the number of each clip
+                among these.
             drop_remainder: Whether to leave out an incomplete last batch.
             workers: Threads that prepare batches.
             shard: Tuple `(index, count)` for training on `count` machines or
@@ -477,6 +483,7 @@ class Sequences:
             sampler,
             seed,
             labels,
+            numbers,
             drop_remainder,
             shard,
         )
@@ -490,6 +497,7 @@ class Sequences:
         sampler=None,
         seed=0,
         labels=True,
+        numbers=False,
         drop_remainder=False,
         workers=None,
         shard=None,
@@ -522,6 +530,7 @@ class Sequences:
             sampler,
             seed,
             labels,
+            numbers,
             drop_remainder,
             shard,
         )

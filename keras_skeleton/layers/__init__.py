@@ -29,19 +29,29 @@ from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
+from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
 from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import HyperGraphConvolution
+from keras_skeleton.layers.graph import PartitionGraphConvolution
 from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.layouts import FillJoints
+from keras_skeleton.layers.layouts import LayoutDense
+from keras_skeleton.layers.layouts import LayoutGraphConvolution
+from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
+from keras_skeleton.layers.projector import Projector
+from keras_skeleton.layers.recurrent import StackedGRU
+from keras_skeleton.layers.style import style_transfer
 from keras_skeleton.layers.temporal import MultiScaleTemporalConvolution
 from keras_skeleton.layers.temporal import TemporalConvolution
 from keras_skeleton.layers.tokens import gather_tokens
@@ -55,23 +65,33 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "FeatureDrop",
+    "FillJoints",
     "FoldPersons",
     "GraphConvolution",
     "HyperGraphConvolution",
     "JointEmbedding",
+    "LayoutDense",
+    "LayoutGraphConvolution",
+    "LayoutNormalization",
     "MaskToken",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
+    "PartitionGraphConvolution",
     "PersonNormalization",
     "PositionEmbedding",
+    "Projector",
     "SelfAttention",
     "SpatioTemporalBlock",
+    "StackedGRU",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
     "gather_tokens",
+    "partition_graph",
     "patchify",
     "scatter_tokens",
     "spatial_graph",
+    "style_transfer",
     "virtual_joint_graph",
 ]

@@ -12,30 +12,38 @@ class PersonNormalization(BatchNormalization):
 
     The statistics are those over samples and frames. The variables are flat:
     the entry of person `m`, joint `v` and channel `c` is
-    `(m * V + v) * C + c`.
+    `(m * V + v) * C + c`. Where persons share them, the statistics are those
+    over persons too, and there are no entries for each person.
 
     Args:
+        shared: Whether all persons are normalized alike.
         **kwargs: As in `BatchNormalization`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
+    def __init__(self, shared=False, **kwargs):
+        super().__init__(**kwargs)
+        self.shared = shared
+
     def build(self, input_shape):
         _, persons, _, joints, channels = input_shape
+        persons = 1 if self.shared else persons
         super().build((None, None, persons * joints * channels))
         self.input_spec = None
 
     def call(self, inputs, training=None):
         persons, _, joints, channels = inputs.shape[1:]
-        shape = (persons, 1, joints, channels)
+        shape = (1 if self.shared else persons, 1, joints, channels)
+        axes = (0, 1, 2) if self.shared else (0, 2)
         x = ops.cast(inputs, self.moving_mean.dtype)
         mean, variance = self.moving_mean, self.moving_variance
         batch_statistics = training and self.trainable
         if batch_statistics:
-            mean = ops.reshape(ops.mean(x, axis=(0, 2)), (-1,))
+            mean = ops.reshape(ops.mean(x, axis=axes), (-1,))
         x = x - ops.reshape(mean, shape)
         if batch_statistics:
-            variance = ops.reshape(ops.mean(ops.square(x), axis=(0, 2)), (-1,))
+            variance = ops.reshape(ops.mean(ops.square(x), axis=axes), (-1,))
             count = ops.cast(ops.size(x) // mean.shape[0], x.dtype)
             unbiased = variance * (count / ops.maximum(count - 1, 1))
             for moving, batch in (
@@ -51,3 +59,6 @@ class PersonNormalization(BatchNormalization):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "shared": self.shared}

@@ -34,6 +34,7 @@ class TemporalConvolution(keras.layers.Layer):
         stride: Frames from one output to the next.
         dilation: Frames from one entry of the kernel to the next.
         padding: `"zeros"`, or `"edge"` to repeat the first and last frame.
+        kernel_initializer: Defaults to He's normal initialization by outputs.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(B, T, V, C)`.
@@ -53,6 +54,7 @@ class TemporalConvolution(keras.layers.Layer):
         stride=1,
         dilation=1,
         padding="zeros",
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,12 +64,13 @@ class TemporalConvolution(keras.layers.Layer):
         self.stride = stride
         self.dilation = dilation
         self.padding = padding
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.kernel_size, input_shape[-1], self.filters),
-            initializer=kernel_initializer(),
+            initializer=self.kernel_initializer or kernel_initializer(),
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
@@ -113,6 +116,9 @@ class TemporalConvolution(keras.layers.Layer):
             "stride": self.stride,
             "dilation": self.dilation,
             "padding": self.padding,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
         }
 
 

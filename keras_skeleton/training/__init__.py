@@ -5,6 +5,7 @@ from keras_skeleton.training.contrast import ConsistentContrast
 from keras_skeleton.training.contrast import MomentumContrast
 from keras_skeleton.training.distillation import SelfDistillation
 from keras_skeleton.training.distillation import koleo
+from keras_skeleton.training.distillation import mutual_distillation
 from keras_skeleton.training.distillation import sinkhorn
 from keras_skeleton.training.masked import MaskedPrediction
 from keras_skeleton.training.momentum import twin
@@ -14,6 +15,7 @@ from keras_skeleton.training.optimizers import LayerwiseAdamW
 from keras_skeleton.training.optimizers import WarmupSteps
 from keras_skeleton.training.optimizers import layerwise_scales
 from keras_skeleton.training.optimizers import warmup_cosine
+from keras_skeleton.training.prototypes import Prototypes
 from keras_skeleton.training.queue import FeatureQueue
 from keras_skeleton.training.queue import NeighborQueue
 from keras_skeleton.training.resume import ResumeTraining
@@ -32,12 +34,14 @@ __all__ = [
     "MomentumContrast",
     "NeighborQueue",
     "PretextModel",
+    "Prototypes",
     "ResumeTraining",
     "StepModel",
     "SupervisedModel",
     "WarmupSteps",
     "koleo",
     "layerwise_scales",
+    "mutual_distillation",
     "sinkhorn",
     "twin",
     "update_momentum",

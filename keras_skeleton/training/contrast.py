@@ -30,7 +30,10 @@ class Branch(keras.Model):
         self.built = True
 
     def call(self, clips, training=None):
-        features = self.encoder(clips, training=training)
+        return self.project(self.encoder(clips, training=training), training)
+
+    def project(self, features, training=None):
+        """Embeddings `(N, E)` of features `(N, D)`, of length 1."""
         embeddings = self.projector(features, training=training)
         return ops.normalize(embeddings, axis=-1)
 
@@ -85,6 +88,8 @@ class MomentumContrast(PretextModel):
         augmentation: Layer from clips `(N, M, T, V, C)` to a dict of the
             views, such as `keras_skeleton.layers.augmentation.Views`; it runs
             inside the step. Only for batches of clips alone.
+        copy_keys: Whether key branches begin with the weights of the query
+            branches, or with random ones.
         **kwargs: Arguments of `keras.Model`.
 
     Reference: He et al., Momentum Contrast for Unsupervised Visual
@@ -103,6 +108,7 @@ class MomentumContrast(PretextModel):
         columns=None,
         seed=None,
         augmentation=None,
+        copy_keys=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -111,7 +117,7 @@ class MomentumContrast(PretextModel):
         self.momentum = momentum
         self.temperature = temperature
         self.keys = {
-            stream: twin(query, f"key_{stream}")
+            stream: twin(query, f"key_{stream}", copy_keys)
             for stream, query in self.queries.items()
         }
         self.queues = {
@@ -125,6 +131,8 @@ class MomentumContrast(PretextModel):
             for stream, query in self.queries.items()
         }
         _check_paths(self)
+        if augmentation is not None and not augmentation.built:
+            augmentation.build(self.encoder.input_shape)
         self.built = True
 
     @property

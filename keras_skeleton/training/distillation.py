@@ -1,4 +1,4 @@
-"""Self-distillation: a student learns from a slower copy of itself."""
+"""Distillation: from a slower copy of a student, or between streams."""
 
 import math
 
@@ -28,8 +28,8 @@ class SelfDistillation(PretextModel):
     epoch to epoch along half a cosine, to 1 after the last one. (That KoLeo
     is summed, and the momentum constant within an epoch, are choices.)
 
-    A batch is a pair of views of the clips; or the clips alone, which then
-    are both views.
+    A batch is two views of the clips, a pair or a dict as `Views` makes it; or
+    the clips alone, which then are both views.
 
     Args:
         student: The `Branch` to train.
@@ -95,6 +95,7 @@ class SelfDistillation(PretextModel):
         return self.student(clips, training=training)
 
     def objective(self, x, y, training):
+        x = tuple(x.values()) if isinstance(x, dict) else x
         views = x if isinstance(x, list | tuple) else (x, x)
         student = [self.student(view, training=training) for view in views]
         teacher = [self.teacher(view, training=training) for view in views]
@@ -170,3 +171,63 @@ def koleo(vectors, epsilon=1e-8):
     squares = ops.square(vectors - nearest + epsilon)
     distance = ops.sqrt(ops.sum(squares, axis=-1))
     return -ops.mean(ops.log(distance + epsilon))
+
+
+def mutual_distillation(
+    queries,
+    keys,
+    queues,
+    num_entries,
+    teacher_temperature=0.05,
+    student_temperature=0.1,
+):
+    """What each stream's keys find in its queue, every other is to find.
+
+    For every ordered pair of a teacher `a` and a student `b`
+
+        KL(softmax(k_a queue_a / teacher_temperature) ||
+           softmax(q_b queue_b / student_temperature))
+
+    over the places of the teacher's most similar entries; the same places of
+    both queues must hold keys of the same clip. No gradient flows to teachers.
+
+    Args:
+        queries: Dict of the streams' queries `(N, E)`, unit vectors.
+        keys: Dict of their keys `(N, E)`.
+        queues: Dict of the keys in their queues `(K, E)`.
+        num_entries: Number of entries compared, at most `K`.
+        teacher_temperature: See above.
+        student_temperature: See above.
+
+    Returns:
+        The sum over the pairs of the mean over the batch.
+
+    Reference: Mao et al., CMD: Self-supervised 3D Action Representation
+    Learning with Cross-modal Mutual Distillation, ECCV 2022, arXiv
+    2208.12448.
+    """
+    found = {
+        stream: ops.matmul(query, ops.transpose(queues[stream]))
+        for stream, query in queries.items()
+    }
+    total = 0.0
+    for teacher, key in keys.items():
+        key = ops.stop_gradient(key)
+        similarity = ops.matmul(key, ops.transpose(queues[teacher]))
+        least = ops.top_k(similarity, num_entries)[0][:, -1:]
+        chosen = similarity >= least
+        targets = _log_shares(similarity / teacher_temperature, chosen)
+        for student, logits in found.items():
+            if student == teacher:
+                continue
+            shares = _log_shares(logits / student_temperature, chosen)
+            lost = ops.exp(targets) * (targets - shares)
+            lost = ops.sum(ops.where(chosen, lost, 0.0), axis=1)
+            total = total + ops.mean(lost)
+    return total
+
+
+def _log_shares(logits, chosen):
+    """The logarithms of the softmax over the chosen entries of each row."""
+    # The others' shares are 0 in float32.
+    return ops.log_softmax(ops.where(chosen, logits, -1e9), axis=-1)

@@ -4,28 +4,29 @@ import keras
 from keras import ops
 
 
-def twin(model, name):
+def twin(model, name, copy=True):
     """A frozen copy of a model, to follow it.
 
     Args:
         model: A built model that can be made from its configuration.
         name: Begins the paths of all weights of the copy, so that both can
             be parts of one model that is saved or converted by path.
+        copy: Whether it has the same weights, or random ones of its own.
 
     Returns:
-        A model of the same class and weights, whose variables are not
-        trainable. Its layers still act as in training when told so: batch
-        normalization uses and tracks the statistics of the copy's own
-        batches.
+        A model of the same class, whose variables are not trainable. Its
+        layers still act as in training when told so: batch normalization uses
+        and tracks the statistics of the copy's own batches.
     """
     with keras.name_scope(name):
-        copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    # Not `copy.trainable = False`: batch normalization would then use the
+        follower = type(model).from_config(model.get_config())
+    if copy:
+        follower.set_weights(model.get_weights())
+    # Not `follower.trainable = False`: batch normalization would then use the
     # running statistics also in training, and never move them.
-    for variable in copy.weights:
+    for variable in follower.weights:
         variable.trainable = False
-    return copy
+    return follower
 
 
 def update_momentum(key, query, momentum):

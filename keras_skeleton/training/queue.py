@@ -67,6 +67,15 @@ class FeatureQueue(keras.layers.Layer):
         """
         return ops.stop_gradient(ops.copy(self.features.value))
 
+    def newest(self, count):
+        """The vectors that came last, the oldest of them first.
+
+        Args:
+            count: Their number, at most `K`.
+        """
+        places = self.position - count + ops.arange(count, dtype="int32")
+        return ops.take(self.vectors(), places % self.size, axis=0)
+
     def column(self, name):
         """The whole numbers `(K,)` beside the vectors, as a copy."""
         return ops.copy(self._columns[name].value)

@@ -3,8 +3,6 @@
 Official code: TaatiTeam/STARS.
 """
 
-import dataclasses
-
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import mamp
 from keras_skeleton.weights import published
@@ -44,25 +42,13 @@ def table(model, names=()):
         *names_of.linear("head.predictor.3", "tuning_head/predictor_output"),
     ]
     entries = [
-        dataclasses.replace(
-            entry,
-            official=official + entry.official,
-            variable=ours + entry.variable,
-        )
-        for official, ours in ((STUDENT, ""), (TEACHER, "key_joint/"))
-        for entry in entries
+        *names_of.inside(entries, STUDENT),
+        *names_of.inside(entries, TEACHER, "key_joint/"),
     ]
     for queue in ("queue", "queue_joint"):
-        entries += [
-            Entry("queue", f"{queue}/features", conversion.transpose),
-            Entry("queue_ptr", f"{queue}/position", _scalar),
-            Entry("queue_id", f"{queue}/sample"),
-        ]
+        entries += names_of.queue("queue", queue)
+        entries.append(Entry("queue_id", f"{queue}/sample"))
     return ConversionTable(tuple(entries), PARTS, constants=network.constants)
-
-
-def _scalar(array):
-    return array.reshape(())
 
 
 def build(entry, tensors):

@@ -53,6 +53,39 @@ def norm(official, ours):
     return [*affine(official, ours), *statistics(official, ours)]
 
 
+def inside(entries, official="", ours=""):
+    """Entries of a part whose names begin with others."""
+    return [
+        dataclasses.replace(
+            entry,
+            official=official + entry.official,
+            variable=ours + entry.variable,
+        )
+        for entry in entries
+    ]
+
+
+def projector(official, ours):
+    """A `Projector`."""
+    return [
+        *linear(f"{official}.0", f"{ours}/hidden"),
+        *linear(f"{official}.2", f"{ours}/output"),
+    ]
+
+
+def scalar(array):
+    """(1,) to ()."""
+    return array.reshape(())
+
+
+def queue(official, ours):
+    """A `FeatureQueue` without columns."""
+    return [
+        Entry(official, f"{ours}/features", transpose),
+        Entry(f"{official}_ptr", f"{ours}/position", scalar),
+    ]
+
+
 def transformer_block(official, ours):
     """A `TransformerBlock`."""
     return [

@@ -5,6 +5,9 @@ import functools
 import keras
 import numpy as np
 import pytest
+from contrasting import OneBatch
+from contrasting import assert_tensors
+from contrasting import recorded
 from graph_networks import load_random_tensors
 from graph_networks import to_ours
 from keras import ops
@@ -30,23 +33,10 @@ from keras_skeleton.training import koleo
 from keras_skeleton.training import layerwise_scales
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import stars as stars_weights
-from keras_skeleton.weights.conversion import convert_array
 from keras_skeleton.weights.conversion import official_names
 from keras_skeleton.weights.conversion import variables_of
 from keras_skeleton.weights.stars import STUDENT
 from keras_skeleton.weights.stars import TEACHER
-
-
-class OneBatch(keras.utils.PyDataset):
-    def __init__(self, batch):
-        super().__init__()
-        self.batch = batch
-
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        return (self.batch,)
 
 
 def build(cls, args, persons, **arguments):
@@ -60,31 +50,6 @@ def build(cls, args, persons, **arguments):
     )
     model.release()
     return model
-
-
-def assert_tensors(name, model, expected, tolerance=1e-5):
-    """Compares variables to official tensors."""
-    paths = {official: path for path, official in official_names(model).items()}
-    values = variables_of(model)
-    compared = [key for key in expected if not key.endswith("batches_tracked")]
-    assert compared
-    for key in compared:
-        assert_close(
-            ops.cast(values[paths[key]].value, "float32"),
-            convert_array(model, key, expected[key]),
-            f"{name}: {key}",
-            tolerance,
-        )
-
-
-def recorded(model):
-    """The gradients of the last step, by path."""
-    return {
-        variable.path: ops.convert_to_numpy(slot.value)
-        for variable, slot in zip(
-            model.trainable_variables, model.optimizer.gradients, strict=True
-        )
-    }
 
 
 def test_nnclr_inference(fixtures_dir):

@@ -8,6 +8,9 @@ from keras import ops
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import STARS
 from keras_skeleton.applications import STARSPretext
+from keras_skeleton.datasets import Sequences
+from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.layers.augmentation import Views
 from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.weights.conversion import variables_of
 
@@ -84,6 +87,22 @@ def test_a_clip_is_encoded_once_and_normalized_twice():
     )
     pooled = ops.convert_to_numpy(model.encoder(clips())).mean(axis=0)
     np.testing.assert_allclose(norm, pooled * (1 - 0.9**2), atol=1e-5)
+
+
+def test_views_and_numbers_of_a_pipeline():
+    model = STARSPretext(**STARSPretext.tiny)
+    data = Sequences.from_arrays(list(clips()[:, 0]), skeleton="nw_ucla")
+    turned = [RandomRotation(0.5)]
+    batches = data.to_keras(
+        Views(query=turned, key=turned),
+        batch_size=4,
+        labels=False,
+        numbers=True,
+    )
+    model.compile(LayerwiseAdamW(0.0))
+    model.fit(batches, shuffle=False, verbose=0)
+    stored = ops.convert_to_numpy(model.queue.column("sample"))
+    assert stored.tolist() == [*range(8), *[-1] * 8]
 
 
 def test_nobody_is_their_own_neighbour():

@@ -4,8 +4,11 @@ from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.as_data import deserialize_transforms
 from keras_skeleton.layers.augmentation.as_data import serialize_transforms
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import RandomChoice
+from keras_skeleton.layers.augmentation.chains import Views
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
 from keras_skeleton.layers.augmentation.corruption import MaskFrames
+from keras_skeleton.layers.augmentation.corruption import MaskJoints
 from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
@@ -14,6 +17,11 @@ from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.layout_views import LayoutViews
+from keras_skeleton.layers.augmentation.linear import JointCorruption
+from keras_skeleton.layers.augmentation.linear import RandomShear
+from keras_skeleton.layers.augmentation.mapping import MapSkeleton
+from keras_skeleton.layers.augmentation.noise import GaussianNoise
 from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
@@ -21,6 +29,11 @@ from keras_skeleton.layers.augmentation.parts import BodyPart
 from keras_skeleton.layers.augmentation.parts import SelectJoints
 from keras_skeleton.layers.augmentation.parts import body_part
 from keras_skeleton.layers.augmentation.persons import Persons
+from keras_skeleton.layers.augmentation.recipes import basic_augmentation
+from keras_skeleton.layers.augmentation.recipes import corrupting_augmentation
+from keras_skeleton.layers.augmentation.recipes import facing_preprocessing
+from keras_skeleton.layers.augmentation.recipes import strong_augmentation
+from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
@@ -32,8 +45,13 @@ from keras_skeleton.layers.augmentation.space import RandomScale
 from keras_skeleton.layers.augmentation.streams import Bones
 from keras_skeleton.layers.augmentation.streams import Motion
 from keras_skeleton.layers.augmentation.streams import Streams
+from keras_skeleton.layers.augmentation.temporal import GaussianBlur
+from keras_skeleton.layers.augmentation.temporal import LoopFrames
+from keras_skeleton.layers.augmentation.temporal import RandomTimeFlip
+from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import AlignShoulders
 from keras_skeleton.layers.augmentation.views import BoneNormalization
+from keras_skeleton.layers.augmentation.views import FaceFront
 from keras_skeleton.layers.augmentation.views import MainPerson
 from keras_skeleton.layers.augmentation.views import MinMaxNormalization
 from keras_skeleton.layers.augmentation.views import RandomView
@@ -49,9 +67,17 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "FaceFront",
     "FrameChoice",
+    "GaussianBlur",
+    "GaussianNoise",
+    "JointCorruption",
+    "LayoutViews",
+    "LoopFrames",
     "MainPerson",
+    "MapSkeleton",
     "MaskFrames",
+    "MaskJoints",
     "MinMaxNormalization",
     "Motion",
     "PadTo",
@@ -59,23 +85,33 @@ __all__ = [
     "PreNormalize2D",
     "PreNormalize3D",
     "RandomApply",
+    "RandomChoice",
     "RandomFrames",
     "RandomMirror",
     "RandomNoise",
     "RandomRotation",
     "RandomScale",
     "RandomSegmentFrames",
+    "RandomShear",
+    "RandomTimeFlip",
     "RandomView",
     "RootNormalization",
     "SelectJoints",
     "SkeletonTransform",
     "SplitClips",
     "Streams",
+    "TemporalCrop",
     "UniformSample",
     "UniformSampleDecode",
+    "Views",
     "ZeroInvisible",
+    "basic_augmentation",
     "body_part",
+    "corrupting_augmentation",
     "corruption_draws",
     "deserialize_transforms",
+    "facing_preprocessing",
     "serialize_transforms",
+    "strong_augmentation",
+    "upright_preprocessing",
 ]

@@ -249,3 +249,6 @@ class SkeletonTransform(DataLayer):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
+
+    def get_build_config(self):
+        """Nothing: without weights, the shapes seen so far do not matter."""

@@ -266,6 +266,84 @@ class MaskFrames(_WithoutFrames):
         }
 
 
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class MaskJoints(SkeletonTransform):
+    """Sets some joints of each frame to zero, others in every frame.
+
+    All persons lose the same joints. (In HiCLR's training step the joints are
+    the same for all clips of a batch too, and a learned number takes their
+    place: `applications.HiCLRPretext` does that.)
+
+    Args:
+        num_frames: Frames `T` of the clips.
+        num_joints: Joints `V` of the clips.
+        ratio: Share of the joints that is masked, rounded down.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, T * V)` numbers in [0, 1), frame by frame: the
+            joints with the smallest are masked.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If the clips have other frames or joints.
+
+    Example:
+
+    >>> MaskJoints(50, 25)(np.ones((2, 1, 50, 25, 3)), training=True).shape
+    (2, 1, 50, 25, 3)
+
+    Reference: [HiCLR](https://arxiv.org/abs/2211.13466).
+    """
+
+    def __init__(self, num_frames, num_joints, ratio=0.1, **kwargs):
+        super().__init__(**kwargs)
+        if num_frames < 1 or num_joints < 1 or not 0 <= ratio < 1:
+            raise ValueError(
+                "`num_frames` and `num_joints` must be at least 1 and `ratio` "
+                f"a share below 1. Received: num_frames={num_frames}, "
+                f"num_joints={num_joints}, ratio={ratio}"
+            )
+        self.num_frames, self.num_joints = int(num_frames), int(num_joints)
+        self.ratio = float(ratio)
+
+    @property
+    def num_draws(self):
+        return self.num_frames * self.num_joints
+
+    def check(self, shape):
+        if shape[2] not in (None, self.num_frames) or (
+            shape[3] != self.num_joints
+        ):
+            raise ValueError(
+                f"MaskJoints was made for {self.num_frames} frames and "
+                f"{self.num_joints} joints. Received clips of shape {shape}."
+            )
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        count = int(self.num_joints * self.ratio)
+        if not count:
+            return clips
+        draws = self.draws_as_tensor(draws)
+        draws = ops.reshape(draws, (-1, self.num_frames, self.num_joints))
+        largest = ops.sort(draws, axis=-1)[..., count - 1 : count]
+        is_masked = (draws <= largest)[:, None, :, :, None]
+        return ops.where(is_masked, 0.0, clips)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_frames": self.num_frames,
+            "num_joints": self.num_joints,
+            "ratio": self.ratio,
+        }
+
+
 def corruption_draws(layer, indices, seed=0):
     """Draws that are always the same for a clip, whatever else is drawn.
 

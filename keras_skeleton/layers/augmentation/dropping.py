@@ -151,14 +151,15 @@ class DropJoints(SkeletonTransform):
 
     Args:
         joints: Least and largest number of joints.
-        frames: Least and largest number of frames.
+        frames: Least and largest number of frames; `None` for all.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
         clips: float32 tensor `(N, M, T, V, C)`.
         draws: Optional `(N, 2 + joints[1] + frames[1])` numbers in [0, 1):
             the number of joints and of frames, then one for each joint and
-            each frame that may be chosen.
+            each frame that may be chosen. `(N, 1 + joints[1])` where all
+            frames are.
         training: Whether to act when there are no draws.
 
     Returns:
@@ -170,9 +171,12 @@ class DropJoints(SkeletonTransform):
 
     def __init__(self, joints=(4, 12), frames=(16, 32), **kwargs):
         super().__init__(**kwargs)
-        self.joints, self.frames = tuple(joints), tuple(frames)
+        self.joints = tuple(joints)
+        self.frames = None if frames is None else tuple(frames)
         for what in ("joints", "frames"):
             limits = getattr(self, what)
+            if limits is None:
+                continue
             if len(limits) != 2 or not 0 <= limits[0] <= limits[1]:
                 raise ValueError(
                     f"`{what}` must be a least and a largest number. "
@@ -181,21 +185,26 @@ class DropJoints(SkeletonTransform):
 
     @property
     def num_draws(self):
+        if self.frames is None:
+            return 1 + self.joints[1]
         return 2 + self.joints[1] + self.frames[1]
 
     def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
-        middle = 2 + self.joints[1]
+        first = 1 if self.frames is None else 2
+        middle = first + self.joints[1]
         num_joints, num_frames = clips.shape[3], backend.shape(clips)[2]
         if lengths is None:
             lengths = integers(self, draws[:, 0], 0, 0) + num_frames
         joints = self._chosen(
             draws[:, 0],
-            draws[:, 2:middle],
+            draws[:, first:middle],
             self.joints,
             ops.full_like(lengths, num_joints),
             num_joints,
         )
+        if self.frames is None:
+            return ops.where(joints[:, None, None, :, None], 0.0, clips)
         frames = self._chosen(
             draws[:, 1], draws[:, middle:], self.frames, lengths, num_frames
         )
@@ -212,7 +221,7 @@ class DropJoints(SkeletonTransform):
         return {
             **super().get_config(),
             "joints": list(self.joints),
-            "frames": list(self.frames),
+            "frames": self.frames and list(self.frames),
         }
 
 

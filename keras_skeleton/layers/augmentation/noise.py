@@ -11,6 +11,34 @@ from keras_skeleton.layers.augmentation.base import SkeletonTransform
 ABSENT = 1e-4
 
 
+def normal_numbers(ops, radius, angle):
+    """Two normally distributed tensors of two of uniform numbers.
+
+    This is the Box-Muller transform.
+    """
+    radius = ops.sqrt(-2.0 * ops.log1p(-radius))
+    angle = 2.0 * math.pi * angle
+    return radius * ops.cos(angle), radius * ops.sin(angle)
+
+
+def _check_clip_shape(clip_shape):
+    shape = tuple(int(size) for size in clip_shape)
+    if len(shape) != 4:
+        raise ValueError(
+            "`clip_shape` must be (persons, frames, joints, coordinates). "
+            f"Received: {clip_shape}"
+        )
+    return shape
+
+
+def _check_clips(layer, shape):
+    if shape[1:] != layer.clip_shape:
+        raise ValueError(
+            f"{type(layer).__name__} was made for clips of shape "
+            f"{layer.clip_shape}. Received {shape[1:]}."
+        )
+
+
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class RandomNoise(SkeletonTransform):
     """Moves each joint by a random distance in a random direction.
@@ -49,12 +77,7 @@ class RandomNoise(SkeletonTransform):
         self, clip_shape, sigma=0.01, base="frame", shared=False, **kwargs
     ):
         super().__init__(**kwargs)
-        self.clip_shape = tuple(int(size) for size in clip_shape)
-        if len(self.clip_shape) != 4:
-            raise ValueError(
-                "`clip_shape` must be (persons, frames, joints, "
-                f"coordinates). Received: {clip_shape}"
-            )
+        self.clip_shape = _check_clip_shape(clip_shape)
         if base not in ("frame", "video"):
             raise ValueError(
                 f"`base` must be 'frame' or 'video'. Received: {base!r}"
@@ -80,20 +103,16 @@ class RandomNoise(SkeletonTransform):
         return math.prod(joints) * (2 + coordinates)
 
     def check(self, shape):
-        if shape[1:] != self.clip_shape:
-            raise ValueError(
-                f"RandomNoise was made for clips of shape {self.clip_shape}. "
-                f"Received {shape[1:]}."
-            )
+        _check_clips(self, shape)
 
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         draws = self.draws_as_tensor(draws)
         *joints, coordinates = self._noise_shape
         count = math.prod(joints)
-        radius, angle = draws[:, :count], draws[:, count : 2 * count]
-        normal = ops.sqrt(-2.0 * ops.log1p(-radius))
-        normal = normal * ops.cos(2.0 * math.pi * angle)
+        normal, _ = normal_numbers(
+            ops, draws[:, :count], draws[:, count : 2 * count]
+        )
         normal = ops.reshape(normal, (-1, *joints, 1))
         point = 2.0 * draws[:, 2 * count :] - 1.0
         point = ops.reshape(point, (-1, *joints, coordinates))
@@ -123,4 +142,82 @@ class RandomNoise(SkeletonTransform):
             "sigma": self.sigma,
             "base": self.base,
             "shared": self.shared,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class GaussianNoise(SkeletonTransform):
+    """Adds normally distributed noise to every coordinate.
+
+    Absent persons and padded frames stay zero. (In the published code they
+    get noise too: `absent=True`.)
+
+    Args:
+        clip_shape: Shape `(M, T, V, C)` of the clips, which the number of
+            draws depends on.
+        sigma: Standard deviation, in the units of the clips.
+        absent: Whether there is noise where nobody is.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`. All `C` coordinates are
+            changed, so a score must not be among them.
+        draws: Optional `(N, 2 * K)` numbers in [0, 1), where `K` is half of
+            `M * T * V * C`, rounded up: radii and angles of the Box-Muller
+            transform, whose cosines give the first half of the noise and
+            whose sines the other.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If the clips have another shape.
+
+    Example:
+
+    >>> noise = GaussianNoise((1, 50, 25, 3))
+    >>> noise(np.ones((2, 1, 50, 25, 3)), training=True).shape
+    (2, 1, 50, 25, 3)
+
+    Reference: [AimCLR](https://arxiv.org/abs/2112.03590).
+    """
+
+    def __init__(self, clip_shape, sigma=0.01, absent=False, **kwargs):
+        super().__init__(**kwargs)
+        self.clip_shape = _check_clip_shape(clip_shape)
+        if sigma < 0:
+            raise ValueError(f"`sigma` must be at least 0. Received: {sigma}")
+        self.sigma = float(sigma)
+        self.absent = bool(absent)
+
+    @property
+    def _num_pairs(self):
+        return (math.prod(self.clip_shape) + 1) // 2
+
+    @property
+    def num_draws(self):
+        return 2 * self._num_pairs
+
+    def check(self, shape):
+        _check_clips(self, shape)
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        draws, half = self.draws_as_tensor(draws), self._num_pairs
+        noise = normal_numbers(ops, draws[:, :half], draws[:, half:])
+        noise = ops.concatenate(noise, axis=1)
+        noise = noise[:, : math.prod(self.clip_shape)]
+        noise = self.sigma * ops.reshape(noise, (-1, *self.clip_shape))
+        if not self.absent:
+            is_present = self.is_present(clips)[..., None, None]
+            noise = ops.where(is_present, noise, 0.0)
+        return clips + noise
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "clip_shape": list(self.clip_shape),
+            "sigma": self.sigma,
+            "absent": self.absent,
         }

@@ -47,6 +47,7 @@ class PreNormalize3D(SkeletonTransform):
             the spine computed, with numbers rounded to float16. PYSKL does
             so, as its data files hold float16, and its released models have
             seen such clips; the difference is about a millimetre.
+        compact: Whether to swap persons and drop frames, the first two steps.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -70,10 +71,12 @@ class PreNormalize3D(SkeletonTransform):
         spine=(0, 1),
         shoulders=(8, 4),
         half_precision=False,
+        compact=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.center = center
+        self.compact = bool(compact)
         self.align_center = bool(align_center)
         self.align_spine = bool(align_spine)
         self.spine = self._pair("spine", spine)
@@ -105,7 +108,8 @@ class PreNormalize3D(SkeletonTransform):
 
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
-        clips = self._compact(clips)
+        if self.compact:
+            clips = self._compact(clips)
         if self.align_center:
             joint = self.center
             if joint is None:
@@ -149,6 +153,8 @@ class PreNormalize3D(SkeletonTransform):
         return is_seen, ops.sum(self.backend.cast(is_seen, "int32"), axis=2)
 
     def new_lengths(self, clips, draws, lengths):
+        if not self.compact:
+            return lengths
         return self.backend.numpy.max(self._seen(clips)[1], axis=1)
 
     def _rounded(self, values):
@@ -195,6 +201,7 @@ class PreNormalize3D(SkeletonTransform):
             "spine": list(self.spine),
             "shoulders": list(self.shoulders),
             "half_precision": self.half_precision,
+            "compact": self.compact,
         }
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from keras_skeleton import skeletons
+from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 
 
@@ -44,6 +45,10 @@ class RandomRotation(SkeletonTransform):
             `max_angle` by default. The code of PYSKL draws angles of
             two-dimensional clips between `-max_angle` and 1 by mistake:
             `RandomRotation(1.0, min_angle=-0.3, dimensions=2)`.
+        minor_angle: If given, one axis is drawn for each clip that turns as
+            said; the angles about the two others are smaller, as if
+            `max_angle` were this. In three dimensions only. Published, in
+            degrees: 30, from 0, and 1 (AimCLR, HiCLR, MS-CLR).
         dimensions: 3, or 2 for clips in the image plane.
         **kwargs: See `SkeletonTransform`.
 
@@ -51,7 +56,8 @@ class RandomRotation(SkeletonTransform):
         clips: float32 tensor `(N, M, T, V, C)`, `C` being 3, or 2 or 3 in
             two dimensions.
         draws: Optional `(N, 3)` or `(N, 1)` numbers `u` in [0, 1); the
-            angles are `min_angle + u * (max_angle - min_angle)`.
+            angles are `min_angle + u * (max_angle - min_angle)`. With a
+            `minor_angle` `(N, 4)`: one for the axis comes first.
         training: Whether to rotate when there are no draws.
 
     Returns:
@@ -63,9 +69,17 @@ class RandomRotation(SkeletonTransform):
     References:
         - [Chen et al., 2021](https://arxiv.org/abs/2107.12213)
         - [Duan et al., 2022](https://arxiv.org/abs/2205.09443)
+        - [AimCLR](https://arxiv.org/abs/2112.03590)
     """
 
-    def __init__(self, max_angle=0.3, min_angle=None, dimensions=3, **kwargs):
+    def __init__(
+        self,
+        max_angle=0.3,
+        min_angle=None,
+        minor_angle=None,
+        dimensions=3,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if dimensions not in (2, 3):
             raise ValueError(
@@ -76,16 +90,29 @@ class RandomRotation(SkeletonTransform):
         self.min_angle = tuple(-angle for angle in self.max_angle)
         if min_angle is not None:
             self.min_angle = self._angles("min_angle", min_angle)
+        if minor_angle is not None and (
+            dimensions == 2 or not all(self.max_angle)
+        ):
+            raise ValueError(
+                "`minor_angle` needs three dimensions and a `max_angle` other "
+                f"than 0. Received: max_angle={max_angle}, "
+                f"minor_angle={minor_angle}, dimensions={dimensions}"
+            )
+        self.minor_angle = None if minor_angle is None else float(minor_angle)
 
     @property
     def num_draws(self):
+        return self._num_angles + (self.minor_angle is not None)
+
+    @property
+    def _num_angles(self):
         return 3 if self.dimensions == 3 else 1
 
     def _angles(self, name, angles):
         if isinstance(angles, int | float):
-            angles = (angles,) * self.num_draws
+            angles = (angles,) * self._num_angles
         angles = tuple(float(angle) for angle in angles)
-        if len(angles) != self.num_draws:
+        if len(angles) != self._num_angles:
             raise ValueError(
                 f"`{name}` must be one angle"
                 f"{' or three, about x, y and z' * (self.dimensions == 3)}. "
@@ -109,10 +136,15 @@ class RandomRotation(SkeletonTransform):
 
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
-        draws = self.draws_as_tensor(draws)
         low = self.draws_as_tensor(self.min_angle)
         high = self.draws_as_tensor(self.max_angle)
-        angles = low + draws * (high - low)
+        numbers = self.draws_as_tensor(draws)[:, -self._num_angles :]
+        angles = low + numbers * (high - low)
+        if self.minor_angle is not None:
+            axis = integers(self, draws[:, :1], 0, 2)
+            is_main = ops.arange(3, dtype="int32") == axis
+            minor = angles * (self.minor_angle / high)
+            angles = ops.where(is_main, angles, minor)
         rows = _rows_3d if self.dimensions == 3 else _rows_2d
         rows = rows(ops.cos(angles), ops.sin(angles))
         return rotate(self.backend, clips, stack(self.backend, rows))
@@ -122,6 +154,7 @@ class RandomRotation(SkeletonTransform):
             **super().get_config(),
             "max_angle": list(self.max_angle),
             "min_angle": list(self.min_angle),
+            "minor_angle": self.minor_angle,
             "dimensions": self.dimensions,
         }
 
@@ -226,6 +259,9 @@ class RandomMirror(SkeletonTransform):
         skeleton: `Skeleton` or the name of a registered one.
         image_width: Width of the images, in the units of the coordinates.
         rate: Share of the clips that are mirrored, from 0 to 1.
+        reflect: Whether `x` changes. Without, joints swap places and nothing
+            else, as in the published code of AimCLR, HiCLR and MS-CLR: the
+            body then looks the same way as before, its sides exchanged.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -240,11 +276,14 @@ class RandomMirror(SkeletonTransform):
 
     num_draws = 1
 
-    def __init__(self, skeleton, image_width=0.0, rate=0.5, **kwargs):
+    def __init__(
+        self, skeleton, image_width=0.0, rate=0.5, reflect=True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.skeleton = skeletons.get(skeleton)
         self.image_width = float(image_width)
         self.rate = float(rate)
+        self.reflect = bool(reflect)
         if self.image_width < 0 or not 0 <= self.rate <= 1:
             raise ValueError(
                 "`image_width` must be at least 0 and `rate` from 0 to 1. "
@@ -258,9 +297,10 @@ class RandomMirror(SkeletonTransform):
         ops = self.backend.numpy
         order = self.skeleton.mirror_permutation
         mirrored = take_joints(self.backend, clips, order)
-        x = mirrored[..., :1]
-        x = ops.where(x != 0, self.image_width - x, x)
-        mirrored = ops.concatenate([x, mirrored[..., 1:]], axis=-1)
+        if self.reflect:
+            x = mirrored[..., :1]
+            x = ops.where(x != 0, self.image_width - x, x)
+            mirrored = ops.concatenate([x, mirrored[..., 1:]], axis=-1)
         chosen = self.draws_as_tensor(draws)[:, 0] < self.rate
         chosen = chosen[:, None, None, None, None]
         return ops.where(chosen, mirrored, clips)
@@ -271,6 +311,7 @@ class RandomMirror(SkeletonTransform):
             "skeleton": skeletons.serialize(self.skeleton),
             "image_width": self.image_width,
             "rate": self.rate,
+            "reflect": self.reflect,
         }
 
 
@@ -280,20 +321,29 @@ class Center(SkeletonTransform):
 
     The place of one joint of the first person, in the first frame that shows
     this person, is subtracted everywhere. Absent persons and padded frames
-    stay zero.
+    stay zero. Other recipes centre each frame by itself (`per`).
 
     Args:
         joint: Index of the joint. By default the centre of `skeleton`, or
             without a skeleton the mean of all joints.
         skeleton: `Skeleton` or the name of a registered one.
+        per: `"clip"` as said; `"frame"` subtracts in each frame the first
+            person's joint from everybody (HaLP), `"person"` in each frame
+            each person's own (HiCLR). With these two, joints at zero stay
+            there.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`. All `C` coordinates are
     centred, so a score must not be among them.
     """
 
-    def __init__(self, joint=None, skeleton=None, **kwargs):
+    def __init__(self, joint=None, skeleton=None, per="clip", **kwargs):
         super().__init__(**kwargs)
+        if per not in ("clip", "frame", "person"):
+            raise ValueError(
+                f"`per` must be 'clip', 'frame' or 'person'. Received: {per!r}"
+            )
+        self.per = per
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         if joint is None and self.skeleton is not None:
             joint = self.skeleton.center
@@ -309,6 +359,8 @@ class Center(SkeletonTransform):
             )
 
     def transform(self, clips, draws, lengths):
+        if self.per != "clip":
+            return self._center_frames(clips)
         ops = self.backend.numpy
         is_present = self.backend.cast(self.is_present(clips), "float32")
         first = ops.argmax(is_present[:, 0], axis=1)
@@ -322,12 +374,23 @@ class Center(SkeletonTransform):
         centred = self.as_rows(clips) - origin
         return ops.reshape(centred, self.backend.shape(clips))
 
+    def _center_frames(self, clips):
+        ops = self.backend.numpy
+        origin = clips if self.per == "person" else clips[:, :1]
+        if self.joint is None:
+            origin = ops.mean(origin, axis=3, keepdims=True)
+        else:
+            origin = origin[:, :, :, self.joint : self.joint + 1]
+        is_seen = ops.any(clips != 0, axis=-1, keepdims=True)
+        return ops.where(is_seen, clips - origin, 0.0)
+
     def get_config(self):
         skeleton = self.skeleton
         return {
             **super().get_config(),
             "joint": self.joint,
             "skeleton": skeleton and skeletons.serialize(skeleton),
+            "per": self.per,
         }
 
 

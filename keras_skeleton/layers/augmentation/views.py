@@ -170,6 +170,77 @@ class AlignShoulders(_SpaceTransform):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
+class FaceFront(_SpaceTransform):
+    """Turns every frame about the vertical axis so that shoulders lie along x.
+
+    Each person is turned by itself in each frame, so that the body always
+    looks the same way; y is the vertical axis. Where shoulders lie above each
+    other, nothing turns.
+
+    The published code finds the angle by its cosine, `x / (length + 1e-4)`,
+    and takes its sign from the sum of z over the clip: a person who turns
+    around is turned the wrong way for a while. `published=True` does so, as
+    published encoders have seen such clips.
+
+    Args:
+        shoulders: Indices of the left and the right shoulder.
+        published: See above.
+        **kwargs: See `SkeletonTransform`.
+
+    Input and output shape: `(N, M, T, V, 3)`.
+
+    Raises:
+        ValueError: If the clips lack the joints or a coordinate.
+
+    Reference: the preprocessing of
+    [HiCLR](https://arxiv.org/abs/2211.13466).
+    """
+
+    def __init__(self, shoulders=(4, 8), published=False, **kwargs):
+        super().__init__(**kwargs)
+        self.joints = tuple(int(joint) for joint in shoulders)
+        if len(set(self.joints)) != 2:
+            raise ValueError(
+                "`shoulders` must be two different joints, left and right. "
+                f"Received: {shoulders}"
+            )
+        self.published = bool(published)
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        left, right = self.joints
+        line = clips[..., right, :] - clips[..., left, :]
+        cos, sin = self._angle(line[..., 0], line[..., 2])
+        cos, sin = cos[..., None, None], sin[..., None, None]
+        x, y, z = clips[..., :1], clips[..., 1:2], clips[..., 2:]
+        turned = [cos * x - sin * z, y, sin * x + cos * z]
+        return ops.concatenate(turned, axis=-1)
+
+    def _angle(self, x, z):
+        """Cosine and sine of the turn of each frame, `(N, M, T)`."""
+        ops = self.backend.numpy
+        length = ops.sqrt(x * x + z * z)
+        if not self.published:
+            has_length = length > 0
+            length = ops.where(has_length, length, 1.0)
+            return ops.where(has_length, x / length, 1.0), -z / length
+        extra = 1e-4
+        cos = x / (length + extra)
+        # The root of 1 - cos^2, without its loss of digits.
+        sin = z * z + extra * (2.0 * length + extra)
+        sin = ops.sqrt(sin) / (length + extra)
+        is_behind = ops.sum(z, axis=2, keepdims=True) >= 0
+        return cos, ops.where(is_behind, -sin, sin)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "shoulders": list(self.joints),
+            "published": self.published,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
 class MinMaxNormalization(SkeletonTransform):
     """Stretches each coordinate of each clip to the range from -1 to 1.
 

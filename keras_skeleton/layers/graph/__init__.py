@@ -5,8 +5,10 @@ from keras_skeleton.layers.graph.convolution import (
     ChannelTopologyGraphConvolution,
 )
 from keras_skeleton.layers.graph.convolution import GraphConvolution
+from keras_skeleton.layers.graph.convolution import PartitionGraphConvolution
 from keras_skeleton.layers.graph.hypergraph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph.hypergraph import HyperGraphConvolution
+from keras_skeleton.layers.graph.skeleton_graphs import partition_graph
 from keras_skeleton.layers.graph.skeleton_graphs import spatial_graph
 from keras_skeleton.layers.graph.skeleton_graphs import virtual_joint_graph
 from keras_skeleton.layers.graph.virtual_joints import DivergenceRegularizer
@@ -17,7 +19,9 @@ __all__ = [
     "DivergenceRegularizer",
     "GraphConvolution",
     "HyperGraphConvolution",
+    "PartitionGraphConvolution",
     "SpatioTemporalBlock",
+    "partition_graph",
     "spatial_graph",
     "virtual_joint_graph",
 ]

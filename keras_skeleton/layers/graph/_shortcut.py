@@ -17,19 +17,20 @@ class ShortcutLayer(keras.layers.Layer):
 
     Args:
         filters: Channels of the output.
+        gamma: Scale of the normalization at first. Almost nothing by
+            default: blocks begin as their shortcuts.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters, gamma=1e-6, **kwargs):
         super().__init__(**kwargs)
         if filters < 1:
             raise ValueError(
                 f"`filters` must be at least 1. Received filters={filters}."
             )
         self.filters = filters
-        # Almost nothing at first: blocks begin as their shortcuts.
         self.norm = BatchNormalization(
-            gamma_initializer=keras.initializers.Constant(1e-6),
+            gamma_initializer=keras.initializers.Constant(gamma),
             name="norm",
             dtype=self.dtype_policy,
         )

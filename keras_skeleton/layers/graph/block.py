@@ -1,4 +1,4 @@
-"""The block of CTR-GCN, PSUMNet and Hyper-GCN: over joints, then over time."""
+"""The block of graph networks: over joints, then over time."""
 
 import functools
 
@@ -28,9 +28,21 @@ class SpatioTemporalBlock(keras.layers.Layer):
         padding: Of the convolutions over time, see
             `MultiScaleTemporalConvolution`.
         multi_scale: Whether there are convolutions over time at several
-            scales, or else one over 5 frames with a normalization
-            (`temporal_norm`).
+            scales, or else one with a normalization (`temporal_norm`).
+        kernel_size: Frames in the kernels over time.
+        dropout_rate: Dropout before the shortcut is added.
+        kernel_initializer: Of the one convolution over time and of the
+            shortcut. Defaults to He's normal initialization by outputs.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Tensor, see below.
+        training: Whether batch statistics count, and dropout acts.
+        edge_dropout: For a graph convolution that knows it; see
+            `PartitionGraphConvolution`.
+        dropout_rate: In place of the layer's own.
+        layout: For a graph convolution that knows it; see
+            `LayoutGraphConvolution`.
 
     Input shape: `(B, T, V, C)`.
 
@@ -56,23 +68,32 @@ class SpatioTemporalBlock(keras.layers.Layer):
         residual=True,
         padding="zeros",
         multi_scale=True,
+        kernel_size=5,
+        dropout_rate=0.0,
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.kernel_size = kernel_size
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.dropout_rate = dropout_rate
+        self.seed_generator = keras.random.SeedGenerator()
         self.stride = stride
         self.residual = residual
         self.multi_scale = multi_scale
         self.graph_convolution = graph_convolution
-        kind = temporal.TemporalConvolution
-        if multi_scale:
-            kind = temporal.MultiScaleTemporalConvolution
+        kind, options = temporal.MultiScaleTemporalConvolution, {}
+        if not multi_scale:
+            kind = temporal.TemporalConvolution
+            options["kernel_initializer"] = self.kernel_initializer
         self.temporal_convolution = kind(
             graph_convolution.filters,
-            kernel_size=5,
+            kernel_size=kernel_size,
             stride=stride,
             padding=padding,
             name="temporal_convolution",
             dtype=self.dtype_policy,
+            **options,
         )
         self.temporal_norm = None
         if not multi_scale:
@@ -92,7 +113,8 @@ class SpatioTemporalBlock(keras.layers.Layer):
         if self.residual and changes:
             self.shortcut = keras.layers.Dense(
                 filters,
-                kernel_initializer=temporal.kernel_initializer(),
+                kernel_initializer=self.kernel_initializer
+                or temporal.kernel_initializer(),
                 name="shortcut",
                 dtype=self.dtype_policy,
             )
@@ -102,8 +124,18 @@ class SpatioTemporalBlock(keras.layers.Layer):
             self.shortcut.build(input_shape)
             self.shortcut_norm.build(output_shape)
 
-    def call(self, inputs, training=None):
-        x = self.graph_convolution(inputs, training=training)
+    def call(
+        self,
+        inputs,
+        training=None,
+        edge_dropout=0.0,
+        dropout_rate=None,
+        layout=None,
+    ):
+        options = {"edge_dropout": edge_dropout} if edge_dropout else {}
+        if layout is not None:
+            options["layout"] = layout
+        x = self.graph_convolution(inputs, training=training, **options)
         if self.multi_scale:
             x = self.temporal_convolution(x, training=training)
         else:
@@ -113,6 +145,9 @@ class SpatioTemporalBlock(keras.layers.Layer):
                 [self.temporal_norm],
                 training,
             )
+        rate = self.dropout_rate if dropout_rate is None else dropout_rate
+        if training and rate:
+            x = keras.random.dropout(x, rate, seed=self.seed_generator)
         if self.shortcut is not None:
             x = x + _joined.normalized_linear(
                 temporal.take_every(inputs, self.stride),
@@ -152,6 +187,11 @@ class SpatioTemporalBlock(keras.layers.Layer):
             "residual": self.residual,
             "padding": self.temporal_convolution.padding,
             "multi_scale": self.multi_scale,
+            "kernel_size": self.kernel_size,
+            "dropout_rate": self.dropout_rate,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
         }
 
     @classmethod

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_skeleton.layers import _joined
 from keras_skeleton.layers.graph._shortcut import ShortcutLayer
+from keras_skeleton.layers.graph.entries import drop_entries
 
 
 class _SpatialGraphLayer(ShortcutLayer):
@@ -272,3 +273,159 @@ def _sum_over_graphs(x):
         # short an axis in the middle.
         return sum(ops.unstack(x, axis=1))
     return ops.sum(x, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class PartitionGraphConvolution(_SpatialGraphLayer):
+    """Graph convolution of ST-GCN: given graphs with learned edge weights.
+
+    Each of the `S` graphs has a pointwise convolution of its own, the parts of
+    the sub-layer `value`:
+
+        z[t, u] = sum over s and v of topology[s, u, v] value_s(x[t, v])
+        outputs = relu(norm(z))
+
+    with `topology = graph * importance`; the importance of an edge is 1 at
+    first. There is no shortcut.
+
+    Called with `edge_dropout`, each edge is left out with a probability that
+    is drawn below it in each call, and the others grow accordingly; the whole
+    batch shares the draw. That is an augmentation, which acts in training and
+    outside.
+
+    Args:
+        filters: Channels of the output.
+        graph: Array `(S, V, V)`; see `partition_graph`.
+        importance: Whether the weights of the edges are learned.
+        kernel_initializer: Of `value`. Defaults to He's normal initialization
+            by outputs.
+        seed: Seed of the dropped edges.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape: `(B, T, V, C)`.
+
+    Output shape: `(B, T, V, filters)`.
+
+    Example:
+
+    >>> arm = partition_graph(3, [(1, 0), (2, 1)], center=0)
+    >>> PartitionGraphConvolution(64, arm)(ops.zeros((4, 16, 3, 3))).shape
+    (4, 16, 3, 64)
+
+    Reference: Yan et al., Spatial Temporal Graph Convolutional Networks for
+    Skeleton-Based Action Recognition, AAAI 2018, arXiv 1801.07455.
+    """
+
+    def __init__(
+        self,
+        filters,
+        graph,
+        importance=True,
+        kernel_initializer=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(filters, graph, adaptive=False, gamma=1.0, **kwargs)
+        self.importance = importance
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+        self.value = self.pointwise(
+            filters * len(self._initial_graph), "value", self.kernel_initializer
+        )
+
+    def build(self, input_shape):
+        self.build_graph(input_shape[2])
+        if self.importance:
+            self.edge_importance = self.add_weight(
+                name="importance",
+                shape=self._initial_graph.shape,
+                initializer="ones",
+            )
+        self.build_layers(input_shape)
+
+    def build_layers(self, input_shape):
+        """Builds all but the graphs and the weights of their edges."""
+        self.value.build(input_shape)
+        self.norm.build((*input_shape[:-1], self.filters))
+
+    def call(self, inputs, training=None, edge_dropout=0.0):
+        return self.activate(self.aggregate(inputs, edge_dropout), training)
+
+    def aggregate(self, inputs, edge_dropout=0.0):
+        """What the joints receive, before normalization and ReLU."""
+        return self.receive(inputs, self._topology(edge_dropout))
+
+    def activate(self, received, training):
+        """Normalization and ReLU."""
+        return ops.relu(_joined.normalize(received, [self.norm], training))
+
+    def receive(self, inputs, graph):
+        """What the joints receive along the graphs.
+
+        Args:
+            inputs: Tensor `(B, T, V, C)`.
+            graph: Tensor `(S, V, V)`, or `(B, S, V, V)`, one for each row.
+        """
+        graph = ops.cast(graph, inputs.dtype)
+        number, joints, _ = graph.shape[-3:]
+        frames, channels = inputs.shape[1], inputs.shape[-1]
+        rows = () if len(graph.shape) == 3 else (-1,)
+        # Joints last: one product over all frames and channels takes less
+        # time than a small one for each frame.
+        x = ops.transpose(inputs, (0, 1, 3, 2))
+        if rows:
+            x = ops.reshape(x, (-1, frames * channels, joints))
+        to_receivers = ops.reshape(
+            ops.moveaxis(graph, -1, -3), (*rows, joints, number * joints)
+        )
+        x = ops.matmul(x, to_receivers)
+        x = ops.reshape(x, (-1, frames, channels, number, joints))
+        x = ops.transpose(x, (0, 1, 4, 3, 2))
+        x = ops.reshape(x, (-1, frames, joints, number * channels))
+        kernel = ops.reshape(
+            self.value.kernel, (channels, number, self.filters)
+        )
+        kernel = ops.reshape(
+            ops.transpose(kernel, (1, 0, 2)), (number * channels, self.filters)
+        )
+        # A bias before the graph counts as often as a joint receives.
+        bias = ops.reshape(self.value.bias, (number, self.filters))
+        received = ops.swapaxes(ops.sum(graph, axis=-1), -1, -2)
+        bias = ops.matmul(received, ops.cast(bias, received.dtype))
+        if rows:
+            bias = ops.expand_dims(bias, 1)
+        return ops.matmul(x, ops.cast(kernel, x.dtype)) + bias
+
+    def topology(self, inputs=None):
+        """The graphs in use, `(S, V, V)`, with and without inputs."""
+        return self._topology(0.0)
+
+    def _topology(self, edge_dropout):
+        graph = self.graph.value
+        if edge_dropout:
+            graph = self.drop_edges(graph, edge_dropout)
+        return graph * self.edge_importance if self.importance else graph
+
+    def drop_edges(self, graph, edge_dropout):
+        """The graphs without some edges.
+
+        Args:
+            graph: Tensor `(S, V, V)`.
+            edge_dropout: What the probability is drawn below.
+        """
+        rate = edge_dropout * keras.random.uniform((), seed=self.generator)
+        draws = keras.random.uniform(graph.shape, seed=self.generator)
+        return drop_entries(graph, draws < 1 - rate, rate)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["adaptive"]
+        return {
+            **config,
+            "importance": self.importance,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "seed": self.seed,
+        }

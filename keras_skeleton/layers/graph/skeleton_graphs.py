@@ -40,6 +40,54 @@ def spatial_graph(num_joints, edges):
     return np.stack(graphs).astype("float32")
 
 
+def partition_graph(num_joints, edges, center):
+    """The three graphs of ST-GCN: joints themselves, and two directions.
+
+    The symmetric graph of bones and joints themselves, divided by the number
+    of its entries in each column, is parted by the distance to a centre:
+    `graph[0, u, v]` is the weight at which joint `u` receives from itself,
+    `graph[1]` from joints further away or as far, `graph[2]` from nearer ones.
+
+    As in the published code, distances are only known up to one bone: all
+    joints beyond the neighbours of the centre count as equally far. So
+    `graph[2]` is nearly empty, and `graph[1]` has both directions of most
+    bones.
+
+    Args:
+        num_joints: Number of joints `V`.
+        edges: Pairs of joints. They need not form a tree.
+        center: Number of the joint in the centre.
+
+    Returns:
+        float32 array `(3, V, V)`.
+
+    Example:
+
+    >>> partition_graph(2, [(1, 0)], center=0)[2]
+    array([[0. , 0. ],
+           [0.5, 0. ]], dtype=float32)
+
+    Reference: Yan et al., Spatial Temporal Graph Convolutional Networks for
+    Skeleton-Based Action Recognition, AAAI 2018, arXiv 1801.07455.
+    """
+    links = np.eye(num_joints)
+    for first, second in edges:
+        links[first, second] = links[second, first] = 1
+    distance = np.where(links[center] > 0, 1, 2)
+    distance[center] = 0
+    # Symmetric, so that the sums of columns are those of rows.
+    graph = (links / links.sum(axis=0)).T
+    is_self = np.eye(num_joints, dtype=bool)
+    is_nearer = distance[None, :] < distance[:, None]
+    return np.stack(
+        [
+            np.where(is_self, graph, 0),
+            np.where(is_self | is_nearer, 0, graph),
+            np.where(is_nearer, graph, 0),
+        ]
+    ).astype("float32")
+
+
 def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
     """Adjacency of a skeleton and of virtual joints that see all of it.
 

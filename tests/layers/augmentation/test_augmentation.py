@@ -8,6 +8,8 @@ from keras_skeleton.layers import augmentation
 from keras_skeleton.layers.augmentation import Bones
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import GaussianNoise
+from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import Motion
 from keras_skeleton.layers.augmentation import PadTo
 from keras_skeleton.layers.augmentation import Persons
@@ -29,6 +31,9 @@ ARM = skeletons.Skeleton(
     mirror=((1, 2),),
     center=0,
 )
+HANDS = skeletons.Skeleton(
+    "augmentation_hands", ("right_hand", "left_hand"), ((1, 0),)
+)
 MAKERS = {
     "crop": lambda: CropResize(6, interval=(0.4, 0.9), min_frames=3, seed=1),
     "center_crop": lambda: CropResize(6, interval=(0.8,), min_frames=2),
@@ -38,6 +43,13 @@ MAKERS = {
     "center": lambda: Center(joint=2),
     "center_skeleton": lambda: Center(skeleton=ARM),
     "center_mean": lambda: Center(),
+    "center_frames": lambda: Center(joint=1, per="frame"),
+    "center_persons": lambda: Center(skeleton=ARM, per="person"),
+    "rotation_main": lambda: RandomRotation(0.5, 0.0, minor_angle=0.1),
+    "swap": lambda: RandomMirror(ARM, rate=0.7, reflect=False),
+    "normalize_3d_alone": lambda: PreNormalize3D(
+        align_center=False, spine=(1, 0), shoulders=(2, 0), compact=False
+    ),
     "bones": lambda: Bones(ARM),
     "motion": lambda: Motion(),
     "bones_with_scores": lambda: Bones(bones=[(1, None), (2, 0)], score=True),
@@ -50,6 +62,10 @@ MAKERS = {
     "flip": lambda: RandomMirror(ARM, image_width=6, rate=0.7),
     "noise_shared": lambda: RandomNoise(
         (2, 10, 3, 3), base="video", shared=True
+    ),
+    "gaussian_noise": lambda: GaussianNoise((2, 10, 3, 3), 0.5, seed=2),
+    "gaussian_noise_everywhere": lambda: GaussianNoise(
+        (2, 10, 3, 3), absent=True
     ),
     "normalize_2d": lambda: PreNormalize2D((20, 30), threshold=0.2),
     "normalize_2d_auto": lambda: PreNormalize2D(mode="auto"),
@@ -68,6 +84,8 @@ MAKERS = {
         14, mode="zero", streams=Streams(ARM, ("joint", "bone_motion"))
     ),
     "split": lambda: SplitClips(5),
+    "map": lambda: MapSkeleton(ARM, HANDS),
+    "map_with_scores": lambda: MapSkeleton(ARM, HANDS, score="mean"),
 }
 CHANGES_WITHOUT_TRAINING = ("crop", "sample", "sample_decode")
 
@@ -152,7 +170,7 @@ def test_training_argument(name):
     first = run(layer, clips, training=True)
     second = run(layer, clips, training=True)
     if layer.num_draws:
-        if name not in ("mirror", "flip"):
+        if name not in ("mirror", "flip", "swap"):
             assert not np.array_equal(first, second)
         if name not in CHANGES_WITHOUT_TRAINING:
             np.testing.assert_array_equal(calm, clips)
@@ -592,6 +610,9 @@ def test_prenormalize_2d_without_scores_keeps_padding():
         (lambda: RandomRotation()(make_clips()[..., :2]), "three coordinates"),
         (lambda: Bones("ntu")(make_clips()), "25 joints, but clips with 3"),
         (lambda: RandomMirror("ntu")(make_clips()), "25 joints"),
+        (lambda: MapSkeleton("ntu", ARM), "missing are: body"),
+        (lambda: MapSkeleton("ntu", "ntu")(make_clips()), "25 joints"),
+        (lambda: MapSkeleton("ntu", "ntu", score="max"), "`score` must be"),
         (lambda: Center(joint=3)(make_clips()), "joints 0 to 2"),
         (
             lambda: RandomScale((0.5, 1))(make_clips(), draws=np.ones((4, 2))),

@@ -18,13 +18,19 @@ ARM = skeletons.Skeleton(
     ((1, 0), (2, 1), (3, 1)),
     mirror=((2, 3),),
 )
+FACE = skeletons.Skeleton("alone_face", ("nose", "elbow"), ((1, 0),))
 LENGTHS = np.array([12, 5, 8, 1, 7], "int32")
 MOTION = Streams(ARM, score=True)
 ARGUMENTS = {
     "AlignShoulders": [{"shoulders": (2, 3)}],
     "BoneNormalization": [{"bone": (0, 1)}],
     "Bones": [{"skeleton": ARM}],
-    "Center": [{}, {"joint": 1}],
+    "Center": [
+        {},
+        {"joint": 1},
+        {"joint": 1, "per": "frame"},
+        {"joint": 1, "per": "person"},
+    ],
     "CorruptFrames": [
         {"num_frames": SIZE, "fill": fill}
         for fill in (None, "interpolation", "duplication")
@@ -34,9 +40,25 @@ ARGUMENTS = {
         {"num_frames": 7, "interval": 0.8},
     ],
     "DropAxis": [{}],
-    "DropJoints": [{"joints": (1, 2), "frames": (2, 6)}],
+    "DropJoints": [
+        {"joints": (1, 2), "frames": (2, 6)},
+        {"joints": (1, 2), "frames": None},
+    ],
+    "FaceFront": [
+        {"shoulders": (2, 3)},
+        {"shoulders": (2, 3), "published": True},
+    ],
+    "GaussianBlur": [{}, {"normalized": True}],
+    "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
+    "JointCorruption": [{"num_joints": 2}],
+    "LoopFrames": [{}],
     "MainPerson": [{}],
+    "MapSkeleton": [
+        {"source": ARM, "target": FACE, "missing": missing, "score": score}
+        for missing, score in (("nearest", None), ("zero", "min"))
+    ],
     "MaskFrames": [{"num_frames": SIZE}],
+    "MaskJoints": [{"num_frames": SIZE, "num_joints": 4, "ratio": 0.5}],
     "MinMaxNormalization": [{}],
     "Motion": [{}, {"score": True}],
     "PadTo": [{"num_frames": 9}, {"num_frames": 9, "mode": "zero"}],
@@ -50,20 +72,26 @@ ARGUMENTS = {
             "probability": 0.5,
         },
     ],
+    "RandomChoice": [
+        {"layers": [augmentation.RandomTimeFlip(), augmentation.LoopFrames()]}
+    ],
     "RandomFrames": [{"num_frames": 7}],
-    "RandomMirror": [{"skeleton": ARM}],
+    "RandomMirror": [{"skeleton": ARM}, {"skeleton": ARM, "reflect": False}],
     "RandomNoise": [
         {"clip_shape": (2, SIZE, 4, 3)},
         {"clip_shape": (2, SIZE, 4, 3), "base": "video"},
     ],
-    "RandomRotation": [{}],
+    "RandomRotation": [{}, {"minor_angle": 0.1}],
     "RandomScale": [{"factor": (0.5, 1.5)}],
     "RandomSegmentFrames": [{"num_frames": 7}],
+    "RandomShear": [{}],
+    "RandomTimeFlip": [{}],
     "RandomView": [{}],
     "RootNormalization": [{}],
     "SelectJoints": [{"joints": (3, 0)}],
     "SplitClips": [{"num_clips": 3}],
     "Streams": [{"skeleton": ARM}],
+    "TemporalCrop": [{}],
     "UniformSample": [
         {"num_frames": 5, "num_clips": 2, "interval": (0.5, 1)},
         {"num_frames": 5, "num_clips": 2, "mode": "test", "streams": MOTION},
@@ -77,7 +105,10 @@ CASES = [
     for arguments in variants
 ]
 # Made for clips of one length.
-FIXED_LENGTH = {"CorruptFrames", "MaskFrames", "RandomNoise", "SplitClips"}
+FIXED_LENGTH = {
+    *("CorruptFrames", "GaussianNoise", "MaskFrames", "MaskJoints"),
+    *("RandomNoise", "SplitClips"),
+}
 
 
 def public_transforms():
@@ -86,7 +117,7 @@ def public_transforms():
         each
         for each in public
         if isinstance(each, type) and issubclass(each, SkeletonTransform)
-    } - {SkeletonTransform, FrameChoice}
+    } - {SkeletonTransform, FrameChoice, augmentation.Views}
 
 
 @pytest.mark.once

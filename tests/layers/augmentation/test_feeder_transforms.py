@@ -6,12 +6,15 @@ from keras import ops
 
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import RandomChoice
 from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.layers.augmentation import SkeletonTransform
 from keras_skeleton.layers.augmentation import corruption
 from keras_skeleton.layers.augmentation import dropping
 from keras_skeleton.layers.augmentation import frames
+from keras_skeleton.layers.augmentation import linear
 from keras_skeleton.layers.augmentation import parts
+from keras_skeleton.layers.augmentation import temporal
 from keras_skeleton.layers.augmentation import views
 from keras_skeleton.layers.augmentation._choice import choose
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
@@ -32,7 +35,7 @@ from keras_skeleton.layers.augmentation.views import MinMaxNormalization
 from keras_skeleton.layers.augmentation.views import RandomView
 from keras_skeleton.layers.augmentation.views import RootNormalization
 
-MODULES = (corruption, dropping, frames, parts, views)
+MODULES = (corruption, dropping, frames, linear, parts, temporal, views)
 SIZE = 10
 MAKERS = {
     "align": lambda: AlignShoulders((1, 3)),
@@ -52,6 +55,21 @@ MAKERS = {
     "root": lambda: RootNormalization(2),
     "segments": lambda: RandomSegmentFrames(7, seed=1),
     "select": lambda: SelectJoints((3, 0, 3)),
+    "blur": lambda: temporal.GaussianBlur((0.5, 3.0), 5, normalized=True),
+    "blur_published": lambda: temporal.GaussianBlur(seed=4),
+    "choice": lambda: RandomChoice(
+        [linear.RandomShear(0.3), DropJoints((1, 2), None)], seed=5
+    ),
+    "corrupt_joints": lambda: linear.JointCorruption(3, 0.5, 0.3),
+    "front": lambda: views.FaceFront((1, 3)),
+    "front_published": lambda: views.FaceFront((1, 3), published=True),
+    "joints_always": lambda: DropJoints((1, 3), None),
+    "loop": lambda: temporal.LoopFrames(),
+    "mask_joints": lambda: corruption.MaskJoints(SIZE, 5, 0.5, seed=1),
+    "shear": lambda: linear.RandomShear(0.2, seed=3),
+    "shear_2d": lambda: linear.RandomShear(1.0, dimensions=2),
+    "temporal_crop": lambda: temporal.TemporalCrop(3, seed=3),
+    "time_flip": lambda: temporal.RandomTimeFlip(0.7, seed=3),
     "view": lambda: RandomView(40, (0.2, 0.7), seed=8),
     "visible": lambda: ZeroInvisible(0.1),
 }
@@ -66,6 +84,7 @@ def make_clips(lengths=(10, 4, 7, 1), persons=2, seed=0):
     for index, length in enumerate(lengths):
         clips[index, :, length:] = 0
     clips[1, 1] = 0
+    clips[0, 1, 6:] = 0
     return clips.astype("float32")
 
 
@@ -165,7 +184,7 @@ def test_every_transform_is_tested():
         and value.__module__ == module.__name__
         and not name.startswith("_")
     }
-    assert tested == public | {"RandomApply"}
+    assert tested == public | {"RandomChoice"}
 
 
 def sample_one_by_one(population, count, draws):

@@ -1,0 +1,61 @@
+"""What contrastive pretext models are put together from."""
+
+import keras
+
+from keras_skeleton import layers
+from keras_skeleton.layers.augmentation import Streams
+from keras_skeleton.training import Branch
+
+
+def pooled_encoder(application, encoder, arguments, dtype):
+    """The encoder of a pretext model, whose outputs are pooled.
+
+    Args:
+        application: Class to build one of, if there is none.
+        encoder: Encoder whose layers it shares, or `None`.
+        arguments: Those of the encoder, if there is none.
+        dtype: Data type policy of the layers.
+    """
+    if encoder is None:
+        return application(**{"dtype": dtype, **arguments}, pooling="published")
+    if arguments:
+        raise ValueError(
+            "Pass either `encoder` or the arguments to build one, not both. "
+            f"Received an encoder and {', '.join(arguments)}."
+        )
+    return type(encoder)(encoder=encoder, pooling="published", dtype=dtype)
+
+
+def projected(encoder, dim, dtype):
+    """The branch of an encoder and a projector, of the published beginning."""
+    projector = layers.Projector(
+        dim,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        name="projector",
+        dtype=dtype,
+    )
+    return Branch(encoder, projector)
+
+
+def stream_transform(stream, skeleton):
+    """The layer from joints to a stream, `None` for the joints themselves."""
+    if stream == "joint":
+        return None
+    layer = Streams(skeleton, streams=[stream], name=f"to_{stream}")
+    # Else Keras would call the whole model on a batch to build it, which may
+    # be a dict of views.
+    layer.build(None)
+    return layer
+
+
+def pretext_config(model, *names):
+    """The configuration of a pretext model with its encoder."""
+    config = {
+        "encoder": model.encoder,
+        **{name: getattr(model, name) for name in names},
+    }
+    return {
+        **keras.saving.serialize_keras_object(config),
+        "name": model.name,
+        "dtype": model.dtype_policy.name,
+    }

@@ -1,0 +1,212 @@
+"""ST-GCN in the thin form that contrastive pre-training uses."""
+
+import keras
+
+from keras_skeleton import layers
+from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._block_network import BlockNetwork
+from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.layers.graph import stack
+
+# Width in multiples of `hidden_dim`, and stride over time; a block of
+# `output_dim` channels follows.
+BLOCKS = (
+    (1, 1),
+    (1, 1),
+    (1, 1),
+    (1, 1),
+    (2, 2),
+    (2, 1),
+    (2, 1),
+    (4, 2),
+    (4, 1),
+)
+
+initializer = keras.initializers.RandomNormal
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class STGCN(BlockNetwork):
+    """Graph network over fixed parts of the neighbourhood of each joint.
+
+    The network that SkeletonCLR, AimCLR, HiCLR and MS-CLR train without
+    labels: ST-GCN with a quarter of its channels and a wide last block. Each
+    block receives along three graphs (`layers.partition_graph`), whose edges
+    it weights by learned importance, and then looks over 9 frames. Persons
+    share everything, the statistics of the input normalization too.
+
+    The encoder ends in the feature map `(N, M, T', V, D)` of the layer
+    `features`, `T'` being a quarter of the frames, rounded up twice, and `D`
+    `output_dim`; after `pooling` in `(N, D)`, where absent persons count as
+    any other, as published. The classifier ends in the layer `predictions`.
+
+    The graphs part the neighbours by their distance to the root of the
+    skeleton's tree (the shoulder centre of Kinect), as published.
+
+    Kernels begin as normal numbers with deviation 0.02, as in the
+    pre-training of these systems; of their normalizations' scales, which
+    begin as normal numbers around 1 there, ours are 1.
+
+    Args:
+        weights: `None` (random), a path, or an `hf://` or `https://` address.
+            Systems that train this network have registered weights.
+        input_shape: `(M, T, V, C)`: persons, frames, joints, coordinates.
+            Defaults to `(2, 50, 25, 3)`. Weights fit any `M` and `T`.
+        skeleton: A `Skeleton` or its registered name. Defaults to `"ntu"`.
+        classes: `None` for the encoder, a number for the classifier.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
+        encoder: A built encoder to put a head on. Layers and variables are
+            shared.
+        classifier_activation: Activation of `predictions`. Defaults to none:
+            the outputs are logits.
+        head: `"published"` (default): mean over persons, time and joints,
+            dense layer. Or `"linear"`, which normalizes between the two.
+        hidden_dim: Channels of the first blocks. Defaults to 16; 64 is the
+            original ST-GCN.
+        output_dim: Channels of the last block. Defaults to 256.
+        blocks: For each block but the last its width, in multiples of
+            `hidden_dim`, and its stride over time. Defaults to `BLOCKS`, the
+            nine published ones.
+        kernel_size: Frames in the kernels over time. Defaults to 9.
+        dropout_rate: Dropout at the end of each block but the first. Defaults
+            to 0.5.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+
+    Input shape: `(N, M, T, V, C)`, metres.
+
+    Raises:
+        ValueError: If arguments contradict each other, the skeleton or the
+            weights; the message says how to mend it.
+
+    Example:
+
+    >>> encoder = STGCN(input_shape=(1, 50, 20, 3), skeleton="nw_ucla")
+    >>> encoder(np.zeros((2, 1, 50, 20, 3))).shape
+    (2, 1, 13, 20, 256)
+
+    Reference: Yan et al., Spatial Temporal Graph Convolutional Networks for
+    Skeleton-Based Action Recognition, AAAI 2018, arXiv 1801.07455; in the
+    form of the code of JHang2020/HiCLR and Levigty/AimCLR.
+    """
+
+    system = "stgcn"
+    search_space = {
+        "hidden_dim": [16, 32, 64],
+        "output_dim": [128, 256],
+        "kernel_size": [5, 9, 13],
+        "dropout_rate": (0.0, 0.5),
+    }
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "hidden_dim": 4,
+        "output_dim": 8,
+        "blocks": ((1, 1), (2, 2)),
+    }
+
+    @constructor
+    def __init__(
+        self,
+        weights=None,
+        *,
+        input_shape=(2, 50, 25, 3),
+        skeleton="ntu",
+        classes=None,
+        pooling=None,
+        encoder=None,
+        classifier_activation=None,
+        head="published",
+        hidden_dim=16,
+        output_dim=256,
+        blocks=BLOCKS,
+        kernel_size=9,
+        dropout_rate=0.5,
+        name="stgcn",
+        dtype=None,
+    ):
+        """See the class."""
+
+    @staticmethod
+    def check(settings):
+        stack.check_blocks(settings["blocks"])
+        if settings["kernel_size"] % 2 == 0:
+            raise ValueError(
+                "`kernel_size` must be an odd number of frames. Received "
+                f"kernel_size={settings['kernel_size']}."
+            )
+
+    @classmethod
+    def encoder_graph(cls, inputs, settings, skeleton, dtype):
+        plan = [
+            (width * settings["hidden_dim"], stride)
+            for width, stride in settings["blocks"]
+        ]
+        blocks = []
+        for i, (filters, stride) in enumerate(
+            [*plan, (settings["output_dim"], 1)]
+        ):
+            blocks.append(
+                layers.SpatioTemporalBlock(
+                    cls.graph_convolution(
+                        settings,
+                        skeleton,
+                        filters=filters,
+                        kernel_initializer=initializer(stddev=0.02),
+                        name="graph_convolution",
+                        dtype=dtype,
+                    ),
+                    stride=stride,
+                    residual=i > 0,
+                    multi_scale=False,
+                    kernel_size=settings["kernel_size"],
+                    dropout_rate=settings["dropout_rate"] if i > 0 else 0.0,
+                    kernel_initializer=initializer(stddev=0.02),
+                    name=f"block_{i}",
+                    dtype=dtype,
+                )
+            )
+        norm = cls.input_norm(
+            settings, skeleton, name="input_norm", dtype=dtype
+        )
+        return cls._features(inputs, norm, blocks, dtype)
+
+    @staticmethod
+    def graph_convolution(settings, skeleton, **arguments):
+        """The graph convolution of a block."""
+        graph = layers.partition_graph(
+            skeleton.num_joints, skeleton.edges, skeleton.root
+        )
+        return layers.PartitionGraphConvolution(graph=graph, **arguments)
+
+    @staticmethod
+    def input_norm(settings, skeleton, **arguments):
+        """The normalization of the clips."""
+        return layers.PersonNormalization(shared=True, **arguments)
+
+    @staticmethod
+    def _features(clips, norm, blocks, dtype, dropout_rate=None, **options):
+        x = norm(clips)
+        x = layers.FoldPersons(name="fold_persons", dtype=dtype)(x)
+        for i, block in enumerate(blocks):
+            rate = dropout_rate if i > 0 else None
+            x = block(x, dropout_rate=rate, **options)
+        return layers.TokenGrid(
+            clips.shape[1], x.shape[1], x.shape[2], name="features", dtype=dtype
+        )(x)
+
+    def features_again(self, **options):
+        norm = self.get_layer("input_norm")
+        dtype = self.dtype_policy
+        return self._features(self.input, norm, self.blocks, dtype, **options)
+
+    @property
+    def blocks(self):
+        """The blocks, first to last."""
+        count = len(self.settings["blocks"]) + 1
+        return [self.get_layer(f"block_{i}") for i in range(count)]
+
+
+preprocess_input, decode_predictions = conventions("stgcn", num_frames=50)
