@@ -135,34 +135,40 @@ def fine_tune(
 def transfer(encoder, train, test, classes=None, **options):
     """Fine-tunes an encoder on other data than it was pre-trained on.
 
-    Data of another skeleton are brought to the encoder's by `transforms` that
-    map the joints. The rest is as in `fine_tune`; of the published recipes
-    that of the kind `"transfer"` counts, where a system has one.
+    Data of another skeleton are brought to the encoder's by `MapSkeleton`.
+    The rest is as in `fine_tune`; of the published recipes that of the kind
+    `"transfer"` counts, where a system has one.
 
     Args:
         encoder: See `fine_tune`, also for the other arguments.
-        **options: Further arguments of `fine_tune`. `transforms` bring clips
-            to the form that the encoder takes: those that map the joints of
-            another skeleton are among them.
+        **options: Further arguments of `fine_tune`. `transforms`, where they
+            are given, bring clips to the form that the encoder takes; those
+            that map the joints of another skeleton must be among them. By
+            default they are the middle 95 %, resized in time, and the
+            mapping, if joints can be had of which `skeletons.mapping` knows.
 
     Returns:
         A `Result`, whose settings name both skeletons.
 
     Raises:
-        ValueError: If the transforms do not bring the clips to the form that
-            the encoder takes, as for the joints of another skeleton.
+        ValueError: If joints of the encoder's skeleton cannot be had, or the
+            transforms do not bring the clips to the form that it takes.
 
     Example:
 
     ```python
     encoder = MAMP("ntu60")
-    result = transfer(encoder, *pku.split("xsub"), transforms=[crop])
+    result = transfer(encoder, *pku.split("xsub"))
     ```
     """
+    mine, theirs = (getattr(x, "skeleton", None) for x in (encoder, train))
+    if options.get("transforms") is None and None not in (mine, theirs):
+        options["transforms"] = parts.published(encoder)
+        if mine != theirs:
+            options["transforms"] += [transforms_of.MapSkeleton(theirs, mine)]
     found = fine_tune(encoder, train, test, classes, kind="transfer", **options)
-    for name, owner in (("from_skeleton", encoder), ("to_skeleton", train)):
-        skeleton = getattr(owner, "skeleton", None)
-        found.settings[name] = getattr(skeleton, "name", None)
+    for key, skeleton in (("from_skeleton", mine), ("to_skeleton", theirs)):
+        found.settings[key] = getattr(skeleton, "name", None)
     return found
 
 

@@ -12,9 +12,9 @@ from keras_skeleton.applications import MAMP
 from keras_skeleton.evaluation import fitting
 from keras_skeleton.evaluation.protocols import PROTOCOLS
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import MaskFrames
 from keras_skeleton.layers.augmentation import RandomRotation
-from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
 
 CROP = CropResize(8, interval=(0.95,))
@@ -139,19 +139,25 @@ def test_a_model_of_ones_own(parts):
 
 def test_transfer_from_another_skeleton(parts):
     keras.utils.set_random_seed(0)
-    few = {**MAMP.tiny, "input_shape": (1, 8, 5, 3), "joints_per_patch": 1}
-    skeleton = chain_skeleton(5)
-    encoder = MAMP(**{**few, "skeleton": skeleton})
+    changed = {"input_shape": (1, 8, 13, 3), "skeleton": "penn13"}
+    encoder = MAMP(**{**MAMP.tiny, **changed})
     options = {"epochs": 2, "batch_size": 6}
-    with pytest.raises(ValueError, match=r"'chain_5'.*map its joints"):
-        evaluation.transfer(encoder, *parts, **options)
-    mapping = SelectJoints([0, 3, 7, 11, 15])
-    result = evaluation.transfer(
-        encoder, *parts, transforms=[mapping, CROP], **options
-    )
-    assert result.settings["from_skeleton"] == "chain_5"
+    result = evaluation.transfer(encoder, *parts, **options)
+    assert result.settings["from_skeleton"] == "penn13"
     assert result.settings["to_skeleton"] == parts[0].skeleton.name
     assert (result.protocol, result.of) == ("transfer", 12)
+    # The classifier saw the joints that a mapping makes of the clips.
+    mapped = [MapSkeleton("nw_ucla", "penn13"), CROP]
+    found = evaluation.evaluate_model(
+        result.model, parts[1], transforms=mapped, train=parts[0]
+    )
+    assert found.scores["top1"] == result.scores["top1"]
+    with pytest.raises(ValueError, match=r"'penn13'.*`MapSkeleton`"):
+        evaluation.transfer(encoder, *parts, transforms=[CROP], **options)
+    unknown = chain_skeleton(13)
+    encoder = MAMP(**{**MAMP.tiny, **changed, "skeleton": unknown})
+    with pytest.raises(ValueError, match="chain_13"):
+        evaluation.transfer(encoder, *parts, **options)
 
 
 @pytest.mark.once
