@@ -126,26 +126,12 @@ def finetune(encoder, sequences, folder, seed, epochs, layer_decay):
 
 def frozen_scores(encoder, train_split, test_split):
     """Linear probe and nearest neighbours on a frozen encoder."""
-    train_data, test_data = (
-        split.to_keras(EVALUATION, batch_size=64)
-        for split in (train_split, test_split)
-    )
-    classes = len(train_split.class_names)
-    probe = evaluation.linear_probe(encoder, train_data, test_data, classes)
-    train_set = evaluation.extract_features(encoder, train_data)
-    test_set = evaluation.extract_features(encoder, test_data)
-    neighbour = evaluation.knn_accuracy(*train_set, *test_set)
+    clips = (encoder, train_split, test_split)
+    probe = evaluation.linear_probe(*clips, transforms=EVALUATION)
+    neighbors = evaluation.nearest_neighbors(*clips, k=1, transforms=EVALUATION)
     return [
-        {
-            "measure": "top1",
-            "kind": kind,
-            "correct": round(percent * len(test_split) / 100),
-            "of": len(test_split),
-        }
-        for kind, percent in (
-            ("linear", probe.accuracy),
-            ("1-nn", neighbour),
-        )
+        *training.counts(probe, "linear"),
+        *training.counts(neighbors, "1-nn"),
     ]
 
 

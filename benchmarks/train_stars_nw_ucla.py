@@ -87,15 +87,10 @@ def tune(encoder, sequences, folder, options):
 
 def neighbour_scores(encoder, memory, queries):
     """Top-1 of 1-nn for queries that are no copies of clips in the memory."""
-    copies = queries.duplicates(memory)
-    queries = queries.select(np.setdiff1d(np.arange(len(queries)), copies))
-    features = [
-        evaluation.extract_features(
-            encoder, part.to_keras(pretraining.EVALUATION, batch_size=64)
-        )
-        for part in (memory, queries)
-    ]
-    return evaluation.knn_accuracy(*features[0], *features[1])
+    found = evaluation.nearest_neighbors(
+        encoder, memory, queries, k=1, transforms=pretraining.EVALUATION
+    )
+    return (found.without_duplicates or found.scores)["1-nn"].value
 
 
 def validate(encoder, train_split, folder, options):
@@ -112,19 +107,6 @@ def validate(encoder, train_split, folder, options):
             for pair in ((first, second), (second, first))
         ]
         print(stage, [round(score, 2) for score in found], flush=True)
-
-
-def test_scores(encoder, train_split, test_split):
-    """Those of all test clips, then those of clips that are no copies."""
-    copies = test_split.duplicates(train_split)
-    own = test_split.select(np.setdiff1d(np.arange(len(test_split)), copies))
-    return [
-        *pretraining.frozen_scores(encoder, train_split, test_split),
-        *(
-            {**score, "without_duplicates": True}
-            for score in pretraining.frozen_scores(encoder, train_split, own)
-        ),
-    ]
 
 
 def main():
@@ -154,12 +136,12 @@ def main():
     if options.validate:
         validate(encoder, train_split, folder, options)
         return
-    before = test_scores(encoder, train_split, test_split)
+    before = pretraining.frozen_scores(encoder, train_split, test_split)
     print("before", json.dumps(before, indent=2), flush=True)
     encoder = tune(encoder, train_split, folder, options)
     file = folder / "stars_nw_ucla.safetensors"
     save_weights(encoder, file, dtype="float16", **pretraining.RECIPE)
-    after = test_scores(STARS(file), train_split, test_split)
+    after = pretraining.frozen_scores(STARS(file), train_split, test_split)
     print("after", json.dumps(after, indent=2), flush=True)
     training.write_card(
         file,

@@ -40,21 +40,19 @@ def scores(logits, train_split, test_split):
 
 
 def counts(found, kind):
-    """Of what `evaluate_weights` found, the scores that a card tells."""
+    """Of the first score of a `Result`, what a card tells."""
     return [
         {
             "measure": "top1",
             "kind": kind,
-            "correct": found["correct"],
-            "of": found["num_clips"],
-        },
-        {
-            "measure": "top1",
-            "kind": kind,
-            "correct": found["correct_without_duplicates"],
-            "of": found["num_clips_without_duplicates"],
-            "without_duplicates": True,
-        },
+            "correct": score.correct,
+            "of": score.of,
+            **({"without_duplicates": True} if without else {}),
+        }
+        for without, scores in enumerate(
+            (found.scores, found.without_duplicates)
+        )
+        for score in list(scores.values())[:1]
     ]
 
 

@@ -104,7 +104,7 @@ probe = ks.evaluation.linear_probe(
     classes=len(data.class_names),
     epochs=2 if short else 50,
 )
-print(f"linear probe: {probe.accuracy:.1f} %")
+print(f"linear probe: {probe.value:.1f} %")
 
 # %% [markdown]
 """
@@ -136,4 +136,4 @@ model.fit(few_batches, epochs=epochs, shuffle=False, verbose=2)
 result = ks.evaluation.evaluate_model(
     model, test.to_keras(plain, batch_size=64)
 )
-print(f"fine-tuned with {len(few)} labels: {result['top1']:.1f} %")
+print(f"fine-tuned with {len(few)} labels: {result.value:.1f} %")

@@ -105,7 +105,7 @@ model.fit(
 
 # %%
 result = ks.evaluation.evaluate_model(model, test_batches)
-print(f"top-1 {result['top1']:.1f} % of {result['num_clips']} test clips")
+print(result)
 clips, _ = test_batches[0]
 logits = model.predict_on_batch(clips[:1])
 print(ks.applications.mamp.decode_predictions(logits, data.class_names, top=3))

@@ -5,6 +5,19 @@ import json
 import pathlib
 import sys
 
+# Those of `evaluation.protocols`; reading it would load Keras for every
+# command.
+PROTOCOLS = (
+    "linear",
+    "knn",
+    "semi",
+    "finetune",
+    "transfer",
+    "few-shot",
+    "retrieval",
+    "robustness",
+)
+
 
 def main(arguments=None):
     """Runs one command and returns the exit code.
@@ -121,9 +134,12 @@ def _add_evaluate(commands):
         "evaluate",
         help="measure weights on the test part of their data set",
         description=(
-            "Evaluates trained weights with the data set, protocol and "
-            "transforms that their card or file names. Accuracies are in "
-            "percent."
+            "Evaluates trained weights with the data set, split and "
+            "transforms that their card or file names. Weights with a "
+            "classification head are measured as they are; with --protocol, "
+            "what the features of the encoder are good for. Accuracies are in "
+            "percent, of all test clips and of those that are no copies of "
+            "training clips."
         ),
     )
     parser.add_argument("system", metavar="SYSTEM", help="for example mamp")
@@ -131,11 +147,17 @@ def _add_evaluate(commands):
         "weights", metavar="WEIGHTS", help="registered name or file"
     )
     parser.add_argument("data", metavar="DATA_PATH", help="the data set")
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="how to compare encoders (default: the score of the weights "
+        "themselves)",
+    )
     own = parser.add_argument_group(
         "weights of one's own", "in the place of what the card or file says"
     )
     own.add_argument("--data-set", metavar="NAME", help="for example nw_ucla")
-    own.add_argument("--protocol", metavar="NAME", help="for example xview")
+    own.add_argument("--split", metavar="NAME", help="for example xview")
     own.add_argument(
         "--transforms",
         metavar="JSON",
@@ -147,51 +169,76 @@ def _add_evaluate(commands):
         metavar="NAME",
         help="bone, joint_motion or bone_motion, made after the transforms",
     )
-    parser.add_argument("--json", metavar="FILE", help="where to write all")
+    _add_protocol_options(parser)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument(
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    written = parser.add_argument_group("what to write")
+    written.add_argument("--json", metavar="FILE", help="the result")
+    written.add_argument(
         "--predictions", metavar="FILE", help="table of predictions, CSV"
     )
-    parser.add_argument(
+    written.add_argument(
         "--confusion", metavar="FILE", help="picture of confusions, PNG"
+    )
+    written.add_argument(
+        "--features", metavar="FILE", help="map of the features, PNG"
+    )
+    written.add_argument(
+        "--curves", metavar="FILE", help="accuracy of each epoch, PNG"
     )
     parser.set_defaults(run=evaluate)
 
 
+def _add_protocol_options(parser):
+    # Those that are not given keep the default of the protocol's function.
+    group = parser.add_argument_group(
+        "options of protocols", "each for those that have it"
+    )
+
+    def add(name, **settings):
+        group.add_argument(name, default=argparse.SUPPRESS, **settings)
+
+    add("--k", type=int, nargs="+", help="numbers of neighbours (1 5 20)")
+    add("--ratio", type=float, help="share that keeps labels, such as 0.01")
+    add("--choice", choices=("random", "balanced"), help="how these are drawn")
+    add("--repetitions", type=int, help="how often they are drawn")
+    add("--method", help="what follows the encoder: linear, finetune, knn")
+    add("--epochs", type=int)
+    add("--learning-rate", type=float)
+    add("--shots", type=int, help="labelled clips of an unseen class")
+    add("--classes", type=int, nargs="+", help="numbers of unseen classes")
+    add("--fill", choices=("interpolation", "duplication"), help="lost frames")
+    add("--seed", type=int)
+
+
 def evaluate(options):
-    """Evaluates weights and prints the accuracies."""
+    """Evaluates weights and prints what was found."""
     from keras_skeleton.evaluation import evaluate_weights
 
     transforms = options.transforms
     if transforms and not transforms.lstrip().startswith("["):
         transforms = pathlib.Path(transforms).read_text("utf-8")
+    own = ("k", "ratio", "choice", "repetitions", "method", "epochs")
+    own += ("learning_rate", "shots", "classes", "fill", "seed")
     result = evaluate_weights(
         options.system,
         options.weights,
         options.data,
-        data_set=options.data_set,
         protocol=options.protocol,
+        data_set=options.data_set,
+        split=options.split,
         transforms=transforms,
         stream=options.stream,
         batch_size=options.batch_size,
+        verbose=0 if options.quiet else 1,
         json_path=options.json,
         predictions_path=options.predictions,
         confusion_path=options.confusion,
+        features_path=options.features,
+        curves_path=options.curves,
+        **{name: vars(options)[name] for name in own if name in options},
     )
-    print(
-        f"{options.system} {options.weights} on {result['data_set']} "
-        f"{result['protocol']}: {result['correct']} of "
-        f"{result['num_clips']} test clips, top-1 {result['top1']:.2f} %"
-    )
-    if result["top5"] is not None:
-        print(f"top-5 {result['top5']:.2f} %")
-    kept = result["num_clips_without_duplicates"]
-    if 0 < kept < result["num_clips"]:
-        print(
-            f"{result['correct_without_duplicates']} of the {kept} clips that "
-            "are no copies of training clips, top-1 "
-            f"{result['top1_without_duplicates']:.2f} %"
-        )
+    print(result)
 
 
 def _add_prepare(commands):

@@ -19,6 +19,7 @@ from keras_skeleton import evaluation
 from keras_skeleton import explain
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.evaluation.progress import EpochBar
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomRotation
@@ -110,7 +111,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
     scratch = train_classifier(
         _encoder(data, sizes), few, augmented, sizes, seed, decay=1.0
     )
-    from_scratch = evaluation.evaluate_model(scratch, test_batches)["top1"]
+    from_scratch = evaluation.evaluate_model(scratch, test_batches).value
 
     _say("2 Pre-training on all training clips, without labels")
     keras.utils.set_random_seed(seed)
@@ -136,12 +137,12 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         "num_labelled_clips": len(few),
         "num_test_clips": len(test),
         "accuracy_from_scratch": from_scratch,
-        "accuracy_pretrained": pretrained["top1"],
+        "accuracy_pretrained": pretrained.value,
         "nearest_neighbor_accuracy_untrained_encoder": untrained_neighbor,
         "nearest_neighbor_accuracy_pretrained_encoder": neighbor,
         "pretraining_loss_first_epoch": loss[0],
         "pretraining_loss_last_epoch": loss[-1],
-        "mean_class_accuracy_pretrained": pretrained["mean_class"],
+        "mean_class_accuracy_pretrained": pretrained.scores["mean_class"].value,
         "sizes": dataclasses.asdict(sizes),
         "seconds": round(time.perf_counter() - start, 1),
     }
@@ -153,7 +154,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         results["num_test_clips_without_copies"] = len(rest)
         for key, each in (("from_scratch", scratch), ("pretrained", model)):
             result = evaluation.evaluate_model(each, batches)
-            results[f"accuracy_{key}_without_copies"] = result["top1"]
+            results[f"accuracy_{key}_without_copies"] = result.value
     files.append(_write_json(output / "results.json", results))
     _report(results, files)
     return results
@@ -215,7 +216,7 @@ def train_classifier(encoder, few, transforms, sizes, seed, decay):
         metrics=["accuracy"],
     )
     # One bar for the whole training: its epochs take a moment each.
-    bar = _EpochBar(sizes.finetuning_epochs)
+    bar = EpochBar(sizes.finetuning_epochs)
     model.fit(
         batches,
         epochs=sizes.finetuning_epochs,
@@ -256,22 +257,6 @@ def draw(model, test, batches, output):
             model, clips[0], names, output / "motion.html", frame_rate=15
         ),
     ]
-
-
-class _EpochBar(keras.callbacks.Callback):
-    """A Keras progress bar over the epochs of a training."""
-
-    def __init__(self, epochs):
-        super().__init__()
-        self.bar = keras.utils.Progbar(
-            epochs, stateful_metrics=("accuracy", "loss"), unit_name="epoch"
-        )
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.update(epoch + 1, list(logs.items()), finalize=False)
-
-    def on_train_end(self, logs=None):
-        self.bar.update(self.bar.target, finalize=True)
 
 
 def _encoder(data, sizes):

@@ -91,18 +91,23 @@ def assert_within_rounding(name, inputs, errors_of, count=12):
     """
     random = np.random.default_rng(0)
 
-    def vary(array):
+    def vary(array, size):
         if array.dtype.kind != "f":
             return array
-        noise = 5e-7 * random.normal(size=array.shape)
+        noise = size * random.normal(size=array.shape)
         return (array * (1 + noise)).astype(array.dtype)
 
     tried = inputs
-    for _ in range(1 + count):
+    for attempt in range(1 + count):
         too_large = {k: x for k, x in errors_of(tried).items() if not x <= 1}
         if not too_large:
             return
-        tried = keras.tree.map_structure(vary, inputs)
+        # Where several ReLUs are at 0 at once, little noise leaves each on
+        # the side that rounding has put it, and all must be on the recorded.
+        size = 5e-7 if attempt < 12 else 2e-6
+        tried = keras.tree.map_structure(
+            functools.partial(vary, size=size), inputs
+        )
     raise AssertionError(f"{name}: relative to what is allowed: {too_large}")
 
 

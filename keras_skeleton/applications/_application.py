@@ -180,6 +180,10 @@ class Application(InputCheck, keras.Model):
             `encoder`: they concern the head, or how its layers are called.
         search_space: Dict of the arguments that are worth a search, see
             `keras_skeleton.tuning.draw`.
+        recipes: Dict of the published recipes of training with labels by
+            kind: `"linear"`, `"finetune"`, `"semi"` or `"transfer"`, each a
+            dict of what `keras_skeleton.evaluation.linear_probe` or
+            `fine_tune` is to do otherwise than by default.
         tiny: Dict of the arguments of the smallest useful form, for tests
             and first tries.
         skeleton: The `Skeleton`.
@@ -194,6 +198,7 @@ class Application(InputCheck, keras.Model):
     heads = ("published",)
     changeable = ("head",)
     search_space = {}
+    recipes = {}
     tiny = {}
 
     def __init__(

@@ -12,6 +12,8 @@ from keras_skeleton.applications._pretext import pooled_encoder
 from keras_skeleton.applications._pretext import pretext_config
 from keras_skeleton.applications._pretext import stream_branches
 from keras_skeleton.applications._pretext import stream_transform
+from keras_skeleton.layers.augmentation import Views
+from keras_skeleton.layers.augmentation import corrupting_augmentation
 from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import Prototypes
 from keras_skeleton.training.distillation import mutual_distillation
@@ -272,8 +274,9 @@ class HaLPPretext(InputCheck, MomentumContrast):
         num_distilled: See above, also for the temperatures.
         teacher_temperature: Divides the teacher's similarities.
         student_temperature: Divides the student's similarities.
-        augmentation: Layer that makes the views of clips in the step, see
-            `MomentumContrast`.
+        augmentation: What makes the views in the step, where batches are
+            clips alone: `"published"` (`corrupted_views`), a layer, or `None`
+            for views that are both the clip itself.
         seed: Seed of the queue, the prototypes and the positives.
         name: Name of the model.
         dtype: Data type policy of the layers.
@@ -344,7 +347,7 @@ class HaLPPretext(InputCheck, MomentumContrast):
         num_distilled=8192,
         teacher_temperature=0.05,
         student_temperature=0.1,
-        augmentation=None,
+        augmentation="published",
         seed=None,
         name="halp_pretext",
         dtype=None,
@@ -352,6 +355,9 @@ class HaLPPretext(InputCheck, MomentumContrast):
     ):
         streams = _check_streams(streams)
         encoder = pooled_encoder(HaLP, encoder, encoder_arguments, dtype)
+        if augmentation == "published":
+            _, frames, joints, _ = encoder.input_form
+            augmentation = corrupted_views(frames, joints)
         super().__init__(
             stream_branches(encoder, streams, embedding_dim, dtype),
             queue_size=queue_size,
@@ -493,7 +499,11 @@ class HaLPPretext(InputCheck, MomentumContrast):
                 self.num_skipped,
             )
             total = total + pull(
-                queries[stream], positives, is_kept, self.temperature
+                queries[stream],
+                positives,
+                is_kept,
+                self.temperature,
+                self.mean_over_devices(ops.sum(ops.cast(is_kept, "float32"))),
             )
         # Prototypes are 0 before.
         return ops.where(self.is_warm, total, 0.0)
@@ -593,6 +603,20 @@ def _check_numbers(model):
             f"num_distilled={model.num_distilled} and "
             f"queue_size={model.queue_size}."
         )
+
+
+def corrupted_views(num_frames=64, num_joints=25):
+    """The published views: two cuts of a clip with corrupted joints or shear.
+
+    Args:
+        num_frames: Frames of each view. Clips may be longer or shorter.
+        num_joints: Joints of the clips, of which three fifths are corrupted.
+
+    Returns:
+        A `Views` layer with the views `query` and `key`.
+    """
+    view = corrupting_augmentation(num_frames, num_joints * 3 // 5)
+    return Views(query=view, key=view, name="views")
 
 
 preprocess_input, decode_predictions = conventions("halp", num_frames=64)

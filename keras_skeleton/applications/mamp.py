@@ -120,6 +120,15 @@ class MAMP(Application):
         "drop_path_rate": (0.0, 0.4),
         "head_dropout_rate": (0.0, 0.5),
     }
+    recipes = {
+        "linear": {"learning_rate": 0.1, "epochs": 100, "batch_size": 256},
+        "finetune": {
+            "layer_decay": 0.8,
+            "interval": (0.5, 1.0),
+            "augmentation": ({"class": "RandomRotation"},),
+            "arguments": {"drop_path_rate": 0.3, "head_dropout_rate": 0.3},
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

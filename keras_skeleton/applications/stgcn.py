@@ -140,9 +140,6 @@ class STGCN(BlockNetwork):
 
     @classmethod
     def encoder_graph(cls, inputs, settings, skeleton, dtype):
-        graph = layers.partition_graph(
-            skeleton.num_joints, skeleton.edges, skeleton.root
-        )
         plan = [
             (width * settings["hidden_dim"], stride)
             for width, stride in settings["blocks"]
@@ -151,16 +148,16 @@ class STGCN(BlockNetwork):
         for i, (filters, stride) in enumerate(
             [*plan, (settings["output_dim"], 1)]
         ):
-            convolution = layers.PartitionGraphConvolution(
-                filters,
-                graph,
-                kernel_initializer=initializer(stddev=0.02),
-                name="graph_convolution",
-                dtype=dtype,
-            )
             blocks.append(
                 layers.SpatioTemporalBlock(
-                    convolution,
+                    cls.graph_convolution(
+                        settings,
+                        skeleton,
+                        filters=filters,
+                        kernel_initializer=initializer(stddev=0.02),
+                        name="graph_convolution",
+                        dtype=dtype,
+                    ),
                     stride=stride,
                     residual=i > 0,
                     multi_scale=False,
@@ -171,10 +168,23 @@ class STGCN(BlockNetwork):
                     dtype=dtype,
                 )
             )
-        norm = layers.PersonNormalization(
-            shared=True, name="input_norm", dtype=dtype
+        norm = cls.input_norm(
+            settings, skeleton, name="input_norm", dtype=dtype
         )
         return cls._features(inputs, norm, blocks, dtype)
+
+    @staticmethod
+    def graph_convolution(settings, skeleton, **arguments):
+        """The graph convolution of a block."""
+        graph = layers.partition_graph(
+            skeleton.num_joints, skeleton.edges, skeleton.root
+        )
+        return layers.PartitionGraphConvolution(graph=graph, **arguments)
+
+    @staticmethod
+    def input_norm(settings, skeleton, **arguments):
+        """The normalization of the clips."""
+        return layers.PersonNormalization(shared=True, **arguments)
 
     @staticmethod
     def _features(clips, norm, blocks, dtype, dropout_rate=None, **options):

@@ -53,7 +53,7 @@ def average_scores(scores, is_counted=None, probabilities=False):
     return np.einsum("nk,nk...->n...", weights, scores)
 
 
-def fuse_scores(scores, weights=None, probabilities=False):
+def fuse_scores(scores, weights=None, probabilities=False, names=None):
     """Adds the class scores of several models.
 
     Published results of graph networks fuse models that were trained on
@@ -66,12 +66,15 @@ def fuse_scores(scores, weights=None, probabilities=False):
             dictionary with the same keys. Defaults to 1 for each.
         probabilities: Whether the softmax of the scores is added, in place
             of the scores themselves.
+        names: Names of the clips of each model, lists in the form of
+            `scores`, which must be the same. By default nobody looks.
 
     Returns:
         Array `(N, classes)`.
 
     Raises:
-        ValueError: If shapes or numbers of models and weights differ.
+        ValueError: If shapes, numbers of models and weights, or names of
+            clips differ.
 
     Example:
 
@@ -79,15 +82,17 @@ def fuse_scores(scores, weights=None, probabilities=False):
     array([[1. , 1.5]])
     """
     if isinstance(scores, dict):
-        names = list(scores)
+        models = list(scores)
         if isinstance(weights, dict):
-            if set(weights) != set(names):
+            if set(weights) != set(models):
                 raise ValueError(
                     "`weights` must name the models of `scores`. Received "
-                    f"{sorted(weights)} for {sorted(names)}."
+                    f"{sorted(weights)} for {sorted(models)}."
                 )
-            weights = [weights[name] for name in names]
-        scores = [scores[name] for name in names]
+            weights = [weights[model] for model in models]
+        if names is not None:
+            names = [names[model] for model in models]
+        scores = [scores[model] for model in models]
     elif isinstance(weights, dict):
         raise ValueError(
             "`weights` by name need `scores` by name, a dictionary."
@@ -105,9 +110,33 @@ def fuse_scores(scores, weights=None, probabilities=False):
             f"`weights` must be one number for each of the {len(arrays)} "
             f"models. Received an array of shape {weights.shape}."
         )
+    if names is not None:
+        _check_names(list(map(list, names)), len(arrays[0]))
     if probabilities:
         arrays = [to_probabilities(array) for array in arrays]
     return sum(
         float(weight) * array
         for weight, array in zip(weights, arrays, strict=True)
     )
+
+
+def _check_names(names, number):
+    """The rows of all models must belong to the same clips."""
+    first, *others = names
+    for which, other in enumerate(others, start=2):
+        if len(first) == len(other) == number:
+            differ = [i for i in range(number) if first[i] != other[i]]
+            if not differ:
+                continue
+            row = differ[0]
+            what = (
+                f"{len(differ)} of {number} rows differ, the first being row "
+                f"{row}: {first[row]!r} and {other[row]!r}"
+            )
+        else:
+            what = f"there are {len(first)} and {len(other)} names"
+        raise ValueError(
+            "The scores of all models must be those of the same clips in the "
+            f"same order. Of model 1 and model {which}, {what} (of {number} "
+            "rows of scores)."
+        )

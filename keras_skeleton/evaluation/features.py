@@ -5,10 +5,13 @@ import numpy as np
 
 from keras_skeleton import _graph
 from keras_skeleton import _inputs
+from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation.averaging import average_scores
 
 
-def extract_features(encoder, data, pooling="published", batch_size=64):
+def extract_features(
+    encoder, data, pooling="published", batch_size=64, verbose=0
+):
     """Computes the features of clips, in inference mode.
 
     Args:
@@ -25,6 +28,7 @@ def extract_features(encoder, data, pooling="published", batch_size=64):
             `"published"`, the rule of the encoder's system, which is the
             average unless the system has another one.
         batch_size: Samples per batch; for arrays only.
+        verbose: 1 for a progress bar over the batches.
 
     Returns:
         Tuple of the float32 features `(N, D)` and the int64 labels `(N,)`,
@@ -37,7 +41,8 @@ def extract_features(encoder, data, pooling="published", batch_size=64):
     features, labels = extract_features(encoder, batches)
     ```
     """
-    return predict(feature_model(encoder, pooling), data, batch_size)
+    model = feature_model(encoder, pooling)
+    return predict(model, data, batch_size, verbose=verbose)
 
 
 def feature_model(encoder, pooling="published"):
@@ -85,7 +90,7 @@ def _pooled(features, kind):
     return reduce(features, axis=axes) if axes else features
 
 
-def predict(model, data, batch_size=64, probabilities=False):
+def predict(model, data, batch_size=64, probabilities=False, verbose=0):
     """Computes the outputs for all samples, in inference mode.
 
     Several clips of a sample lie on an axis of their own, the second, as
@@ -98,6 +103,7 @@ def predict(model, data, batch_size=64, probabilities=False):
         batch_size: Samples per batch; for arrays only.
         probabilities: Of several clips of a sample, whether the softmax of
             the outputs is averaged, in place of the outputs themselves.
+        verbose: 1 for a progress bar over the batches.
 
     Returns:
         Tuple of the float32 outputs and the int64 labels, or `None`.
@@ -107,7 +113,9 @@ def predict(model, data, batch_size=64, probabilities=False):
     """
     outputs, labels = [], []
     full = 0
-    for inputs, own_labels in _batches(data, batch_size):
+    bar = progress.bar(_num_batches(data, batch_size), "batch", verbose)
+    for inputs, own_labels in batches_of(data, batch_size):
+        bar.add(1)
         inputs, clips = _fold_clips(model, inputs)
         # One shape for all batches: backends compile once for each.
         number = _inputs.count(inputs)
@@ -166,30 +174,44 @@ def _fold_clips(model, inputs):
     return inputs, clips.pop()
 
 
-def _batches(data, batch_size):
+def batches_of(data, batch_size):
     """Yields `(inputs, labels)`; labels may be `None`."""
-    if hasattr(data, "select") and hasattr(data, "to_keras"):
+    if is_sequences(data):
         raise ValueError(
             "Received a `Sequences`, whose clips have different lengths. "
             "Pass batches of it: data.to_keras(transforms, batch_size)."
         )
-    if _is_array(data) or isinstance(data, tuple | dict):
+    if is_array(data) or isinstance(data, tuple | dict):
         yield from _slices(data, batch_size)
         return
     if isinstance(data, keras.utils.PyDataset):
         for index in range(len(data)):
-            yield _unpack(data[index])
+            yield unpack(data[index])
         return
     for batch in data:
-        yield _unpack(batch)
+        yield unpack(batch)
 
 
-def _is_array(value):
+def _num_batches(data, batch_size):
+    """The number of batches, `None` where it is not known."""
+    if is_array(data) or isinstance(data, tuple | dict):
+        number = _inputs.count(unpack(data)[0])
+        return -(-number // batch_size)
+    return len(data) if hasattr(data, "__len__") else None
+
+
+def is_sequences(data):
+    """Whether data are a `Sequences`, clips of different lengths."""
+    return hasattr(data, "select") and hasattr(data, "to_keras")
+
+
+def is_array(value):
+    """Whether data are clips alone, in one array."""
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
 def _slices(data, batch_size):
-    inputs, labels = _unpack(data)
+    inputs, labels = unpack(data)
     number = _inputs.count(inputs)
     if labels is not None and len(labels) != number:
         raise ValueError(f"There are {number} clips, but {len(labels)} labels.")
@@ -201,7 +223,8 @@ def _slices(data, batch_size):
         )
 
 
-def _unpack(batch):
+def unpack(batch):
+    """Arrays of the inputs, and of the labels or `None`."""
     inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     inputs = keras.tree.map_structure(_to_numpy, inputs)
     return inputs, None if labels is None else _to_numpy(labels)

@@ -1,65 +1,211 @@
 """Training with few labels, repeated over several choices of clips."""
 
 import dataclasses
+import functools
+import time
 
 import numpy as np
 
+from keras_skeleton.evaluation import features
+from keras_skeleton.evaluation import parts
+from keras_skeleton.evaluation import result as results
+from keras_skeleton.evaluation.fine_tuning import fine_tune
+from keras_skeleton.evaluation.probe import linear_probe
 
-@dataclasses.dataclass(frozen=True)
-class SemiSupervised:
-    """Result of `semi_supervised`; accuracies in percent.
-
-    Attributes:
-        accuracies: List with the result of each repetition.
-        mean: Their mean.
-        deviation: Their standard deviation (that of a sample, `n - 1`); 0
-            for a single repetition.
-    """
-
-    accuracies: list
-    mean: float
-    deviation: float
+CHOICES = ("random", "balanced")
+_METHODS = {
+    "finetune": functools.partial(fine_tune, kind="semi"),
+    "linear": linear_probe,
+}
 
 
-def semi_supervised(run, train, ratio, repetitions=5, seed=0):
-    """Repeats a training on different small shares of the labelled clips.
-
-    Each repetition draws its own clips, without regard to their classes.
-    (The official code of MAMP repeats with one and the same choice.)
+def choose_labelled(labels, ratio, choice="random", seed=0):
+    """The clips that keep their label.
 
     Args:
-        run: Function of the chosen `Sequences` and a seed. It builds and
-            trains a fresh model and returns its accuracy in percent.
-        train: `Sequences` of all training clips.
-        ratio: Share of them, for example 0.01 or 0.1.
-        repetitions: Number of trainings.
-        seed: Seed of the first; the others follow.
+        labels: Whole numbers `(N,)`, the classes.
+        ratio: Share of the clips, above 0 and at most 1.
+        choice: `"random"`: `int(N * ratio)` of all, without regard to their
+            classes, as in the official code of MAMP and CMD. `"balanced"`:
+            `round(ratio * count)` of the `count` clips of each class, and at
+            least one, as in that of HiCLR.
+        seed: Seed of the choice.
 
     Returns:
-        A `SemiSupervised`.
+        int64 array of clip numbers.
+
+    Raises:
+        ValueError: If the share is none, or no clip is left.
+
+    Example:
+
+    >>> choose_labelled([0, 0, 1, 1], 0.5, "balanced")
+    array([0, 3])
+    """
+    labels = np.asarray(labels)
+    if not 0 < ratio <= 1:
+        raise ValueError(
+            f"`ratio` must be above 0 and at most 1. Received: {ratio}"
+        )
+    if choice not in CHOICES:
+        raise ValueError(
+            f"`choice` must be one of {', '.join(map(repr, CHOICES))}. "
+            f"Received: {choice!r}"
+        )
+    generator = np.random.default_rng(seed)
+    if choice == "random":
+        chosen = generator.permutation(len(labels))[: int(len(labels) * ratio)]
+        if not len(chosen):
+            raise ValueError(
+                f"A share of {ratio} of {len(labels)} clips is no clip at all."
+            )
+        return chosen
+    chosen = []
+    for label in np.unique(labels):
+        own = generator.permutation(np.flatnonzero(labels == label))
+        chosen.append(own[: max(1, round(ratio * len(own)))])
+    return np.concatenate(chosen)
+
+
+def semi_supervised(
+    encoder,
+    train,
+    test,
+    classes=None,
+    *,
+    ratio=0.1,
+    choice="random",
+    repetitions=5,
+    method="finetune",
+    full_epochs=False,
+    transforms=None,
+    seed=0,
+    **options,
+):
+    """Trains on a small share of the labelled clips, several times.
+
+    Each repetition draws its own clips. (The official code of MAMP repeats
+    with one and the same choice.) Copies among the test clips are those of
+    any training clip, as the encoder may have seen all of them.
+
+    Args:
+        encoder: See `fine_tune`, also for data, `classes` and `transforms`.
+        train: All training clips: `Sequences`, batches of
+            `Sequences.to_keras`, or arrays.
+        test: Test clips with labels.
+        ratio: Share of the training clips that keep their label; published
+            are 0.01, 0.05, 0.1 and 0.2.
+        choice: How they are chosen, see `choose_labelled`.
+        repetitions: Number of trainings.
+        method: `"finetune"` for `fine_tune`, by the system's recipe of the
+            kind `"semi"` where it has one; `"linear"` for `linear_probe`; or
+            a function of the encoder, the chosen clips, the test clips and
+            `classes`, which takes `seed=` and `transforms=` and returns a
+            `Result`.
+        full_epochs: Whether an epoch shows the few clips about as often as
+            to be as long as one of all clips, as HiCLR does.
+        seed: Seed of the first repetition; the others follow.
+        **options: Further arguments of `fine_tune` or `linear_probe`.
+
+    Returns:
+        A `Result` with the mean and the standard deviation; its `runs` are
+        the results of the repetitions. The confusion is that of all of them,
+        and the `model` that of the last.
+
+    Raises:
+        ValueError: If nothing is left to train on, or as in `fine_tune`.
 
     Example:
 
     ```python
-    def run(few, seed):
-        keras.utils.set_random_seed(seed)
-        model = MAMP("ntu60", classes=60, drop_path_rate=0.3)
-        ...  # compile
-        model.fit(few.to_keras(augmentation, 48, shuffle=True), epochs=100)
-        return evaluate_model(model, test)["top1"]
-
-    semi_supervised(run, train, ratio=0.01)
+    train, test = data.split("xsub")
+    semi_supervised(encoder, train, test, ratio=0.01, choice="balanced")
     ```
     """
+    start = time.perf_counter()
     if repetitions < 1:
         raise ValueError(
             f"`repetitions` must be at least 1. Received {repetitions}."
         )
-    accuracies = [
-        float(run(train.fraction(ratio, each), each))
-        for each in range(seed, seed + repetitions)
-    ]
-    deviation = np.std(accuracies, ddof=1) if repetitions > 1 else 0.0
-    return SemiSupervised(
-        accuracies, float(np.mean(accuracies)), float(deviation)
+    part = parts.Part(train, encoder, "training", transforms)
+    labels = part.labels()
+    run = method if callable(method) else _METHODS.get(method)
+    if run is None:
+        raise ValueError(
+            "`method` must be 'finetune', 'linear' or a function. Received: "
+            f"{method!r}"
+        )
+    classes = parts.count_classes(classes, (part, labels))
+    # The encoder may have seen all training clips, with or without labels.
+    is_copy = parts.copies(part, parts.Part(test, encoder, "test", transforms))
+    runs = []
+    for each in range(seed, seed + repetitions):
+        rows = choose_labelled(labels, ratio, choice, each)
+        if full_epochs:
+            options["repeat"] = parts.times(len(rows), len(labels))
+        few = part.select(rows)
+        few = few.sequences if features.is_sequences(train) else few.batches
+        found = run(
+            encoder,
+            few,
+            test,
+            classes,
+            transforms=transforms,
+            seed=each,
+            **options,
+        )
+        runs.append(_with_copies(found, is_copy, classes))
+        # One trained model is enough to keep.
+        model = runs[-1].model
+        runs[-1] = dataclasses.replace(runs[-1], model=None, features=None)
+    return _mean_of(
+        runs,
+        "semi",
+        title=f"semi {100 * ratio:g} %",
+        system=encoder.name,
+        model=model,
+        settings={
+            "ratio": ratio,
+            "choice": choice,
+            "repetitions": repetitions,
+            "num_labelled": len(rows),
+            "full_epochs": full_epochs,
+        },
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def _with_copies(run, is_copy, classes):
+    """The result of a repetition, with the copies of all training clips."""
+    if is_copy is None or run.predictions is None:
+        return run
+    predictions = dataclasses.replace(run.predictions, is_copy=is_copy)
+    found = results.measure(predictions, classes, run.class_names)
+    found["scores"] = {**run.scores, **found["scores"]}
+    return dataclasses.replace(run, **found)
+
+
+def _mean_of(runs, protocol, *, settings, **fields):
+    """One result of those of several repetitions."""
+    first = runs[0]
+    confusion = np.sum([run.confusion for run in runs], axis=0)
+
+    def mean(scores):
+        return {
+            name: results.Percentage.mean(each[name] for each in scores)
+            for name in scores[0]
+        }
+
+    return results.Result(
+        protocol,
+        mean([run.scores for run in runs]),
+        mean([run.without_duplicates for run in runs]),
+        **fields,
+        class_names=first.class_names,
+        confusion=confusion.tolist(),
+        settings={**first.settings, **settings},
+        environment=results.environment(),
+        runs=tuple(runs),
+        history=first.history if len(runs) == 1 else {},
+        predictions=first.predictions if len(runs) == 1 else None,
     )

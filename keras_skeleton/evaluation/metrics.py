@@ -27,6 +27,18 @@ def top_k_accuracy(scores, labels, k=1):
     >>> top_k_accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
     50.0
     """
+    return 100.0 * float(np.mean(is_in_top_k(scores, labels, k)))
+
+
+def is_in_top_k(scores, labels, k=1):
+    """Whether the class of each clip is among the `k` highest scores.
+
+    Args:
+        scores: See `top_k_accuracy`, also for the other arguments.
+
+    Returns:
+        Boolean array `(N,)`.
+    """
     scores = np.asarray(scores)
     if scores.ndim != 2 or not scores.size:
         raise ValueError(
@@ -49,7 +61,7 @@ def top_k_accuracy(scores, labels, k=1):
     own = scores[np.arange(len(scores)), labels][:, None]
     is_before = np.arange(scores.shape[1]) < labels[:, None]
     rank = np.sum((scores > own) | ((scores == own) & is_before), axis=1)
-    return 100.0 * float(np.mean(rank < k))
+    return rank < k
 
 
 def confusion_matrix(labels, predicted, num_classes):

@@ -1,172 +1,221 @@
 """Linear probing: how well a frozen encoder separates the classes."""
 
-import dataclasses
+import time
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_skeleton import _graph
+from keras_skeleton import _inputs
+from keras_skeleton import layers
 from keras_skeleton.evaluation import features as feature_extraction
-from keras_skeleton.evaluation import metrics
-
-
-@dataclasses.dataclass(frozen=True)
-class LinearProbe:
-    """Result of `linear_probe`.
-
-    Attributes:
-        model: The encoder with the trained linear head, a model of
-            `keras_skeleton.applications` that can be saved like any other.
-        accuracy: Top-1 accuracy on the test data after the last epoch, in
-            percent.
-        history: List of the top-1 accuracies after each epoch, in percent.
-            Published tables state the best of them, which is chosen on the
-            test data: say so when you do.
-    """
-
-    model: keras.Model
-    accuracy: float
-    history: list
+from keras_skeleton.evaluation import fitting
+from keras_skeleton.evaluation import measured
+from keras_skeleton.evaluation import parts
 
 
 def linear_probe(
     encoder,
     train,
     test,
-    classes,
-    epochs=100,
-    learning_rate=0.1,
-    batch_size=256,
-    feature_batch_size=64,
+    classes=None,
+    *,
+    transforms=None,
+    augmentation=None,
     extract_each_epoch=False,
+    validation=None,
+    best_on_test=False,
+    feature_batch_size=64,
     seed=0,
     verbose=0,
+    **recipe,
 ):
     """Trains a linear classifier on a frozen encoder.
 
     The encoder stays in inference mode. Its features are pooled by the rule
-    of its system, normalized by a batch normalization without scale and
-    offset, and classified by one dense layer. Stochastic gradient descent
-    with momentum 0.9, the learning rate falls along a cosine to 0, plain
-    cross-entropy, incomplete training batches are left out.
+    of its system, normalized or not, and classified by one dense layer that
+    is trained by stochastic gradient descent with momentum 0.9 on plain
+    cross-entropy; incomplete training batches are left out.
+
+    What the caller does not say of the training comes from the `recipes` of
+    the encoder's class, the published ones, and else is that of MAMP. Where
+    other `epochs` are given, the `steps` move in proportion.
 
     As the encoder is frozen, features are computed once. That leaves out the
-    augmentation of the published protocol: pass augmented training batches
-    and `extract_each_epoch=True` to have it, at the cost of one pass through
-    the encoder per epoch.
+    augmentation of the published protocols: pass `augmentation`, or augmented
+    training batches and `extract_each_epoch=True`, to have it, at the cost of
+    one pass through the encoder per epoch.
 
-    The head starts from random values; `keras.utils.set_random_seed` makes
-    them repeatable.
+    Published tables state the accuracy of the best epoch on the test data.
+    Here it is that of the last epoch, or of the best on `validation` data.
 
     Args:
-        encoder: A model of `keras_skeleton.applications`. It is not changed.
-        train: Training data with labels, see `extract_features`. Batches
-            need no shuffling.
-        test: Test data with labels.
-        classes: Number of classes.
-        epochs: Passes over the training features.
-        learning_rate: Learning rate of the first step. Published: 0.1, and
-            0.01 for the second part of PKU-MMD.
-        batch_size: Training features per step.
-        feature_batch_size: Clips per pass through the encoder; for arrays
-            only.
+        encoder: A model of `keras_skeleton.applications`, or another one
+            that `extract_features` takes. It is not changed.
+        train: Training clips with labels: `Sequences`, or see
+            `extract_features`. Batches need no shuffling.
+        test: Test clips with labels.
+        classes: Number of classes. By default as many as have names, or as
+            the labels say.
+        transforms: Of `Sequences`: list of transforms that bring clips to
+            the form that the encoder takes; by default the middle 95 %,
+            resized in time.
+        augmentation: Of `Sequences`: transforms of the training clips in the
+            place of `transforms`, drawn anew for each epoch.
         extract_each_epoch: Whether training features are computed anew
             before each epoch.
-        seed: Seed of the order of the training features.
-        verbose: As in `keras.Model.fit`.
+        validation: Clips with labels by which the best epoch is chosen.
+        best_on_test: Whether to tell also the accuracy of the epoch that is
+            best on the test data, under a name that says so.
+        feature_batch_size: Clips per pass through the encoder; for
+            `Sequences` and arrays.
+        seed: Seed of the head's first values and of the order of features.
+        verbose: 1 for progress bars.
+        **recipe: What differs from the system's recipe: `epochs`,
+            `learning_rate`, `minimum` (where the cosine ends), `steps`
+            (epochs after which the rate is a tenth; `()` for a cosine),
+            `warmup_epochs`, `batch_size` (features per step),
+            `weight_decay`, `nesterov`, `normalize` (by a batch normalization
+            without scale and offset) and `head_stddev` (of the first values
+            of the dense layer, whose mean is 0).
 
     Returns:
-        A `LinearProbe`.
+        A `Result`. Its `model` is the encoder with the trained linear head,
+        an application like the encoder that can be saved like any other.
 
     Raises:
-        ValueError: If labels are missing or outside the classes.
+        ValueError: If labels are missing or outside the classes, or data and
+            encoder do not fit.
 
     Example:
 
     ```python
     crop = CropResize(120, interval=(0.95,))
-    train, test = (part.to_keras([crop]) for part in data.split("xsub"))
-    probe = linear_probe(encoder, train, test, classes=60)
-    print(f"{probe.accuracy:.1f} %")
+    result = linear_probe(encoder, *data.split("xsub"), transforms=[crop])
+    print(result)
     ```
 
-    Reference: Mao et al., arXiv 2308.07092.
+    Reference: Mao et al., arXiv 2308.07092; Zhang et al., arXiv 2211.13466
+    (HiCLR), whose features are not normalized.
     """
-    model = type(encoder)(encoder=encoder, classes=classes, head="linear")
+    start = time.perf_counter()
+    recipe = fitting.settle(encoder, ("linear",), fitting.LINEAR, recipe)
+    encoder_of = feature_extraction.feature_model(encoder)
+    train, test = parts.both_parts(
+        train, test, encoder_of, transforms, feature_batch_size
+    )
+    if augmentation is not None:
+        train = _augmented(train, augmentation)
+        extract_each_epoch = True
+    test_set = test.predict(verbose=verbose)
+    first = train.predict(verbose=verbose)
+    classes = parts.count_classes(
+        classes, (train, first[1]), (test, test_set[1])
+    )
+    watched = {"test": _accuracy_on(*test_set)}
+    if validation is not None:
+        held_out = parts.Part(
+            validation, encoder_of, "validation", transforms, feature_batch_size
+        )
+        watched["validation"] = _accuracy_on(*held_out.predict())
+    model = linear_classifier(encoder, classes)
+    head = _head(model, recipe, seed)
+    batches = parts.ArrayBatches(*first, recipe["batch_size"], seed)
+
+    def begin(epoch):
+        if epoch and extract_each_epoch:
+            batches.inputs, batches.labels = _extract(train, epoch)
+
+    head.compile(
+        fitting.make_optimizer(recipe, head, len(batches)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    history, epoch = fitting.fit(
+        head, batches, recipe["epochs"], watched, verbose, begin
+    )
+    scores = ops.convert_to_numpy(head(test_set[0], training=False))
+    is_copy = parts.copies(train, test)
+    found = measured.classified(scores, test_set[1], classes, test, is_copy)
+    if best_on_test:
+        found["scores"] |= fitting.best_on_test(history, len(scores))
+    return measured.finished(
+        "linear",
+        encoder,
+        start,
+        title="linear",
+        **found,
+        history=history,
+        settings={**recipe, "seed": seed, "epoch": epoch},
+        model=model,
+        features=test_set,
+    )
+
+
+def linear_classifier(encoder, classes):
+    """A classifier with a new linear head that shares an encoder.
+
+    Args:
+        encoder: An application, or a model that `extract_features` takes.
+        classes: Number of classes.
+
+    Returns:
+        A model with the layers `head_norm` and `predictions`; of the class
+        of the encoder if that is an application.
+    """
+    if hasattr(encoder, "linear_head_graph"):
+        return type(encoder)(encoder=encoder, classes=classes, head="linear")
+    pooled = feature_extraction.feature_model(encoder).outputs[0]
+    x = layers.BatchNormalization(
+        epsilon=1e-6, center=False, scale=False, name="head_norm"
+    )(pooled)
+    outputs = keras.layers.Dense(classes, name="predictions")(x)
+    return keras.Model(_inputs.form_of(encoder), outputs)
+
+
+def _head(model, recipe, seed):
+    """The layers of the head alone: the encoder cannot change."""
+    norm, dense = model.get_layer("head_norm"), model.get_layer("predictions")
+    generator = np.random.default_rng(seed)
+    kernel = generator.normal(size=dense.kernel.shape)
+    dense.kernel.assign(recipe["head_stddev"] * kernel)
     # What the head takes: features as its system pools them.
     pooled = _graph.layer_node(model, "head_norm").input_tensors[0]
-    extractor = keras.Model(model.input, pooled)
+    inputs = keras.Input(pooled.shape[1:])
+    if recipe["normalize"]:
+        return keras.Model(inputs, dense(norm(inputs)))
+    # Statistics that leave the features alone.
+    size = norm.moving_mean.shape
+    norm.moving_mean.assign(np.zeros(size))
+    norm.moving_variance.assign(np.full(size, 1 - norm.epsilon))
+    return keras.Model(inputs, dense(inputs))
 
-    def extract(data, what):
-        found, labels = feature_extraction.predict(
-            extractor, data, feature_batch_size
+
+def _accuracy_on(inputs, labels):
+    def measure(model):
+        scores = ops.convert_to_numpy(model(inputs, training=False))
+        return 100 * np.mean(scores.argmax(axis=1) == labels)
+
+    return measure
+
+
+def _augmented(train, augmentation):
+    """The part whose batches augment the clips."""
+    if train.sequences is None:
+        raise ValueError(
+            "`augmentation` is for `Sequences`. Pass augmented batches and "
+            "extract_each_epoch=True instead."
         )
-        if labels is None:
-            raise ValueError(f"The {what} data must have labels.")
-        return found, metrics.check_labels(labels, classes, f"{what} labels")
-
-    def extract_train(epoch):
-        if hasattr(train, "set_epoch"):
-            train.set_epoch(epoch)
-        elif epoch and isinstance(train, keras.utils.PyDataset):
-            train.on_epoch_end()
-        return extract(train, "training")
-
-    batches = _FeatureBatches(extract_train(0), batch_size, seed)
-
-    def begin(epoch, logs=None):
-        if epoch and extract_each_epoch:
-            batches.data = extract_train(epoch)
-        batches.shuffle(epoch)
-
-    # The layers of the head alone: the encoder cannot change.
-    inputs = keras.Input((batches.data[0].shape[1],))
-    normalized = model.get_layer("head_norm")(inputs)
-    head = keras.Model(inputs, model.get_layer("predictions")(normalized))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate, epochs * len(batches)
-    )
-    head.compile(
-        keras.optimizers.SGD(schedule, momentum=0.9),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
-    # Shuffled by the batches themselves.
-    history = head.fit(
-        batches,
-        epochs=epochs,
-        validation_data=extract(test, "test"),
-        validation_batch_size=batch_size,
-        shuffle=False,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin)],
-        verbose=verbose,
-    ).history["val_accuracy"]
-    accuracies = [100.0 * float(value) for value in history]
-    return LinearProbe(model, accuracies[-1], accuracies)
+    size = train.batch_size
+    batches = train.sequences.to_keras(augmentation, size)
+    return parts.Part(batches, train.model, train.what)
 
 
-class _FeatureBatches(keras.utils.PyDataset):
-    """Full batches of features in an order of each epoch's own."""
-
-    # The epoch is set by a callback: `fit` may call `on_epoch_end` before
-    # the first epoch.
-
-    def __init__(self, data, batch_size, seed):
-        super().__init__()
-        self.data = data
-        self.batch_size = min(batch_size, len(data[0]))
-        self.seed = seed
-        self.shuffle(0)
-
-    def shuffle(self, epoch):
-        generator = np.random.default_rng([self.seed, epoch])
-        self.order = generator.permutation(len(self.data[0]))
-
-    def __len__(self):
-        return len(self.data[0]) // self.batch_size
-
-    def __getitem__(self, index):
-        size = self.batch_size
-        rows = self.order[index * size : (index + 1) * size]
-        features, labels = self.data
-        return features[rows], labels[rows]
+def _extract(train, epoch):
+    batches = train.batches
+    if hasattr(batches, "set_epoch"):
+        batches.set_epoch(epoch)
+    elif isinstance(batches, keras.utils.PyDataset):
+        batches.on_epoch_end()
+    return train.predict()

@@ -19,7 +19,7 @@ class Recipe:
 
     Attributes:
         data_set: Name of the data set in `datasets.formats.FORMATS`.
-        protocol: Name of a protocol of that data set.
+        protocol: How that data set is divided, one of its `splits`.
         transforms: List of transforms, applied in turn; those that make the
             stream included.
         stream: Name of the stream, or `None`.
@@ -44,10 +44,11 @@ def find_recipe(label, *sources):
     for field in _FIELDS:
         holders = [source for source in sources if source.get(field)]
         if not holders:
+            argument = "split" if field == "protocol" else field
             raise ValueError(
                 f"Nothing says what to evaluate the weights {label!r} on: "
-                f"`{field}` is missing. Pass `{field}=`, or record it with "
-                f"the weights: save_weights(model, path, {field}=...)."
+                f"`{argument}` is missing. Pass `{argument}=`, or record it "
+                f"with the weights: save_weights(model, path, {field}=...)."
             )
         found[field] = holders[0][field]
         # The name of the stream that these transforms make.

@@ -29,6 +29,7 @@ from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
+from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
@@ -39,6 +40,10 @@ from keras_skeleton.layers.graph import SpatioTemporalBlock
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.layouts import FillJoints
+from keras_skeleton.layers.layouts import LayoutDense
+from keras_skeleton.layers.layouts import LayoutGraphConvolution
+from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
 from keras_skeleton.layers.person_normalization import PersonNormalization
@@ -60,10 +65,15 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "FeatureDrop",
+    "FillJoints",
     "FoldPersons",
     "GraphConvolution",
     "HyperGraphConvolution",
     "JointEmbedding",
+    "LayoutDense",
+    "LayoutGraphConvolution",
+    "LayoutNormalization",
     "MaskToken",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",

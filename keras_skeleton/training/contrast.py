@@ -131,6 +131,8 @@ class MomentumContrast(PretextModel):
             for stream, query in self.queries.items()
         }
         _check_paths(self)
+        if augmentation is not None and not augmentation.built:
+            augmentation.build(self.encoder.input_shape)
         self.built = True
 
     @property

@@ -82,6 +82,14 @@ def block(official, ours, importance):
     return [
         Entry("A", f"{convolution}/graph", swap),
         Entry(importance, f"{convolution}/importance", swap),
+        *block_layers(official, ours),
+    ]
+
+
+def block_layers(official, ours):
+    """A block but for its graph and the weights of the edges."""
+    convolution = f"{ours}/graph_convolution"
+    return [
         *names_of.pointwise(f"{official}.gcn.conv", f"{convolution}/value"),
         *names_of.norm(f"{official}.tcn.0", f"{convolution}/norm"),
         *names_of.linear(

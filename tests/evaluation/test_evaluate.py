@@ -86,26 +86,29 @@ def test_evaluate_model(model, sequences, transforms):
     _, test = sequences.split("xview")
     result = evaluation.evaluate_model(model, test.to_keras(transforms, 4))
     best = scores.argmax(axis=1)
-    assert result["top1"] == pytest.approx(100 * np.mean(best == labels))
-    assert result["top5"] == pytest.approx(
+    assert result.value == pytest.approx(100 * np.mean(best == labels))
+    assert result.scores["top5"].value == pytest.approx(
         100
         * reference.top_k_accuracy_score(
             labels, scores, k=5, labels=range(CLASSES)
         )
     )
     np.testing.assert_array_equal(
-        result["confusion"],
+        result.confusion,
         reference.confusion_matrix(labels, best, labels=range(CLASSES)),
     )
-    present = [value for value in result["per_class"] if value is not None]
-    assert result["mean_class"] == pytest.approx(np.mean(present))
-    assert result["num_clips"] == 10
-    assert result["classes"] == CLASSES
+    present = [value for value in result.per_class if value is not None]
+    assert result.scores["mean_class"].value == pytest.approx(np.mean(present))
+    assert result.of == 10
+    assert result.class_names == test.class_names
+    assert result.predictions.names == test.names
+    # Nobody said what the model was trained on.
+    assert result.without_duplicates == {}
 
 
 def test_few_classes_have_no_top5(tiny, clips):
     result = evaluation.evaluate_model(MAMP(classes=2, **tiny), clips)
-    assert result["top5"] is None
+    assert list(result.scores) == ["top1", "mean_class"]
 
 
 def test_evaluate_weights(
@@ -121,19 +124,19 @@ def test_evaluate_weights(
     )
     scores, labels = expected_scores(model, sequences, transforms)
     right = scores.argmax(axis=1) == labels
-    assert result["top1"] == pytest.approx(100 * right.mean())
+    assert result.value == pytest.approx(100 * right.mean())
     kept = np.setdiff1d(range(10), [0, 5])
-    assert result["num_clips_without_duplicates"] == 8
-    assert result["top1_without_duplicates"] == pytest.approx(
-        100 * right[kept].mean()
-    )
-    assert result["correct"] == right.sum()
-    assert result["correct_without_duplicates"] == right[kept].sum()
-    assert result["stream"] is None
-    assert result["backend"] == keras.backend.backend()
-    assert result["seconds"] > 0
-    file = tmp_path / "new" / "result.json"
-    assert json.loads(file.read_text("utf-8")) == result
+    own = result.without_duplicates["top1"]
+    assert own.of == 8
+    assert own.value == pytest.approx(100 * right[kept].mean())
+    assert result.correct == right.sum()
+    assert own.correct == right[kept].sum()
+    assert result.settings["stream"] is None
+    assert result.environment["backend"] == keras.backend.backend()
+    assert result.seconds > 0
+    assert (result.system[:5], result.data) == ("mamp ", "nw_ucla xview")
+    again = evaluation.Result.load(tmp_path / "new" / "result.json")
+    assert again.to_dict() == result.to_dict()
     with open(tmp_path / "predictions.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["label"]) for row in rows] == labels.tolist()
@@ -159,9 +162,9 @@ def test_arguments_win_over_the_file(weights_path, data_path):
     arguments = ("mamp", weights_path, data_path)
     recorded = evaluation.evaluate_weights(*arguments)
     changed = evaluation.evaluate_weights(*arguments, transforms=other)
-    assert recorded["num_clips"] == changed["num_clips"]
+    assert recorded.of == changed.of
     with pytest.raises(ValueError, match="'xsub'.*'xview'"):
-        evaluation.evaluate_weights(*arguments, protocol="xsub")
+        evaluation.evaluate_weights(*arguments, split="xsub")
 
 
 @pytest.mark.once
@@ -190,8 +193,8 @@ def registered(weights_path, tmp_path, monkeypatch):
 def test_registered_name(model, registered, data_path, sequences, transforms):
     result = evaluation.evaluate_weights("mamp", registered, data_path)
     scores, labels = expected_scores(model, sequences, transforms)
-    assert result["weights"] == "small"
-    assert result["top1"] == pytest.approx(
+    assert result.system == "mamp small"
+    assert result.value == pytest.approx(
         100 * np.mean(scores.argmax(axis=1) == labels)
     )
 
@@ -212,11 +215,12 @@ def test_command(registered, data_path, tmp_path, capsys):
     table = tmp_path / "table.csv"
     options = ["--json", str(file), "--predictions", str(table)]
     assert cli.main([*words, *options, "--batch-size", "4"]) == 0
-    result = json.loads(file.read_text("utf-8"))
+    result = evaluation.Result.load(file)
     out = capsys.readouterr().out
-    right = result["correct"]
-    assert f"{right} of 10 test clips, top-1 {10 * right:.2f} %" in out
-    assert "8 clips that are no copies" in out
+    right = result.correct
+    assert "mamp small on nw_ucla xview: top-1" in out
+    assert f"{10 * right:.2f} % ({right} of 10)" in out
+    assert "without copies of training clips" in out
     assert len(table.read_text("utf-8").splitlines()) == 11
     assert cli.main([*words[:3], str(tmp_path / "nowhere.zip")]) == 2
     assert "nowhere.zip" in capsys.readouterr().err
@@ -234,16 +238,16 @@ def test_command_for_weights_of_ones_own(
         text = str(tmp_path / "transforms.json")
     file = tmp_path / "result.json"
     words = ["evaluate", "mamp", str(path), str(data_path)]
-    options = ["--data-set", "nw_ucla", "--protocol", "xview"]
+    options = ["--data-set", "nw_ucla", "--split", "xview"]
     options += ["--transforms", text, "--stream", "bone"]
     table = tmp_path / "table.csv"
     options += ["--json", str(file), "--predictions", str(table)]
     assert cli.main([*words, *options]) == 0
     bones = Streams("nw_ucla", streams="bone")
     scores, labels = expected_scores(model, sequences, [*transforms, bones])
-    result = json.loads(file.read_text("utf-8"))
-    assert result["correct"] == (scores.argmax(axis=1) == labels).sum()
-    assert result["stream"] == "bone"
+    result = evaluation.Result.load(file)
+    assert result.correct == (scores.argmax(axis=1) == labels).sum()
+    assert result.settings["stream"] == "bone"
     with open(table, encoding="utf-8") as opened:
         found = [int(row["predicted"]) for row in csv.DictReader(opened)]
     assert found == scores.argmax(axis=1).tolist()
@@ -294,7 +298,7 @@ def test_data_that_do_not_fit(weights_path, data_path, tmp_path, tiny):
             path,
             data_path,
             data_set="nw_ucla",
-            protocol="xview",
+            split="xview",
             transforms=[CropResize(8)],
         )
     with pytest.raises(FileNotFoundError, match="NTU RGB"):

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -33,14 +32,14 @@ def test_learns_and_leaves_the_encoder_alone(encoder, tmp_path):
     trainable = len(encoder.trainable_variables)
     test = toy(1)
     probe = linear_probe(encoder, toy(0), test, 2, epochs=8, batch_size=16)
-    assert probe.accuracy == 100
-    assert len(probe.history) == 8
-    assert probe.history[-1] == probe.accuracy
+    assert probe.value == 100
+    assert len(probe.history["test accuracy"]) == 8
+    assert probe.history["test accuracy"][-1] == probe.value
     assert len(encoder.trainable_variables) == trainable
     for old, new in zip(before, numbers(encoder), strict=True):
         np.testing.assert_array_equal(old, new)
     assert isinstance(probe.model, MAMP)
-    assert evaluate_model(probe.model, test)["top1"] == 100
+    assert evaluate_model(probe.model, test).value == 100
     assert [v.path for v in probe.model.get_layer("head_norm").weights] == [
         "head_norm/moving_mean",
         "head_norm/moving_variance",
@@ -83,21 +82,18 @@ def test_labels_without_relation_are_not_learnt(encoder):
         2,
         epochs=2,
     )
-    assert 20 < probe.accuracy < 80
+    assert 20 < probe.value < 80
 
 
 def test_follows_the_published_rule(encoder):
     """Against stochastic gradient descent written out in NumPy."""
     train, test = toy(0, 12), toy(1, 8)
-    keras.utils.set_random_seed(3)
     probe = linear_probe(
         encoder, train, test, 2, epochs=3, batch_size=5, seed=7
     )
-    keras.utils.set_random_seed(3)
-    start = MAMP(encoder=encoder, classes=2, head="linear")
-    kernel = ops.convert_to_numpy(start.get_layer("predictions").kernel)
+    kernel = 0.01 * np.random.default_rng(7).normal(size=(8, 2))
     features = ops.convert_to_numpy(encoder(train[0])).mean(axis=(1, 2, 3))
-    kernel, bias = kernel.astype("float64"), np.zeros(2)
+    bias = np.zeros(2)
     mean, variance = np.zeros(8), np.ones(8)
     velocity = [np.zeros((8, 2)), np.zeros(2)]
     for step in range(6):
@@ -113,8 +109,9 @@ def test_follows_the_published_rule(encoder):
         gradients = [x.T @ error / 5, error.mean(axis=0)]
         rate = 0.05 * (1 + np.cos(np.pi * step / 6))
         for index, gradient in enumerate(gradients):
-            velocity[index] = 0.9 * velocity[index] - rate * gradient
-        kernel, bias = kernel + velocity[0], bias + velocity[1]
+            velocity[index] = 0.9 * velocity[index] + gradient
+        kernel = kernel - rate * velocity[0]
+        bias = bias - rate * velocity[1]
     norm = probe.model.get_layer("head_norm")
     dense = probe.model.get_layer("predictions")
     for variable, expected in (
@@ -146,7 +143,7 @@ def test_features_of_each_epoch(encoder):
     # Two batches in each of three epochs, with new draws.
     assert len(seen) == 6
     assert len({draws.tobytes() for draws in seen}) == 6
-    assert len(probe.history) == 3
+    assert len(probe.history["test accuracy"]) == 3
 
 
 def test_bad_input(encoder, clips):

@@ -17,8 +17,10 @@ from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.layout_views import LayoutViews
 from keras_skeleton.layers.augmentation.linear import JointCorruption
 from keras_skeleton.layers.augmentation.linear import RandomShear
+from keras_skeleton.layers.augmentation.mapping import MapSkeleton
 from keras_skeleton.layers.augmentation.noise import GaussianNoise
 from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
@@ -70,8 +72,10 @@ __all__ = [
     "GaussianBlur",
     "GaussianNoise",
     "JointCorruption",
+    "LayoutViews",
     "LoopFrames",
     "MainPerson",
+    "MapSkeleton",
     "MaskFrames",
     "MaskJoints",
     "MinMaxNormalization",

@@ -9,14 +9,30 @@ from keras_skeleton.layers.augmentation.space import take_joints
 
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 
-# Bones of published 2D models, which are not the trees of the layouts: the
-# hips hang on the nose or the shoulders, the neck on the nose.
+# Bones of published models, which are not the trees of the layouts. In 2D the
+# hips hang on the nose or the shoulders, the neck on the nose. MS-CLR's are
+# the edges of its graphs: the eyeballs of SMPL-X have none, and of the rings
+# around Berkeley's body several begin at one joint.
 PUBLISHED_BONES = {
     "coco": tuple(
         enumerate((0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14))
     ),
     "openpose": tuple(
         enumerate((0, 0, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15))
+    ),
+    "smplx42": tuple(
+        edge
+        for edge in skeletons.get("smplx42").edges
+        if edge not in ((23, 15), (24, 15))
+    ),
+    "berkeley_mhad43": (
+        *((0, 1), (0, 2), (3, 4), (3, 35), (4, 5), (4, 6), (6, 27), (7, 8)),
+        *((7, 28), (8, 9), (8, 10), (10, 36), (11, 12), (11, 19), (12, 13)),
+        *((13, 14), (14, 15), (15, 16), (15, 17), (15, 18), (19, 20)),
+        *((20, 21), (21, 22), (22, 23), (23, 24), (23, 25), (23, 26)),
+        *((27, 29), (27, 35), (28, 29), (28, 30), (30, 31), (31, 32)),
+        *((32, 33), (33, 34), (35, 37), (36, 37), (36, 38), (38, 39)),
+        *((39, 40), (40, 41), (41, 42)),
     ),
 }
 
@@ -205,8 +221,9 @@ class Streams(_BoneTransform):
             joints from 0. The parent `None` means the origin, so that the
             bone is the joint's own place; a joint without a pair has the
             bone zero, and of two pairs the later counts. `"coco"` and
-            `"openpose"` are the pairs of published 2D models, whose bones
-            are not the layouts' own: hips hang on the nose, for example.
+            `"openpose"` are the pairs of published 2D models, `"smplx42"` and
+            `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
+            layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
             is taken of: bones and motions have the mean of two scores.
         **kwargs: See `SkeletonTransform`.

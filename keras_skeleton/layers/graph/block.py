@@ -41,6 +41,8 @@ class SpatioTemporalBlock(keras.layers.Layer):
         edge_dropout: For a graph convolution that knows it; see
             `PartitionGraphConvolution`.
         dropout_rate: In place of the layer's own.
+        layout: For a graph convolution that knows it; see
+            `LayoutGraphConvolution`.
 
     Input shape: `(B, T, V, C)`.
 
@@ -122,8 +124,17 @@ class SpatioTemporalBlock(keras.layers.Layer):
             self.shortcut.build(input_shape)
             self.shortcut_norm.build(output_shape)
 
-    def call(self, inputs, training=None, edge_dropout=0.0, dropout_rate=None):
+    def call(
+        self,
+        inputs,
+        training=None,
+        edge_dropout=0.0,
+        dropout_rate=None,
+        layout=None,
+    ):
         options = {"edge_dropout": edge_dropout} if edge_dropout else {}
+        if layout is not None:
+            options["layout"] = layout
         x = self.graph_convolution(inputs, training=training, **options)
         if self.multi_scale:
             x = self.temporal_convolution(x, training=training)

@@ -342,23 +342,42 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
                 shape=self._initial_graph.shape,
                 initializer="ones",
             )
+        self.build_layers(input_shape)
+
+    def build_layers(self, input_shape):
+        """Builds all but the graphs and the weights of their edges."""
         self.value.build(input_shape)
         self.norm.build((*input_shape[:-1], self.filters))
 
     def call(self, inputs, training=None, edge_dropout=0.0):
-        x = self.aggregate(inputs, edge_dropout)
-        return ops.relu(_joined.normalize(x, [self.norm], training))
+        return self.activate(self.aggregate(inputs, edge_dropout), training)
 
     def aggregate(self, inputs, edge_dropout=0.0):
         """What the joints receive, before normalization and ReLU."""
-        graph = ops.cast(self._topology(edge_dropout), inputs.dtype)
-        number, joints, _ = graph.shape
+        return self.receive(inputs, self._topology(edge_dropout))
+
+    def activate(self, received, training):
+        """Normalization and ReLU."""
+        return ops.relu(_joined.normalize(received, [self.norm], training))
+
+    def receive(self, inputs, graph):
+        """What the joints receive along the graphs.
+
+        Args:
+            inputs: Tensor `(B, T, V, C)`.
+            graph: Tensor `(S, V, V)`, or `(B, S, V, V)`, one for each row.
+        """
+        graph = ops.cast(graph, inputs.dtype)
+        number, joints, _ = graph.shape[-3:]
         frames, channels = inputs.shape[1], inputs.shape[-1]
+        rows = () if len(graph.shape) == 3 else (-1,)
         # Joints last: one product over all frames and channels takes less
         # time than a small one for each frame.
         x = ops.transpose(inputs, (0, 1, 3, 2))
+        if rows:
+            x = ops.reshape(x, (-1, frames * channels, joints))
         to_receivers = ops.reshape(
-            ops.transpose(graph, (2, 0, 1)), (joints, number * joints)
+            ops.moveaxis(graph, -1, -3), (*rows, joints, number * joints)
         )
         x = ops.matmul(x, to_receivers)
         x = ops.reshape(x, (-1, frames, channels, number, joints))
@@ -372,8 +391,10 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         )
         # A bias before the graph counts as often as a joint receives.
         bias = ops.reshape(self.value.bias, (number, self.filters))
-        received = ops.transpose(ops.sum(graph, axis=-1))
+        received = ops.swapaxes(ops.sum(graph, axis=-1), -1, -2)
         bias = ops.matmul(received, ops.cast(bias, received.dtype))
+        if rows:
+            bias = ops.expand_dims(bias, 1)
         return ops.matmul(x, ops.cast(kernel, x.dtype)) + bias
 
     def topology(self, inputs=None):

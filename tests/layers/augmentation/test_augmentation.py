@@ -9,6 +9,7 @@ from keras_skeleton.layers.augmentation import Bones
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import GaussianNoise
+from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import Motion
 from keras_skeleton.layers.augmentation import PadTo
 from keras_skeleton.layers.augmentation import Persons
@@ -29,6 +30,9 @@ ARM = skeletons.Skeleton(
     ((1, 0), (2, 0)),
     mirror=((1, 2),),
     center=0,
+)
+HANDS = skeletons.Skeleton(
+    "augmentation_hands", ("right_hand", "left_hand"), ((1, 0),)
 )
 MAKERS = {
     "crop": lambda: CropResize(6, interval=(0.4, 0.9), min_frames=3, seed=1),
@@ -80,6 +84,8 @@ MAKERS = {
         14, mode="zero", streams=Streams(ARM, ("joint", "bone_motion"))
     ),
     "split": lambda: SplitClips(5),
+    "map": lambda: MapSkeleton(ARM, HANDS),
+    "map_with_scores": lambda: MapSkeleton(ARM, HANDS, score="mean"),
 }
 CHANGES_WITHOUT_TRAINING = ("crop", "sample", "sample_decode")
 
@@ -604,6 +610,9 @@ def test_prenormalize_2d_without_scores_keeps_padding():
         (lambda: RandomRotation()(make_clips()[..., :2]), "three coordinates"),
         (lambda: Bones("ntu")(make_clips()), "25 joints, but clips with 3"),
         (lambda: RandomMirror("ntu")(make_clips()), "25 joints"),
+        (lambda: MapSkeleton("ntu", ARM), "missing are: body"),
+        (lambda: MapSkeleton("ntu", "ntu")(make_clips()), "25 joints"),
+        (lambda: MapSkeleton("ntu", "ntu", score="max"), "`score` must be"),
         (lambda: Center(joint=3)(make_clips()), "joints 0 to 2"),
         (
             lambda: RandomScale((0.5, 1))(make_clips(), draws=np.ones((4, 2))),

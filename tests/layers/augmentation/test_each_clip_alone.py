@@ -18,6 +18,7 @@ ARM = skeletons.Skeleton(
     ((1, 0), (2, 1), (3, 1)),
     mirror=((2, 3),),
 )
+FACE = skeletons.Skeleton("alone_face", ("nose", "elbow"), ((1, 0),))
 LENGTHS = np.array([12, 5, 8, 1, 7], "int32")
 MOTION = Streams(ARM, score=True)
 ARGUMENTS = {
@@ -52,6 +53,10 @@ ARGUMENTS = {
     "JointCorruption": [{"num_joints": 2}],
     "LoopFrames": [{}],
     "MainPerson": [{}],
+    "MapSkeleton": [
+        {"source": ARM, "target": FACE, "missing": missing, "score": score}
+        for missing, score in (("nearest", None), ("zero", "min"))
+    ],
     "MaskFrames": [{"num_frames": SIZE}],
     "MaskJoints": [{"num_frames": SIZE, "num_joints": 4, "ratio": 0.5}],
     "MinMaxNormalization": [{}],

@@ -1,257 +1,8 @@
-"""Joint layouts: names of joints, bones, body parts, sides."""
+"""The layouts that come with the package."""
 
-import dataclasses
-
-import numpy as np
-
-
-@dataclasses.dataclass(frozen=True)
-class Skeleton:
-    """A joint layout: which joints there are and how bones connect them.
-
-    The bones form a tree. Everything that needs topology takes a `Skeleton`
-    or the name of a registered one, so it works on any layout.
-
-    Args:
-        name: Name of the layout.
-        joints: Names of the `V` joints, in the order of the data.
-        edges: Pairs `(child, parent)` of joint indices from 0, `V - 1` of
-            them: every joint but the root is a child once.
-        mirror: Pairs `(left, right)` of joints that swap in a mirror.
-        center: Joint that clips are centred on.
-        parts: Dictionary from the name of a body part to joint indices.
-
-    Raises:
-        ValueError: If the indices do not describe a tree or a mirror.
-
-    Example:
-
-    >>> arm = Skeleton("arm", ("shoulder", "elbow", "hand"), ((1, 0), (2, 1)))
-    >>> arm.parents
-    (0, 0, 1)
-    """
-
-    name: str
-    joints: tuple
-    edges: tuple
-    mirror: tuple = ()
-    center: int = 0
-    parts: dict = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self):
-        def store(field, value):
-            object.__setattr__(self, field, value)
-
-        store("joints", tuple(str(joint) for joint in self.joints))
-        store("edges", self._pairs("edges", self.edges))
-        store("mirror", self._pairs("mirror", self.mirror))
-        store("center", int(self.center))
-        parts = {
-            str(part): tuple(int(joint) for joint in joints)
-            for part, joints in dict(self.parts).items()
-        }
-        store("parts", parts)
-        self._check()
-
-    # A dictionary of parts has no hash of its own.
-    def __hash__(self):
-        return hash((self.name, self.joints, self.edges, self.mirror))
-
-    def _pairs(self, what, pairs):
-        pairs = tuple(tuple(int(joint) for joint in pair) for pair in pairs)
-        wrong = [pair for pair in pairs if len(pair) != 2]
-        if wrong:
-            raise self._error(f"`{what}` must hold pairs, but holds {wrong[0]}")
-        return pairs
-
-    def _error(self, text):
-        return ValueError(f"Skeleton {self.name!r}: {text}.")
-
-    def _check(self):
-        size = self.num_joints
-        if not size:
-            raise self._error("`joints` is empty")
-        repeated = {j for j in self.joints if self.joints.count(j) > 1}
-        if repeated:
-            raise self._error(f"joints named twice: {sorted(repeated)}")
-        groups = {
-            "edges": [joint for pair in self.edges for joint in pair],
-            "mirror": [joint for pair in self.mirror for joint in pair],
-            "center": [self.center],
-            **{f"parts[{k!r}]": list(v) for k, v in self.parts.items()},
-        }
-        for what, indices in groups.items():
-            outside = [joint for joint in indices if not 0 <= joint < size]
-            if outside:
-                raise self._error(
-                    f"`{what}` names joint {outside[0]}, but the {size} "
-                    f"joints are numbered 0 to {size - 1} (lists that count "
-                    "from 1 need 1 subtracted)"
-                )
-        children = [child for child, _ in self.edges]
-        twice = sorted({c for c in children if children.count(c) > 1})
-        if twice:
-            raise self._error(
-                f"joint {twice[0]} has more than one parent; `edges` are "
-                "(child, parent) pairs of a tree"
-            )
-        if len(children) != size - 1:
-            raise self._error(
-                f"a tree of {size} joints has {size - 1} edges, received "
-                f"{len(children)}; leave out edges from a joint to itself"
-            )
-        unreached = np.flatnonzero(self.hop_distances()[self.root] < 0)
-        if unreached.size:
-            raise self._error(
-                f"joint {unreached[0]} is not connected to the root "
-                f"{self.root}; `edges` must form one tree"
-            )
-        sides = groups["mirror"]
-        if len(set(sides)) != len(sides):
-            raise self._error("`mirror` names a joint twice")
-
-    @property
-    def num_joints(self):
-        return len(self.joints)
-
-    @property
-    def root(self):
-        """The joint that is nobody's child."""
-        children = {child for child, _ in self.edges}
-        return next(j for j in range(self.num_joints) if j not in children)
-
-    @property
-    def parents(self):
-        """Parent of every joint; the root is its own parent."""
-        parents = list(range(self.num_joints))
-        for child, parent in self.edges:
-            parents[child] = parent
-        return tuple(parents)
-
-    @property
-    def bones(self):
-        """Pairs `(joint, parent)` for all joints, `(root, root)` included."""
-        return tuple(enumerate(self.parents))
-
-    @property
-    def mirror_permutation(self):
-        """Index of the joint that each joint becomes in a mirror."""
-        order = list(range(self.num_joints))
-        for left, right in self.mirror:
-            order[left], order[right] = right, left
-        return tuple(order)
-
-    def adjacency(self, self_loops=False):
-        """Symmetric float32 matrix `(V, V)`, 1 where a bone connects."""
-        matrix = np.eye(self.num_joints, dtype="float32") * bool(self_loops)
-        for child, parent in self.edges:
-            matrix[child, parent] = matrix[parent, child] = 1
-        return matrix
-
-    def hop_distances(self):
-        """Int64 matrix `(V, V)`: bones on the way between two joints."""
-        step = self.adjacency() > 0
-        distances = np.full(step.shape, -1)
-        reached = np.eye(self.num_joints, dtype=bool)
-        for hops in range(self.num_joints):
-            distances[reached & (distances < 0)] = hops
-            reached = reached @ step
-        return distances
-
-    def to_dict(self):
-        """The layout as plain lists, ready for JSON."""
-        return {
-            "name": self.name,
-            "joints": list(self.joints),
-            "edges": [list(edge) for edge in self.edges],
-            "mirror": [list(pair) for pair in self.mirror],
-            "center": self.center,
-            "parts": {name: list(part) for name, part in self.parts.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, config):
-        """Builds the layout that `to_dict` described."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not {"name", "joints", "edges"} <= set(config) <= known:
-            raise ValueError(
-                "A skeleton is described by 'name', 'joints', 'edges' and "
-                "optionally 'mirror', 'center', 'parts'. Received the keys "
-                f"{sorted(config)}."
-            )
-        return cls(**config)
-
-
-_REGISTRY = {}
-_BUILT_IN = set()
-
-
-def register(skeleton, *aliases):
-    """Makes a layout available by its name.
-
-    Args:
-        skeleton: The `Skeleton`.
-        *aliases: Further names for it.
-
-    Returns:
-        The skeleton.
-
-    Raises:
-        ValueError: If a name belongs to another layout already.
-    """
-    if not isinstance(skeleton, Skeleton):
-        raise ValueError(f"Expected a `Skeleton`. Received: {skeleton!r}")
-    for name in (skeleton.name, *aliases):
-        if _REGISTRY.get(name, skeleton) != skeleton:
-            raise ValueError(
-                f"The name {name!r} belongs to another skeleton. Choose "
-                "another name."
-            )
-    for name in (skeleton.name, *aliases):
-        _REGISTRY[name] = skeleton
-    return skeleton
-
-
-def names():
-    """Names of all registered layouts, aliases included."""
-    return sorted(_REGISTRY)
-
-
-def get(identifier):
-    """Returns the layout for a name, a `Skeleton` or its dictionary.
-
-    Example:
-
-    >>> get("ntu").num_joints
-    25
-
-    Raises:
-        ValueError: If no layout of that name is registered.
-    """
-    if isinstance(identifier, Skeleton):
-        return identifier
-    if isinstance(identifier, dict):
-        return Skeleton.from_dict(identifier)
-    if isinstance(identifier, str) and identifier in _REGISTRY:
-        return _REGISTRY[identifier]
-    raise ValueError(
-        f"Unknown skeleton {identifier!r}. Registered are "
-        f"{', '.join(names())}; pass a `Skeleton` or register yours with "
-        "`skeletons.register`."
-    )
-
-
-def serialize(skeleton):
-    """What `get` needs to find the layout again, ready for JSON.
-
-    The name for the layouts that come with the package, else the whole
-    layout, so that files open where it has not been registered.
-    """
-    skeleton = get(skeleton)
-    built_in = skeleton.name in _BUILT_IN
-    if built_in and _REGISTRY[skeleton.name] == skeleton:
-        return skeleton.name
-    return skeleton.to_dict()
+from keras_skeleton.skeletons.registry import get
+from keras_skeleton.skeletons.registry import register_built_in
+from keras_skeleton.skeletons.skeleton import Skeleton
 
 
 def _chains(*chains):
@@ -268,9 +19,7 @@ def _sides(left, right):
 
 
 def _built_in(*aliases, joints, **arguments):
-    skeleton = Skeleton(joints=joints.split(), **arguments)
-    register(skeleton, *aliases)
-    _BUILT_IN.update((skeleton.name, *aliases))
+    register_built_in(Skeleton(joints=joints.split(), **arguments), *aliases)
 
 
 _built_in(
@@ -589,5 +338,140 @@ _built_in(
         **get("openpose25").parts,
         "left_hand": tuple(range(25, 46)),
         "right_hand": tuple(range(46, 67)),
+    },
+)
+
+_SMPL_BODY = (
+    "pelvis left_hip right_hip spine1 left_knee right_knee spine2 "
+    "left_ankle right_ankle spine3 left_foot right_foot neck left_collar "
+    "right_collar head left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist"
+)
+_SMPL_CHAINS = (
+    (9, 6, 3, 0),
+    (0, 1, 4, 7, 10),
+    (0, 2, 5, 8, 11),
+    (9, 13, 16, 18, 20),
+    (9, 14, 17, 19, 21),
+)
+_SMPL_SIDES = (1, 4, 7, 10, 13, 16, 18, 20), (2, 5, 8, 11, 14, 17, 19, 21)
+
+# Bones hang on the chest (`spine3`) and not on the pelvis, as in the graphs
+# of the published models on this layout.
+_built_in(
+    "smpl_24",
+    name="smpl24",
+    joints=f"{_SMPL_BODY} left_hand right_hand",
+    edges=_chains(*_SMPL_CHAINS, (9, 12, 15), (20, 22), (21, 23)),
+    mirror=_sides((*_SMPL_SIDES[0], 22), (*_SMPL_SIDES[1], 23)),
+    center=9,
+    parts={
+        "trunk": (0, 3, 6, 9, 12, 15),
+        "left_arm": (13, 16, 18, 20, 22),
+        "right_arm": (14, 17, 19, 21, 23),
+        "left_leg": (1, 4, 7, 10),
+        "right_leg": (2, 5, 8, 11),
+    },
+)
+# 42 joints and points of the surface of SMPL-X: 0 to 24, 28, 43, 55 to 66,
+# 68, 71 and 73 of its list. The head hangs on the jaw, as published. The
+# eyeballs (`..._eyeball`) hang on the head here, as in the body model; the
+# published graph leaves them alone.
+_built_in(
+    "smplx_42",
+    name="smplx42",
+    joints=f"{_SMPL_BODY} jaw left_eyeball right_eyeball "
+    "left_middle_base right_middle_base nose right_eye left_eye right_ear "
+    "left_ear left_big_toe left_small_toe left_heel right_big_toe "
+    "right_small_toe right_heel left_thumb left_middle_tip right_thumb "
+    "right_middle_tip",
+    edges=_chains(
+        *_SMPL_CHAINS,
+        (9, 12, 22, 15, 27, 28, 30),
+        (27, 29, 31),
+        (15, 23),
+        (15, 24),
+        (20, 25),
+        (20, 38),
+        (20, 39),
+        (21, 26),
+        (21, 40),
+        (21, 41),
+        (10, 32),
+        (10, 33),
+        (7, 34),
+        (11, 35),
+        (11, 36),
+        (8, 37),
+    ),
+    mirror=_sides(
+        (*_SMPL_SIDES[0], 23, 25, 29, 31, 32, 33, 34, 38, 39),
+        (*_SMPL_SIDES[1], 24, 26, 28, 30, 35, 36, 37, 40, 41),
+    ),
+    center=9,
+    parts={
+        "trunk": (0, 3, 6, 9, 12),
+        "head": (15, 22, 23, 24, 27, 28, 29, 30, 31),
+        "left_arm": (13, 16, 18, 20, 25, 38, 39),
+        "right_arm": (14, 17, 19, 21, 26, 40, 41),
+        "left_leg": (1, 4, 7, 10, 32, 33, 34),
+        "right_leg": (2, 5, 8, 11, 35, 36, 37),
+    },
+)
+# Markers of motion capture on the skin, not joints. The published graph is no
+# tree: it has rings around the body and three parts that do not hang
+# together. This one keeps what is a tree in it, and lets head and shoulders
+# hang on the top of the back, the back on the chest and the chest on the
+# belly.
+_built_in(
+    "berkeley_mhad_43",
+    name="berkeley_mhad43",
+    joints="head left_head right_head right_back back_low back_top left_back "
+    "left_side belly chest right_side "
+    + " ".join(
+        f"{side}_{place}"
+        for side in ("left", "right")
+        for place in (
+            "shoulder_1 shoulder_2 arm elbow wrist hand_1 hand_2 hand_3"
+        ).split()
+    )
+    + " "
+    + " ".join(
+        f"{side}_{place}"
+        for side in ("left", "right")
+        for place in (
+            "hip_back hip_front hip_side leg knee ankle heel foot"
+        ).split()
+    ),
+    edges=_chains(
+        (8, 9, 5, 0, 1),
+        (0, 2),
+        (5, 4, 3),
+        (4, 6),
+        (8, 7, 28),
+        (8, 10, 36),
+        (5, 11, 12, 13, 14, 15, 16),
+        (15, 17),
+        (15, 18),
+        (5, 19, 20, 21, 22, 23, 24),
+        (23, 25),
+        (23, 26),
+        (28, 29, 27),
+        (28, 30, 31, 32, 33, 34),
+        (36, 37, 35),
+        (36, 38, 39, 40, 41, 42),
+    ),
+    mirror=_sides(
+        (1, 6, 7, *range(11, 19), *range(27, 35)),
+        (2, 3, 10, *range(19, 27), *range(35, 43)),
+    ),
+    center=8,
+    parts={
+        "head": (0, 1, 2),
+        "trunk": tuple(range(3, 11)),
+        "left_arm": tuple(range(11, 19)),
+        "right_arm": tuple(range(19, 27)),
+        "left_leg": tuple(range(27, 35)),
+        "right_leg": tuple(range(35, 43)),
     },
 )

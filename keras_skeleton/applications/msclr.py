@@ -1,0 +1,373 @@
+"""MS-CLR: contrast of clips in several joint layouts, on AimCLR."""
+
+import keras
+from keras import ops
+
+from keras_skeleton import layers
+from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._multi_skeleton import MSCLR
+from keras_skeleton.applications._pretext import pooled_encoder
+from keras_skeleton.applications._pretext import pretext_config
+from keras_skeleton.applications._pretext import projected
+from keras_skeleton.applications._pretext import stream_transform
+from keras_skeleton.layers.augmentation import LayoutViews
+from keras_skeleton.layers.augmentation import Streams
+from keras_skeleton.layers.augmentation.streams import PUBLISHED_BONES
+from keras_skeleton.training import ConsistentContrast
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class AimCLRPretext(InputCheck, ConsistentContrast):
+    """Contrast of extremely augmented clips with mildly augmented ones.
+
+    Two views of each clip are encoded: `basic` and `extreme`; and the feature
+    map of the second once more after features that stand out were left out
+    (`keras_skeleton.layers.FeatureDrop`). With `p` the softmax of the
+    similarities to the key and to the queue,
+
+        loss = contrast(p_basic) + (cross-entropy(p_basic, p_extreme)
+                                    + cross-entropy(p_basic, p_dropped)) / 2
+
+    where no gradient flows through the first argument. From `mining_epoch` on
+    the nearest keys of the queue are positives too
+    (`keras_skeleton.training.ConsistentContrast`).
+
+    As the published trainer draws all weights anew after the key branch has
+    copied them (normal numbers with deviation 0.02), keys are random at first
+    there (`copy_keys=False`). That is not known to help, so that they begin
+    as the queries here.
+
+    Args:
+        encoder: The `STGCN` or other encoder to train; built from
+            `encoder_arguments` if left out, as `MSCLR`.
+        stream: What the encoder sees: `"joint"`, `"bone"` or
+            `"joint_motion"`, computed from the views in the step.
+        embedding_dim: Channels that are compared.
+        queue_size: Keys in the queue, `K`.
+        momentum: Share of the old weights of the key branch that stays.
+        temperature: Divides the similarities.
+        drop_threshold: Attention from which on features are left out.
+        mining_epoch: Epochs without mining; `None` for never. Published: the
+            first half.
+        num_mined: Neighbours of each embedding that count as positives.
+        copy_keys: See above.
+        augmentation: Layer that makes the views of clips in the step, see
+            `MomentumContrast`.
+        seed: Seed of the queue.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+        **encoder_arguments: Arguments of `MSCLR`, such as `input_shape` and
+            `skeleton`.
+
+    Attributes:
+        encoder: The encoder, pooled.
+
+    Example:
+
+    >>> pretext = AimCLRPretext(input_shape=(1, 50, 20, 3), skeleton="nw_ucla",
+    ...                         queue_size=512)
+    >>> pretext.compile(SGD(0.1, momentum=0.9, weight_decay=1e-4))
+    >>> history = pretext.fit(clips, batch_size=128)
+    >>> model = MSCLR(encoder=pretext.encoder, classes=10)
+
+    Reference: Guo et al., Contrastive Learning from Extremely Augmented
+    Skeleton Sequences for Self-supervised Action Recognition, AAAI 2022,
+    arXiv 2112.03590; official code Levigty/AimCLR.
+    """
+
+    system = "msclr"
+    view_names = ("basic", "key", "extreme")
+    guides = (0, 0)
+    search_space = {
+        "temperature": (0.05, 0.2),
+        "queue_size": [512, 2048, 8192, 32768],
+        "drop_threshold": (0.65, 0.9),
+    }
+    tiny = {**MSCLR.tiny, "embedding_dim": 8, "queue_size": 16}
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        stream="joint",
+        embedding_dim=128,
+        queue_size=32768,
+        momentum=0.999,
+        temperature=0.07,
+        drop_threshold=0.7,
+        mining_epoch=150,
+        num_mined=1,
+        copy_keys=True,
+        augmentation=None,
+        seed=None,
+        name="aimclr_pretext",
+        dtype=None,
+        **encoder_arguments,
+    ):
+        check_choice("stream", stream, ("joint", "bone", "joint_motion"))
+        encoder = pooled_encoder(MSCLR, encoder, encoder_arguments, dtype)
+        super().__init__(
+            {stream: projected(encoder, embedding_dim, dtype)},
+            mining_epoch=mining_epoch,
+            num_mined=num_mined,
+            queue_size=queue_size,
+            momentum=momentum,
+            temperature=temperature,
+            seed=seed,
+            augmentation=augmentation,
+            copy_keys=copy_keys,
+            name=name,
+            dtype=dtype,
+        )
+        self.embedding_dim = embedding_dim
+        self.queue_size = queue_size
+        self.drop_threshold = drop_threshold
+        self.copy_keys = copy_keys
+        self.seed = seed
+        self.to_stream = self.stream_layer(stream)
+        self.feature_drop = layers.FeatureDrop(
+            drop_threshold, name="feature_drop"
+        )
+        self.feature_drop.build(None)
+        self.mapped = keras.Model(
+            encoder.input, [encoder.output, encoder.feature_map]
+        )
+
+    @property
+    def input_form(self):
+        return self.encoder.input_form
+
+    def stream_layer(self, stream):
+        """Function from a view to what the encoder sees, or `None`."""
+        return stream_transform(stream, self.encoder.skeleton)
+
+    def streams_of(self, view):
+        if self.to_stream is not None:
+            view = self.to_stream(view)
+        return {self.stream: view}
+
+    def embed(self, views, training):
+        basic, extreme = (
+            self.streams_of(views[name])[self.stream]
+            for name in ("basic", "extreme")
+        )
+        query = self.queries[self.stream]
+        first = query(basic, training=training)
+        pooled, feature_map = self.mapped(extreme, training=training)
+        dropped = self.drop_features(feature_map, extreme)
+        return [
+            first,
+            query.project(pooled, training=training),
+            query.project(dropped, training=training),
+        ]
+
+    def drop_features(self, feature_map, clips):
+        """Pools what is left of a feature map.
+
+        Args:
+            feature_map: Tensor `(N, M, T', V', D)`.
+            clips: What it is the map of.
+
+        Returns:
+            Means over persons, time and joints, `(N, D)`.
+        """
+        folded = ops.reshape(feature_map, (-1, *feature_map.shape[2:]))
+        dropped = self.feature_drop(folded)
+        dropped = ops.reshape(dropped, (-1, *feature_map.shape[1:]))
+        return ops.mean(dropped, axis=(1, 2, 3))
+
+    def own_config(self, *names):
+        """The configuration, with more attributes of the names given."""
+        return pretext_config(
+            self,
+            "stream",
+            "embedding_dim",
+            "queue_size",
+            "momentum",
+            "temperature",
+            "drop_threshold",
+            "mining_epoch",
+            "num_mined",
+            "copy_keys",
+            "seed",
+            *names,
+        )
+
+    def get_config(self):
+        return self.own_config("augmentation")
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class MSCLRPretext(AimCLRPretext):
+    """Contrast of one joint layout with another.
+
+    As `AimCLRPretext`, with an encoder of several layouts: the queries
+    (`basic` and `extreme`) are clips of one layout, the keys the same clips
+    in another, or in the same one, and the queue holds keys of all layouts.
+    Without augmentation that is said to be poor.
+
+    A batch is one of these:
+
+    - A dict of the views `basic`, `key` and `extreme`, each a dict of
+      `"skeletons"` and `"layout"`, as `MSCLR` takes it.
+    - A dict of clips `(N, M, T, V, C)` by the names of all layouts. The step
+      draws a pair of layouts and makes the views
+      (`keras_skeleton.layers.augmentation.LayoutViews`).
+    - Clips of one layout, the `skeleton` of the encoder. The others are made
+      of them by `keras_skeleton.skeletons.mapping`, before the same is done.
+    - A dict of `"skeletons"` and `"layout"`: clips each in a layout of its
+      own, which are all views.
+
+    The published code scales clips of other layouts than Kinect's by 0.001,
+    from millimetres to metres: here clips are to be in metres.
+
+    Args:
+        encoder: The `MSCLR` to train; built from `encoder_arguments` if left
+            out.
+        layouts: The layouts, where no encoder is given. Published:
+            `("ntu", "smplx42")`.
+        stream: See `AimCLRPretext`, also for `embedding_dim`, `queue_size`,
+            `momentum`, `temperature`, `drop_threshold`, `mining_epoch`,
+            `num_mined` and `copy_keys`. Bones are those of each layout.
+        pairs: How the layouts of queries and keys are drawn for each batch:
+            `"full_random"` or `"with_first"`, see `LayoutViews`.
+        augmentation: Layer from clips of a layout to a dict of the views, or
+            a dict of such layers by the names of the layouts; see
+            `LayoutViews`.
+        seed: Seed of the queue and of the pairs.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+        **encoder_arguments: Arguments of `MSCLR`. The joints of `input_shape`
+            are those of the largest layout.
+
+    Attributes:
+        encoder: The encoder, pooled. For clips of one layout alone, take
+            `encoder.for_layout(name)`.
+
+    Example:
+
+    >>> pretext = MSCLRPretext(layouts=("nw_ucla", "coco17"), queue_size=512,
+    ...                        input_shape=(1, 50, 20, 3))
+    >>> pretext.compile(SGD(0.1, momentum=0.9, weight_decay=1e-4))
+    >>> history = pretext.fit(clips, batch_size=128)
+    >>> encoder = pretext.encoder.for_layout("nw_ucla")
+
+    Reference: as for `MSCLR`.
+    """
+
+    tiny = {**AimCLRPretext.tiny, "layouts": ("kinect20", "coco17")}
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        layouts=None,
+        pairs="full_random",
+        augmentation=None,
+        seed=None,
+        name="msclr_pretext",
+        dtype=None,
+        **arguments,
+    ):
+        if encoder is None:
+            arguments["layouts"] = layouts or ("ntu", "smplx42")
+        elif layouts is not None:
+            raise ValueError(
+                "Pass either `encoder` or `layouts`, not both: an encoder has "
+                "its layouts."
+            )
+        super().__init__(
+            encoder, seed=seed, name=name, dtype=dtype, **arguments
+        )
+        self.pairs = pairs
+        self.augmentation = LayoutViews(
+            self._layouts().values(),
+            source=self.encoder.skeleton,
+            views=augmentation,
+            view_names=self.view_names,
+            pairs=pairs,
+            seed=seed,
+        )
+        self.augmentation.build(None)
+
+    def _layouts(self):
+        layouts = getattr(self.encoder, "layouts", {})
+        if len(layouts) < 2:
+            raise ValueError(
+                f"{type(self).__name__} takes an `MSCLR` of several `layouts`. "
+                f"The encoder {self.encoder.name!r} has "
+                f"{', '.join(layouts) or 'none of its own'}; for one layout "
+                "there is `AimCLRPretext`."
+            )
+        return layouts
+
+    def views_of(self, x, training=None):
+        if isinstance(x, dict):
+            if set(x) == set(self.input_form):
+                return dict.fromkeys(self.view_names, x)
+            if set(x) == set(self.encoder.layouts):
+                return self.augmentation(x, training=training)
+        return super().views_of(x, training)
+
+    def stream_layer(self, stream):
+        layouts = self._layouts()
+        if stream == "joint":
+            return None
+        if stream == "joint_motion":
+            to_motion = Streams(streams=[stream])
+            return lambda view: {
+                **view,
+                "skeletons": to_motion(view["skeletons"]),
+            }
+        published = self.encoder.settings["published_graphs"]
+        to_bones = [
+            Streams(
+                layout,
+                streams=[stream],
+                bones=PUBLISHED_BONES.get(name) if published else None,
+            )
+            for name, layout in layouts.items()
+        ]
+        return lambda view: _bones_of(view, to_bones)
+
+    def drop_features(self, feature_map, clips):
+        persons, _, joints = feature_map.shape[1:4]
+        fill = self.mapped.get_layer("features")
+        layout = clips["layout"]
+        is_joint = fill.is_joint(layout, joints)
+        folded = ops.reshape(feature_map, (-1, *feature_map.shape[2:]))
+        rows = ops.repeat(is_joint, persons, axis=0)
+        dropped = self.feature_drop(folded, is_joint=rows)
+        dropped = ops.reshape(dropped, (-1, *feature_map.shape[1:]))
+        return ops.mean(fill(dropped, layout=layout), axis=(1, 2, 3))
+
+    def get_config(self):
+        return {
+            **self.own_config("pairs"),
+            "augmentation": keras.saving.serialize_keras_object(
+                self.augmentation.views
+            ),
+        }
+
+
+def _bones_of(view, to_bones):
+    """A view of bones: those of each clip's own layout."""
+    clips, layout = view["skeletons"], view["layout"]
+    bones = ops.zeros_like(clips)
+    for number, layer in enumerate(to_bones):
+        joints = layer.skeleton.num_joints
+        margin = (0, clips.shape[3] - joints)
+        own = layer(clips[:, :, :, :joints])
+        own = ops.pad(own, (*3 * ((0, 0),), margin, (0, 0)))
+        is_own = ops.cast(layout, "int32") == number
+        bones = ops.where(is_own[:, None, None, None, None], own, bones)
+    return {"skeletons": bones, "layout": layout}
+
+
+preprocess_input, decode_predictions = conventions("msclr", num_frames=50)

@@ -1,0 +1,143 @@
+"""Figures of points and curves: maps of features, numbers of each epoch."""
+
+import numpy as np
+
+from keras_skeleton.drawing import checks
+from keras_skeleton.drawing.canvas import new_figure
+
+# The form of the points of each ten classes.
+_MARKERS = "osD^vP*X"
+
+
+def draw_points(points, labels, class_names=None, *, title=None):
+    """Draws points in two dimensions in the colours of their classes.
+
+    The name of a class stands beside the middle of its points as long as
+    there are few classes, and in the legend always.
+
+    Args:
+        points: Array `(N, 2)`.
+        labels: Whole numbers `(N,)`, the classes.
+        class_names: Names of the classes; numbers by default.
+        title: Title of the figure.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    draw_points(points, labels, ["walk", "run"]).savefig("map.png")
+    ```
+    """
+    from matplotlib import colormaps
+
+    points = np.asarray(points, dtype="float64")
+    labels = np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(
+            "`points` must be one or more points in two dimensions, (N, 2). "
+            f"Received shape {points.shape}."
+        )
+    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be {len(points)} whole numbers, one for each "
+            f"point. Received shape {labels.shape} and dtype {labels.dtype}."
+        )
+    checks.check_finite(points, "points")
+    count = 1 + int(labels.max())
+    names = checks.class_names(
+        class_names, count if class_names is None else len(class_names)
+    )
+    shown = [int(label) for label in np.unique(labels)]
+    if shown[-1] >= len(names):
+        raise ValueError(
+            f"There are {len(names)} `class_names`, but a label {shown[-1]}."
+        )
+    columns = -(-len(shown) // 24)
+    figure = new_figure((8.0 + 2.4 * columns, 7.2))
+    panel = figure.subplots()
+    for place, label in enumerate(shown):
+        own = points[labels == label]
+        panel.scatter(
+            *own.T,
+            s=26 if len(points) < 1500 else 10,
+            color=colormaps["tab10"](place % 10),
+            # Beyond ten classes the form tells those of a colour apart.
+            marker=_MARKERS[place // 10 % len(_MARKERS)],
+            alpha=0.8,
+            linewidths=0.3,
+            edgecolors="white",
+            label=names[label],
+        )
+    # The axes of such a map have no meaning.
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.set_aspect("equal", adjustable="datalim")
+    for side in panel.spines.values():
+        side.set_color("#d5dae2")
+    figure.legend(
+        loc="outside right upper",
+        ncols=columns,
+        fontsize=9,
+        frameon=False,
+        markerscale=1.4,
+    )
+    figure.suptitle(title or f"{len(points)} points of {len(shown)} classes")
+    return figure
+
+
+def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
+    """Draws numbers that follow each other as lines.
+
+    Args:
+        curves: Dict from a name to the numbers, which are counted from 1; or
+            to a tuple of their places and the numbers.
+        x_label: Text at the horizontal axis.
+        y_label: Text at the vertical axis.
+        title: Title of the figure.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Example:
+
+    ```python
+    draw_curves({"training": [40, 60], "test": [38, 51]}, y_label="Top-1 (%)")
+    ```
+    """
+    if not curves:
+        raise ValueError("`curves` must hold at least one. Received none.")
+    figure = new_figure((7.2, 4.4))
+    panel = figure.subplots()
+    for name, values in curves.items():
+        x = np.arange(1, len(values) + 1)
+        if isinstance(values, tuple):
+            x, values = values
+        values = np.asarray(values, dtype="float64")
+        if values.ndim != 1 or not len(values) or len(x) != len(values):
+            raise ValueError(
+                f"The curve {name!r} must be one or more numbers, with as "
+                f"many places. Received shape {values.shape} at {len(x)}."
+            )
+        checks.check_finite(values, f"curves[{name!r}]")
+        (line,) = panel.plot(
+            x, values, label=name, linewidth=1.8, marker="o" * (len(x) < 15)
+        )
+        panel.annotate(
+            f"{values[-1]:.1f}",
+            (x[-1], values[-1]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=line.get_color(),
+        )
+    panel.set_xlabel(x_label)
+    panel.set_ylabel(y_label)
+    panel.grid(color="#e3e7ee", linewidth=0.7)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False)
+    if title:
+        figure.suptitle(title)
+    return figure

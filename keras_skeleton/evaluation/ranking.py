@@ -1,0 +1,148 @@
+"""Retrieval: whether clips of the same class lie nearest to each other."""
+
+import time
+
+import numpy as np
+from keras import ops
+
+from keras_skeleton.evaluation import features as feature_extraction
+from keras_skeleton.evaluation import measured
+from keras_skeleton.evaluation import metrics
+from keras_skeleton.evaluation import neighbors
+from keras_skeleton.evaluation import parts
+from keras_skeleton.evaluation import result as results
+
+# Queries compared at a time.
+_BATCH_SIZE = 256
+
+
+def retrieval(
+    encoder,
+    train,
+    test,
+    *,
+    ranks=(1, 5),
+    metric="cosine",
+    transforms=None,
+    feature_batch_size=64,
+    verbose=0,
+):
+    """Looks up every test clip among the training clips.
+
+    The training clips are ordered by how near they lie to a test clip. Those
+    of its class should come first: the average precision of the test clip is
+    the mean, over them, of the share of such clips among all up to there.
+    Test clips of a class without training clips do not count.
+
+    Args:
+        encoder: See `linear_probe`, also for data and `transforms`.
+        train: Clips with labels to find, the gallery.
+        test: Clips with labels to look up, the queries.
+        ranks: `r` of the scores `"rank-r"`: the share of test clips with one
+            of their class among the first `r`.
+        metric: `"cosine"` or `"euclidean"`.
+        transforms: See `linear_probe`.
+        feature_batch_size: See `linear_probe`.
+        verbose: 1 for progress bars.
+
+    Returns:
+        A `Result` with the scores `"mAP"` (mean average precision),
+        `"rank-1"` and `"rank-5"`.
+
+    Raises:
+        ValueError: If no test clip has a training clip of its class.
+
+    Example:
+
+    ```python
+    print(retrieval(encoder, *data.split("xsub")))
+    ```
+    """
+    start = time.perf_counter()
+    train, test = parts.both_parts(
+        train,
+        test,
+        feature_extraction.feature_model(encoder),
+        transforms,
+        feature_batch_size,
+    )
+    gallery = train.predict(verbose=verbose)
+    queries = test.predict(verbose=verbose)
+    precision, first = average_precision(*gallery, *queries, metric=metric)
+
+    def scores_of(rows):
+        rows = rows[first[rows] > 0]
+        if not len(rows):
+            raise ValueError(
+                "No test clip has a training clip of its class. Pass training "
+                "and test clips of the same classes."
+            )
+        mean = 100 * float(precision[rows].mean())
+        return {
+            "mAP": results.Percentage(mean, len(rows)),
+            **{
+                f"rank-{rank}": results.Percentage.count(first[rows] <= rank)
+                for rank in ranks
+            },
+        }
+
+    return measured.finished(
+        "retrieval",
+        encoder,
+        start,
+        title="mAP",
+        **results.with_and_without(
+            scores_of, len(queries[1]), parts.copies(train, test)
+        ),
+        class_names=test.class_names,
+        settings={"ranks": list(ranks), "metric": metric},
+        features=queries,
+    )
+
+
+def average_precision(
+    gallery, gallery_labels, queries, query_labels, metric="cosine"
+):
+    """The average precision of each query, see `retrieval`.
+
+    Of equally near clips, the one with the lower number comes first.
+
+    Args:
+        gallery: Features `(G, D)` of the clips to find.
+        gallery_labels: Their classes, `(G,)`.
+        queries: Features `(N, D)` of the clips to look up.
+        query_labels: Their classes, `(N,)`.
+        metric: `"cosine"` or `"euclidean"`.
+
+    Returns:
+        Tuple of the average precision `(N,)`, 0 to 1, and the rank of the
+        first clip of the same class `(N,)`, counted from 1; both are 0 for
+        queries of a class that the gallery does not have.
+
+    Example:
+
+    >>> average_precision([[1.0, 0.0], [0.0, 1.0]], [0, 1], [[2.0, 1.0]], [1])
+    (array([0.5]), array([2]))
+    """
+    gallery = neighbors.check_features(gallery, "gallery")
+    queries = neighbors.check_features(queries, "queries")
+    gallery_labels = metrics.check_labels(
+        gallery_labels, np.inf, "gallery_labels", len(gallery)
+    )
+    query_labels = metrics.check_labels(
+        query_labels, np.inf, "query_labels", len(queries)
+    )
+    closeness_of = neighbors.closeness_to(gallery, metric)
+    precision = np.zeros(len(queries))
+    first = np.zeros(len(queries), "int64")
+    for start in range(0, len(queries), _BATCH_SIZE):
+        rows = range(start, min(start + _BATCH_SIZE, len(queries)))
+        closeness = ops.convert_to_numpy(closeness_of(queries[rows]))
+        order = np.argsort(-closeness, axis=1, kind="stable")
+        is_same = gallery_labels[order] == query_labels[rows][:, None]
+        for row, same in zip(rows, is_same, strict=True):
+            place = 1 + np.flatnonzero(same)
+            if len(place):
+                precision[row] = np.mean(np.arange(1, 1 + len(place)) / place)
+                first[row] = place[0]
+    return precision, first
