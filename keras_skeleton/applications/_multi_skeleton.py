@@ -18,6 +18,36 @@ def _layouts_of(settings):
     return {each.name: each for each in map(skeletons.get, layouts)}
 
 
+def _largest(settings):
+    layouts = _layouts_of(settings).values()
+    return max(layouts, key=lambda layout: layout.num_joints)
+
+
+def _settle_layouts(settings, is_skeleton_named):
+    """Checks `layouts`, and lets `skeleton` be one of them."""
+    layouts = settings["layouts"]
+    if not isinstance(layouts, tuple) or not layouts:
+        raise ValueError(
+            "`layouts` must be None or a list of layouts, such as "
+            f"('ntu', 'smplx42'). Received layouts={layouts!r}."
+        )
+    found = [skeletons.get(each) for each in layouts]
+    names = [each.name for each in found]
+    if len(set(names)) != len(names) or any("/" in name for name in names):
+        raise ValueError(
+            "`layouts` must have different names, without slashes, as their "
+            f"variables bear them. Received {names}."
+        )
+    settings["layouts"] = tuple(map(skeletons.serialize, found))
+    if not is_skeleton_named:
+        settings["skeleton"] = settings["layouts"][0]
+    elif skeletons.get(settings["skeleton"]) not in found:
+        raise ValueError(
+            f"skeleton={settings['skeleton']!r} is none of the layouts "
+            f"{', '.join(names)}. Add it, or leave `skeleton` out."
+        )
+
+
 def layout_input(features):
     """The symbolic input that says the layout of clips, or `None`.
 
@@ -63,14 +93,15 @@ class MSCLR(STGCN):
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
             `https://` address. Those of several layouts also fit a model of
-            some of them.
+            some of them: name its `skeleton` or its `layouts`.
         input_shape: `(M, T, V, C)`: persons, frames, joints, coordinates;
-            `V` is that of the largest layout. Defaults to `(2, 50, 25, 3)`.
+            `V` is that of the largest layout. Defaults to `(2, 50, 25, 3)`,
+            with the joints of the layouts.
         skeleton: The layout, a `Skeleton` or its registered name, where there
             is only one; of several, the one that pictures show, the first if
             left out. Defaults to `"ntu"`.
         layouts: The layouts where there are several, such as
-            `("ntu", "smplx42")`. Defaults to `None`.
+            `("kinect20", "coco17")`. Defaults to `None`.
         classes: `None` for the encoder, a number for the classifier.
         pooling: `None`, or how the encoder's output is pooled over persons,
             time and joints: `"avg"`, `"max"` or `"published"`, the system's
@@ -106,7 +137,7 @@ class MSCLR(STGCN):
 
     Example:
 
-    >>> encoder = MSCLR(input_shape=(2, 50, 42, 3), layouts=("ntu", "smplx42"))
+    >>> encoder = MSCLR(layouts=("ntu", "smplx42"))
     >>> clips = {"skeletons": np.zeros((2, 2, 50, 42, 3)),
     ...          "layout": np.array([0, 1])}
     >>> encoder(clips).shape
@@ -148,36 +179,20 @@ class MSCLR(STGCN):
 
     def _settle(self, named, arguments, weights, encoder):
         settings = super()._settle(named, arguments, weights, encoder)
-        layouts = settings["layouts"]
-        if layouts is None:
-            return settings
-        if not isinstance(layouts, tuple) or not layouts:
-            raise ValueError(
-                "`layouts` must be None or a list of layouts, such as "
-                f"('ntu', 'smplx42'). Received layouts={layouts!r}."
-            )
-        found = [skeletons.get(each) for each in layouts]
-        names = [each.name for each in found]
-        if len(set(names)) != len(names) or any("/" in name for name in names):
-            raise ValueError(
-                "`layouts` must have different names, without slashes, as "
-                f"their variables bear them. Received {names}."
-            )
-        settings["layouts"] = tuple(map(skeletons.serialize, found))
-        if "skeleton" not in named:
-            settings["skeleton"] = settings["layouts"][0]
-        elif skeletons.get(settings["skeleton"]) not in found:
-            raise ValueError(
-                f"skeleton={settings['skeleton']!r} is none of the layouts "
-                f"{', '.join(names)}. Add it, or leave `skeleton` out."
-            )
+        if encoder is None and "skeleton" in named and "layouts" not in named:
+            # One of those that the weights are of.
+            settings["layouts"] = None
+        if settings["layouts"] is not None:
+            _settle_layouts(settings, "skeleton" in named)
+        if encoder is None and "input_shape" not in named:
+            persons, frames, _, coordinates = settings["input_shape"]
+            joints = _largest(settings).num_joints
+            settings["input_shape"] = persons, frames, joints, coordinates
         return settings
 
     @staticmethod
     def settle_shape(settings, skeleton):
-        layouts = _layouts_of(settings).values()
-        largest = max(layouts, key=lambda layout: layout.num_joints)
-        return check_shape(settings["input_shape"], largest)
+        return check_shape(settings["input_shape"], _largest(settings))
 
     @staticmethod
     def make_inputs(settings):

@@ -1,5 +1,7 @@
 """What contrastive pretext models are put together from."""
 
+from contextlib import nullcontext
+
 import keras
 
 from keras_skeleton import layers
@@ -35,6 +37,30 @@ def projected(encoder, dim, dtype):
         dtype=dtype,
     )
     return Branch(encoder, projector)
+
+
+def stream_branches(encoder, streams, dim, dtype):
+    """Branches by stream, each with an encoder of its own.
+
+    The paths of the weights of all but the first begin with the stream's name.
+
+    Args:
+        encoder: The encoder of the first stream, which the others' are built
+            like.
+        streams: Names of the streams.
+        dim: Channels of the embeddings.
+        dtype: Data type policy of the projectors.
+    """
+    branches = {}
+    for stream in streams:
+        scope = keras.name_scope(stream) if branches else nullcontext()
+        with scope:
+            own = encoder
+            if branches:
+                own = type(encoder).from_config(encoder.get_config())
+            projector = layers.Projector(dim, name="projector", dtype=dtype)
+            branches[stream] = Branch(own, projector)
+    return branches
 
 
 def stream_transform(stream, skeleton):

@@ -1,7 +1,5 @@
 """HaLP: momentum contrast with positives made in feature space."""
 
-import contextlib
-
 import keras
 from keras import ops
 
@@ -12,10 +10,10 @@ from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._pretext import pooled_encoder
 from keras_skeleton.applications._pretext import pretext_config
+from keras_skeleton.applications._pretext import stream_branches
 from keras_skeleton.applications._pretext import stream_transform
 from keras_skeleton.layers.augmentation import Views
 from keras_skeleton.layers.augmentation import corrupting_augmentation
-from keras_skeleton.training import Branch
 from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import Prototypes
 from keras_skeleton.training.distillation import mutual_distillation
@@ -361,7 +359,7 @@ class HaLPPretext(InputCheck, MomentumContrast):
             _, frames, joints, _ = encoder.input_form
             augmentation = corrupted_views(frames, joints)
         super().__init__(
-            _branches(encoder, streams, embedding_dim, dtype),
+            stream_branches(encoder, streams, embedding_dim, dtype),
             queue_size=queue_size,
             momentum=momentum,
             temperature=temperature,
@@ -501,7 +499,11 @@ class HaLPPretext(InputCheck, MomentumContrast):
                 self.num_skipped,
             )
             total = total + pull(
-                queries[stream], positives, is_kept, self.temperature
+                queries[stream],
+                positives,
+                is_kept,
+                self.temperature,
+                self.mean_over_devices(ops.sum(ops.cast(is_kept, "float32"))),
             )
         # Prototypes are 0 before.
         return ops.where(self.is_warm, total, 0.0)
@@ -560,19 +562,6 @@ class HaLPPretext(InputCheck, MomentumContrast):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
-
-
-def _branches(encoder, streams, dim, dtype):
-    """Branches by stream; paths of all but the first begin with its name."""
-    branches = {}
-    for stream in streams:
-        with keras.name_scope(stream) if branches else contextlib.nullcontext():
-            own = encoder
-            if branches:
-                own = type(encoder).from_config(encoder.get_config())
-            projector = layers.Projector(dim, name="projector", dtype=dtype)
-            branches[stream] = Branch(own, projector)
-    return branches
 
 
 def _check_streams(streams):

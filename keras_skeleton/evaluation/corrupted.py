@@ -6,10 +6,10 @@ import numpy as np
 
 from keras_skeleton import _inputs
 from keras_skeleton.evaluation import features as feature_extraction
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import neighbors
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import progress
-from keras_skeleton.evaluation import result as results
 from keras_skeleton.evaluation.probe import linear_probe
 from keras_skeleton.layers import augmentation
 
@@ -85,31 +85,13 @@ def robustness(
         bar.add(1)
     labels = test.checked(labels)
     is_copy = parts.copies(train, test)
-    clean = predicted["clean"]
-    classes = parts.count_classes(
-        None, (test, labels), *((train, other) for other in predicted.values())
-    )
-    found = results.measure(
-        results.Predictions(labels, clean, None, test.names, is_copy),
-        classes,
-        test.class_names,
-    )
-
-    def scores_of(rows):
-        return {
-            name: results.Percentage.count(each[rows] == labels[rows])
-            for name, each in predicted.items()
-        }
-
-    found |= results.with_and_without(scores_of, len(labels), is_copy)
-    return results.Result(
+    return measured.finished(
         "robustness",
+        model,
+        start,
         title="clean",
-        system=model.name,
-        **found,
+        **measured.compared(predicted, labels, test, is_copy),
         settings={"method": method, "fill": fill, "seed": seed, **settings},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import protocols
 from keras_skeleton.evaluation import recipe as recipes
@@ -58,16 +59,12 @@ def evaluate_model(
     if train is not None:
         train = parts.Part(train, model, "training", transforms, batch_size)
         is_copy = parts.copies(train, test)
-    predictions = results.Predictions(
-        labels, scores.argmax(axis=1), scores, test.names, is_copy
-    )
-    return results.Result(
+    return measured.finished(
         "classifier",
+        model,
+        start,
         title="top-1",
-        system=model.name,
-        **results.measure(predictions, classes, test.class_names),
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
+        **measured.classified(scores, labels, classes, test, is_copy),
         model=model,
     )
 

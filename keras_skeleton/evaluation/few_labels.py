@@ -109,7 +109,8 @@ def semi_supervised(
 
     Returns:
         A `Result` with the mean and the standard deviation; its `runs` are
-        the results of the repetitions. The confusion is that of all of them.
+        the results of the repetitions. The confusion is that of all of them,
+        and the `model` that of the last.
 
     Raises:
         ValueError: If nothing is left to train on, or as in `fine_tune`.
@@ -154,11 +155,15 @@ def semi_supervised(
             **options,
         )
         runs.append(_with_copies(found, is_copy, classes))
+        # One trained model is enough to keep.
+        model = runs[-1].model
+        runs[-1] = dataclasses.replace(runs[-1], model=None, features=None)
     return _mean_of(
         runs,
         "semi",
         title=f"semi {100 * ratio:g} %",
         system=encoder.name,
+        model=model,
         settings={
             "ratio": ratio,
             "choice": choice,
@@ -181,8 +186,8 @@ def _with_copies(run, is_copy, classes):
 
 
 def _mean_of(runs, protocol, *, settings, **fields):
-    """One result of those of several repetitions, the last model included."""
-    first, last = runs[0], runs[-1]
+    """One result of those of several repetitions."""
+    first = runs[0]
     confusion = np.sum([run.confusion for run in runs], axis=0)
 
     def mean(scores):
@@ -201,7 +206,6 @@ def _mean_of(runs, protocol, *, settings, **fields):
         settings={**first.settings, **settings},
         environment=results.environment(),
         runs=tuple(runs),
-        history=last.history if len(runs) == 1 else {},
-        model=last.model,
-        predictions=last.predictions if len(runs) == 1 else None,
+        history=first.history if len(runs) == 1 else {},
+        predictions=first.predictions if len(runs) == 1 else None,
     )

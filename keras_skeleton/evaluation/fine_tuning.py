@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_skeleton.evaluation import fitting
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import probe
-from keras_skeleton.evaluation import result as results
 from keras_skeleton.layers import augmentation as transforms_of
 from keras_skeleton.losses import SmoothedCrossentropy
 
@@ -93,13 +93,7 @@ def fine_tune(
     )
     if augmentation is None and train.sequences is not None:
         augmentation = augmented(train.transforms, recipe)
-    # Of batches of others, labels come with the clips.
-    known = [
-        (part, part.labels())
-        for part in (train, test)
-        if classes is None or part.knows_labels
-    ]
-    classes = parts.count_classes(classes, *known)
+    classes = _count_classes(classes, train, test)
     keras.utils.set_random_seed(seed)
     model = _classifier(encoder, classes, recipe["arguments"])
     batches = train.training(recipe["batch_size"], seed, augmentation, repeat)
@@ -122,25 +116,18 @@ def fine_tune(
     )
     scores, labels = test.predict(model, verbose=verbose)
     parts.count_classes(classes, (test, labels))
-    predictions = results.Predictions(
-        labels,
-        scores.argmax(axis=1),
-        scores,
-        test.names,
-        parts.copies(train, test),
-    )
-    found = results.measure(predictions, classes, test.class_names)
+    is_copy = parts.copies(train, test)
+    found = measured.classified(scores, labels, classes, test, is_copy)
     if best_on_test:
         found["scores"] |= fitting.best_on_test(history, len(labels))
-    return results.Result(
+    return measured.finished(
         kind,
+        encoder,
+        start,
         title="fine-tuned" if kind == "finetune" else kind,
-        system=encoder.name,
         **found,
         history=history,
         settings={**recipe, "repeat": repeat, "seed": seed, "epoch": epoch},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         model=model,
     )
 
@@ -148,34 +135,40 @@ def fine_tune(
 def transfer(encoder, train, test, classes=None, **options):
     """Fine-tunes an encoder on other data than it was pre-trained on.
 
-    Data of another skeleton are brought to the encoder's by `transforms` that
-    map the joints. The rest is as in `fine_tune`; of the published recipes
-    that of the kind `"transfer"` counts, where a system has one.
+    Data of another skeleton are brought to the encoder's by `MapSkeleton`.
+    The rest is as in `fine_tune`; of the published recipes that of the kind
+    `"transfer"` counts, where a system has one.
 
     Args:
         encoder: See `fine_tune`, also for the other arguments.
-        **options: Further arguments of `fine_tune`. `transforms` bring clips
-            to the form that the encoder takes: those that map the joints of
-            another skeleton are among them.
+        **options: Further arguments of `fine_tune`. `transforms`, where they
+            are given, bring clips to the form that the encoder takes; those
+            that map the joints of another skeleton must be among them. By
+            default they are the middle 95 %, resized in time, and the
+            mapping, if joints can be had of which `skeletons.mapping` knows.
 
     Returns:
         A `Result`, whose settings name both skeletons.
 
     Raises:
-        ValueError: If the transforms do not bring the clips to the form that
-            the encoder takes, as for the joints of another skeleton.
+        ValueError: If joints of the encoder's skeleton cannot be had, or the
+            transforms do not bring the clips to the form that it takes.
 
     Example:
 
     ```python
     encoder = MAMP("ntu60")
-    result = transfer(encoder, *pku.split("xsub"), transforms=[crop])
+    result = transfer(encoder, *pku.split("xsub"))
     ```
     """
+    mine, theirs = (getattr(x, "skeleton", None) for x in (encoder, train))
+    if options.get("transforms") is None and None not in (mine, theirs):
+        options["transforms"] = parts.published(encoder)
+        if mine != theirs:
+            options["transforms"] += [transforms_of.MapSkeleton(theirs, mine)]
     found = fine_tune(encoder, train, test, classes, kind="transfer", **options)
-    for name, owner in (("from_skeleton", encoder), ("to_skeleton", train)):
-        skeleton = getattr(owner, "skeleton", None)
-        found.settings[name] = getattr(skeleton, "name", None)
+    for key, skeleton in (("from_skeleton", mine), ("to_skeleton", theirs)):
+        found.settings[key] = getattr(skeleton, "name", None)
     return found
 
 
@@ -201,6 +194,18 @@ def augmented(transforms, recipe):
         changed.append(transform)
     added = transforms_of.deserialize_transforms(recipe["augmentation"])
     return [*changed[:last], *added, *changed[last:]]
+
+
+def _count_classes(classes, *both):
+    # Of batches of others, labels come with the clips only.
+    return parts.count_classes(
+        classes,
+        *(
+            (part, part.labels())
+            for part in both
+            if classes is None or part.knows_labels
+        ),
+    )
 
 
 def _classifier(encoder, classes, arguments):

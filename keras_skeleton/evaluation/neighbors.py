@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.evaluation import features as feature_extraction
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
 from keras_skeleton.evaluation import parts
-from keras_skeleton.evaluation import result as results
 
 
 def nearest_neighbors(
@@ -68,54 +68,19 @@ def nearest_neighbors(
     if not ks:
         raise ValueError("`k` must be one or more numbers. Received none.")
     found = {
-        each: knn(*memory, queries[0], each, metric, temperature=temperature)
-        for each in ks
+        f"{n}-nn": knn(*memory, queries[0], n, metric, temperature=temperature)
+        for n in ks
     }
     is_copy = parts.copies(train, test)
-    return results.Result(
+    return measured.finished(
         "knn",
+        encoder,
+        start,
         title=f"{ks[0]}-nn",
-        system=encoder.name,
-        **by_neighbors(found, queries[1], train, test, is_copy),
+        **measured.compared(found, queries[1], test, is_copy),
         settings={"k": list(ks), "metric": metric, "temperature": temperature},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         features=queries,
     )
-
-
-def by_neighbors(found, labels, train, test, is_copy, name="{}-nn"):
-    """The fields of a `Result` of several classifications by neighbours.
-
-    Args:
-        found: Dict from a number of neighbours to predicted classes.
-        labels: The true classes.
-        train: The training `Part`.
-        test: The test `Part`.
-        is_copy: See `Predictions`.
-        name: Name of a score, with the number at the braces.
-    """
-    first = next(iter(found.values()))
-    predictions = results.Predictions(
-        labels, first, names=test.names, is_copy=is_copy
-    )
-    classes = parts.count_classes(
-        None, (test, labels), *((train, other) for other in found.values())
-    )
-    measured = results.measure(predictions, classes, test.class_names)
-
-    def scores_of(rows):
-        return {
-            name.format(k): results.Percentage.count(
-                predicted[rows] == labels[rows]
-            )
-            for k, predicted in found.items()
-        }
-
-    return {
-        **measured,
-        **results.with_and_without(scores_of, len(labels), is_copy),
-    }
 
 
 def knn(

@@ -39,7 +39,7 @@ class Part:
         if features.is_sequences(data):
             self.sequences = data
             if transforms is None:
-                self.transforms = _published(model)
+                self.transforms = published(model)
             self.batches = data.to_keras(self.transforms, batch_size)
             check_fit(model, self.batches.plan.batch_shape)
         elif transforms is not None:
@@ -252,11 +252,19 @@ def check_fit(model, shape):
             f"joints, coordinates){of}, but the transforms make clips "
             f"{tuple(shape[1:])} of the data. Pass the data set and the "
             "transforms that the weights were trained with; for data of "
-            "another skeleton, transforms that map its joints."
+            "another skeleton, transforms that map its joints (`MapSkeleton`)."
         )
 
 
-def _published(model):
+def published(model):
+    """The middle 95 % of clips, in as many frames as a model takes.
+
+    Returns:
+        List of transforms.
+
+    Raises:
+        ValueError: If the model takes more than one array of clips.
+    """
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 5:
         raise ValueError(

@@ -11,8 +11,8 @@ from keras_skeleton import _inputs
 from keras_skeleton import layers
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import fitting
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
-from keras_skeleton.evaluation import result as results
 
 
 def linear_probe(
@@ -118,9 +118,7 @@ def linear_probe(
         held_out = parts.Part(
             validation, encoder_of, "validation", transforms, feature_batch_size
         )
-        held_out = held_out.predict()
-        watched["validation"] = _accuracy_on(*held_out)
-
+        watched["validation"] = _accuracy_on(*held_out.predict())
     model = linear_classifier(encoder, classes)
     head = _head(model, recipe, seed)
     batches = parts.ArrayBatches(*first, recipe["batch_size"], seed)
@@ -138,25 +136,18 @@ def linear_probe(
         head, batches, recipe["epochs"], watched, verbose, begin
     )
     scores = ops.convert_to_numpy(head(test_set[0], training=False))
-    predictions = results.Predictions(
-        test_set[1],
-        scores.argmax(axis=1),
-        scores,
-        test.names,
-        parts.copies(train, test),
-    )
-    found = results.measure(predictions, classes, test.class_names)
+    is_copy = parts.copies(train, test)
+    found = measured.classified(scores, test_set[1], classes, test, is_copy)
     if best_on_test:
         found["scores"] |= fitting.best_on_test(history, len(scores))
-    return results.Result(
+    return measured.finished(
         "linear",
+        encoder,
+        start,
         title="linear",
-        system=encoder.name,
         **found,
         history=history,
         settings={**recipe, "seed": seed, "epoch": epoch},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         model=model,
         features=test_set,
     )

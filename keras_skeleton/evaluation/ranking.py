@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.evaluation import features as feature_extraction
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
 from keras_skeleton.evaluation import neighbors
 from keras_skeleton.evaluation import parts
@@ -85,17 +86,16 @@ def retrieval(
             },
         }
 
-    return results.Result(
+    return measured.finished(
         "retrieval",
+        encoder,
+        start,
         title="mAP",
-        system=encoder.name,
         **results.with_and_without(
             scores_of, len(queries[1]), parts.copies(train, test)
         ),
         class_names=test.class_names,
         settings={"ranks": list(ranks), "metric": metric},
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         features=queries,
     )
 

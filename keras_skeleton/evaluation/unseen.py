@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from keras_skeleton.evaluation import features as feature_extraction
+from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import neighbors
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import result as results
@@ -87,36 +88,24 @@ def few_shot(
     test.names = None if test.names is None else [test.names[i] for i in rows]
     is_copy = None if is_copy is None else is_copy[rows]
     ks = (k,) if isinstance(k, int | np.integer) else tuple(k)
+    prefix = "few-shot" if shots is None else f"{shots}-shot"
     runs = []
     for each in range(seed, seed + repetitions):
         support = memory
         if shots is not None:
             chosen = _draw(memory[1], shots, each)
             support = memory[0][chosen], memory[1][chosen]
-        found = {n: neighbors.knn(*support, queries[0], n, metric) for n in ks}
-        runs.append(
-            neighbors.by_neighbors(
-                found,
-                queries[1],
-                train,
-                test,
-                is_copy,
-                "few-shot {}-nn" if shots is None else f"{shots}-shot {{}}-nn",
-            )
-        )
-    for key in ("scores", "without_duplicates"):
-        runs[0][key] = {
-            name: results.Percentage.mean(run[key][name] for run in runs)
-            for name in runs[0][key]
+        found = {
+            f"{prefix} {n}-nn": neighbors.knn(*support, queries[0], n, metric)
+            for n in ks
         }
-    confusion = np.sum([run["confusion"] for run in runs], axis=0).tolist()
-    if repetitions > 1:
-        runs[0]["predictions"] = None
-    return results.Result(
+        runs.append(measured.compared(found, queries[1], test, is_copy))
+    return measured.finished(
         "few-shot",
+        encoder,
+        start,
         title="few-shot",
-        system=encoder.name,
-        **{**runs[0], "confusion": confusion},
+        **_mean_of(runs),
         settings={
             "classes": sorted(map(int, np.unique(queries[1]))),
             "shots": shots,
@@ -125,10 +114,22 @@ def few_shot(
             "metric": metric,
             "seed": seed,
         },
-        environment=results.environment(),
-        seconds=round(time.perf_counter() - start, 3),
         features=queries,
     )
+
+
+def _mean_of(runs):
+    """The fields of a result from those of several."""
+    if len(runs) == 1:
+        return runs[0]
+    found = {**runs[0], "predictions": None}
+    for key in ("scores", "without_duplicates"):
+        found[key] = {
+            name: results.Percentage.mean(run[key][name] for run in runs)
+            for name in runs[0][key]
+        }
+    confusion = np.sum([run["confusion"] for run in runs], axis=0)
+    return {**found, "confusion": confusion.tolist()}
 
 
 def _of_classes(data, classes, what):

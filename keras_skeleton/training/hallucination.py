@@ -95,7 +95,7 @@ def point_on_arc(keys, towards, angle, share):
     return (start + end) / (ops.sin(angle)[..., None] + _EPSILON)
 
 
-def pull(queries, positives, is_kept, temperature):
+def pull(queries, positives, is_kept, temperature, count=None):
     """The loss that draws queries to their positives.
 
     Args:
@@ -103,10 +103,13 @@ def pull(queries, positives, is_kept, temperature):
         positives: Unit vectors `(N, S, E)`.
         is_kept: Which of them count, boolean `(N, S)`.
         temperature: Divides the similarities.
+        count: How many of them count, where the batch is but a part of one
+            that several devices share: then the mean number of each.
 
     Returns:
         The mean over those of the whole batch that count; 0 if none does.
     """
     similarity = ops.sum(queries[:, None] * positives, axis=-1) / temperature
     is_kept = ops.cast(is_kept, similarity.dtype)
-    return -ops.sum(is_kept * similarity) / (ops.sum(is_kept) + _EPSILON)
+    count = ops.sum(is_kept) if count is None else count
+    return -ops.sum(is_kept * similarity) / (count + _EPSILON)

@@ -118,6 +118,10 @@ class StepModel(_step.Step, keras.Model):
                 a batch, each has its own share: `gather` joins them.
         """
 
+    def mean_over_devices(self, value):
+        """The mean of a scalar of each device that shares the batch."""
+        return ops.mean(self.gather(ops.reshape(value, (1,))))
+
     @property
     def metrics(self):
         return list(self._means.values())

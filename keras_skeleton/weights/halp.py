@@ -3,6 +3,8 @@
 Official code: anshulbshah/HaLP; that of maoyunyao/CMD has the same names.
 """
 
+from keras_skeleton.layers.augmentation import serialize_transforms
+from keras_skeleton.layers.augmentation import upright_preprocessing
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import published
 from keras_skeleton.weights import tensor_names as names_of
@@ -182,7 +184,12 @@ def _baseline(name, test_set, folder, epochs):
             "score of these. Of the joints, without a classification head."
         ),
         **published.evaluation(
-            test_set, [published.middle(64)], has_head=False
+            test_set,
+            [
+                *serialize_transforms(upright_preprocessing()),
+                published.middle(64),
+            ],
+            has_head=False,
         ),
     )
 

@@ -47,10 +47,10 @@ def table(model, names=()):
             *names_of.inside(entries, KEY, f"key_{model.stream}/"),
             *names_of.queue("queue", f"queue_{model.stream}"),
         ]
-    parts = stgcn.parts(prefix)
-    for theirs, ours in layouts_of(names).items():
-        if ours not in getattr(encoder, "layouts", {}):
-            parts[f"layout {theirs}"] = _of_layout(theirs, prefix)
+    parts = {
+        **stgcn.parts(prefix),
+        "other layouts": _other_layouts(encoder, prefix),
+    }
     return names_of.ExactTable(tuple(entries), parts, stgcn.IGNORED)
 
 
@@ -113,21 +113,36 @@ def _heads(model, names):
     ]
 
 
-def _of_layout(name, prefix):
-    """What a file has of a layout that a model may lack."""
-    return Part(
-        tuple(
-            f"{each}{tensor}"
-            for each in {prefix, QUERY, KEY}
-            for tensor in (
-                f"A_{name}",
-                f"data_bn.{name}.*",
-                f"edge_importance.{name}.*",
-                f"fc.{name}.*",
-            )
-        ),
-        (),
+class OtherLayouts(Part):
+    """What files have of layouts that a model lacks.
+
+    Its `variables` are the names of the model's own layouts.
+    """
+
+    def has_variable(self, path):
+        found = re.search(
+            r"(?:input_norm|predictions)/([^/]+)/"
+            r"|graph_convolution/(?:graph|importance)_(.+)$",
+            path,
+        )
+        return bool(found) and (found[1] or found[2]) not in self.variables
+
+
+def _other_layouts(encoder, prefix):
+    own = tuple(getattr(encoder, "layouts", ()))
+    official = tuple(
+        f"{begin}{tensor}"
+        for begin in (prefix, KEY)
+        for theirs, ours in LAYOUTS.items()
+        if ours not in own
+        for tensor in (
+            f"A_{theirs}",
+            f"data_bn.{theirs}.*",
+            f"edge_importance.{theirs}.*",
+            f"fc.{theirs}.*",
+        )
     )
+    return OtherLayouts(official, own)
 
 
 def build(entry, tensors):

@@ -51,7 +51,12 @@ def clips(shape, count=3, seed=0):
 
 
 def clips_for(model, count=3):
-    return clips(model.input_form, count)
+    form = model.input_form
+    if not isinstance(form, dict):
+        return clips(form, count)
+    # Clips of several layouts, in turn.
+    numbers = np.arange(count) % len(model.encoder.layouts)
+    return {"skeletons": clips(form["skeletons"], count), "layout": numbers}
 
 
 def values(model):
@@ -226,8 +231,9 @@ def candidates(cls, name, default):
     elif isinstance(default, tuple):
         yield tuple(x + 1 for x in default)
     else:
-        words = re.findall(r'"(\w+)"', argument_text(cls, name))
-        yield from words
+        text = argument_text(cls, name)
+        yield from re.findall(r'"(\w+)"', text)
+        yield from map(ast.literal_eval, re.findall(r"`(\(.+?\))`", text))
 
 
 def build_changed(cls, name, default):

@@ -146,9 +146,22 @@ def replay(model, arrays):
     model.draw = lambda stream, count: draws[stream]
 
 
-def assert_parts(name, model, views, arrays, training):
-    """Compares what a step computes on the way to its loss."""
-    out = part(arrays, "out/")
+class Parts(keras.Model):
+    """What a step computes on the way to its loss, in one call."""
+
+    def __init__(self, model, training):
+        super().__init__()
+        self.model = model
+        self.in_training = training
+        # Nothing to build: Keras would run everything eagerly to find out.
+        self.built = True
+
+    def call(self, views):
+        return parts_of(self.model, views, self.in_training)
+
+
+def parts_of(model, views, training):
+    """What a step computes on the way to its loss, by official names."""
     found = {}
     queries, keys = {}, {}
     clips = {view: model.streams_of(x) for view, x in views.items()}
@@ -181,6 +194,16 @@ def assert_parts(name, model, views, arrays, training):
     found["loss_halp_weighted" if several else "loss_halp_times_mu"] = total
     total = model.distillation_weight * model.distill(queries, keys, queues)
     found["loss_cmd_weighted"] = total
+    return found
+
+
+def assert_parts(name, model, views, arrays, training):
+    """Compares what a step computes on the way to its loss."""
+    out = part(arrays, "out/")
+    parts = Parts(model, training)
+    # On JAX, loops are compiled anew in every eager call.
+    parts.compile(run_eagerly=keras.backend.backend() != "jax")
+    found = parts.predict_on_batch(views)
     places = ("queue", "key_after/", "state_after/", "labels")
     compared = {
         key for key in out if not key.startswith(places) and key != "loss"
@@ -188,15 +211,16 @@ def assert_parts(name, model, views, arrays, training):
     assert compared <= found.keys(), f"{name}: values not compared"
     for key in compared:
         if out[key].dtype.kind == "i":
-            value = ops.convert_to_numpy(found[key])
-            np.testing.assert_array_equal(value, out[key], f"{name}: {key}")
+            np.testing.assert_array_equal(
+                found[key], out[key], f"{name}: {key}"
+            )
         else:
             assert_close(found[key], out[key], f"{name}: {key}")
 
 
 def positives_of(model, stream, keys):
     """What `make_positives` computes, by official names."""
-    columns, shares = model.draw(stream, len(keys))
+    columns, shares = model.draw(stream, ops.shape(keys)[0])
     return positives_by_parts(
         keys,
         model.prototypes[stream].centers(),
