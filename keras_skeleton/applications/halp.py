@@ -245,6 +245,8 @@ class HaLPPretext(InputCheck, MomentumContrast):
 
     A batch is the views `query` and `key`, or clips alone, see
     `MomentumContrast`. Keys are normalized by statistics of their own batch.
+    Weights begin as published, but for the kernel of the projector's last
+    layer, within PyTorch's bounds here (published: Xavier's).
 
     Args:
         encoder: The `HaLP` or other encoder to train, of the first stream;
