@@ -26,6 +26,7 @@ import training
 from keras_skeleton import evaluation
 from keras_skeleton.applications import HaLPPretext
 from keras_skeleton.applications import HiCLRPretext
+from keras_skeleton.applications import MSCLRPretext
 from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.layers import augmentation
 from keras_skeleton.training import SGD
@@ -67,6 +68,9 @@ def halp(options, hallucination_weight=1.0):
         skeleton="nw_ucla",
         hidden_dim=160,
         hallucination_weight=hallucination_weight,
+        # As published, momentum contrast alone comes first: earlier, with
+        # nothing learned yet, positives without negatives end in one point.
+        warmup=options.epochs // 2 * options.num_clips,
         augmentation=augmentation.Views(query=view, key=view),
         **contrast(options),
     )
@@ -74,6 +78,16 @@ def halp(options, hallucination_weight=1.0):
 
 def halp_baseline(options):
     return halp(options, hallucination_weight=0.0)
+
+
+def msclr(options):
+    return MSCLRPretext(
+        layouts=("nw_ucla", "coco17"),
+        input_shape=SHAPE,
+        dropout_rate=options.dropout,
+        mining_epoch=options.epochs // 2,
+        **contrast(options),
+    )
 
 
 def contrast(options):
@@ -86,11 +100,17 @@ def contrast(options):
     }
 
 
-SYSTEMS = {"hiclr": hiclr, "halp": halp, "halp_baseline": halp_baseline}
+SYSTEMS = {
+    "hiclr": hiclr,
+    "halp": halp,
+    "halp_baseline": halp_baseline,
+    "msclr": msclr,
+}
 
 
 def train(clips, folder, options):
     """The encoder, trained on clips without their labels."""
+    options.num_clips = len(clips)
     pretext = SYSTEMS[options.system](options)
     batches = clips.to_keras(
         PREPROCESSING,
@@ -107,6 +127,8 @@ def train(clips, folder, options):
     training.train(
         pretext, optimizer, batches, folder, "pretrain", options.epochs
     )
+    if options.system == "msclr":
+        return pretext.encoder.for_layout("nw_ucla")
     return pretext.encoder
 
 
