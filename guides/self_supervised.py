@@ -65,7 +65,7 @@ unlabelled = train.to_keras(
 Contrast compares views of a clip: what the same transforms, or weaker and
 stronger ones, make of it by chance. `Views` makes them, each with draws of
 its own. The systems come with the published views; these are milder, as the
-clips are few and short. The pictures show two of them.
+clips are few and short. The picture shows three of them, and the clip behind.
 """
 
 # %%
@@ -82,11 +82,14 @@ strong = [
 growing = augmentation.Views(
     basic=weak, key=weak, normal=strong, strong=strong, seed=0
 )
-views = growing(unlabelled[0], training=True)
-for name in ("basic", "strong"):
-    clip = keras.ops.convert_to_numpy(views[name][0])
-    picture = ks.drawing.draw_strip(clip, data.skeleton, title=name)
-    picture.savefig(output / f"view_{name}.png")
+clips = unlabelled[0]
+views = growing(clips, training=True)
+shown = {
+    name: keras.ops.convert_to_numpy(views[name][0])
+    for name in ("basic", "key", "strong")
+}
+picture = ks.drawing.draw_comparison(shown, data.skeleton, before=clips[0])
+picture.savefig(output / "views.png")
 
 # %% [markdown]
 """
@@ -107,11 +110,11 @@ for name in ("basic", "strong"):
 
 Batches are clips alone: the contrastive systems make their views inside of
 the compiled step (`augmentation=`). They remember the keys of the last
-`queue_size` clips, other than those of the published 30,000, as we have few.
+`queue_size` clips, far fewer than the published 30,000.
 """
 
 # %%
-epochs = 2 if short else 30
+epochs = 2 if short else 20
 steps = epochs * len(unlabelled)
 form = {"input_shape": shape, "skeleton": data.skeleton}
 graph = {
@@ -251,7 +254,7 @@ for name, pretext in systems.items():
 ## The table
 
 It is printed, and saved as Markdown and, with all that was measured and by
-which settings, as JSON; `Comparison.load` reads that. The systems of it are
+which settings, as JSON; `Comparison.load` reads that. It is
 no ranking: on so few and simple clips, in so short a time, it says more of
 the sizes chosen here than of the systems.
 """
@@ -280,7 +283,6 @@ except ImportError as error:
 encoder = encoder_of(systems[best])
 encoder.save(output / "encoder.keras")
 same = keras.saving.load_model(output / "encoder.keras")
-clips = unlabelled[0]
 difference = same.predict_on_batch(clips) - encoder.predict_on_batch(clips)
 print(f"{best}, loaded again: same features to {abs(difference).max():.1e}")
 model = type(encoder)(encoder=same, classes=len(data.class_names))
