@@ -271,6 +271,14 @@ class Application(InputCheck, keras.Model):
                     "comes with its weights."
                 )
             inherited = encoder.get_config()
+            missing = [key for key in arguments if key not in inherited]
+            if missing:
+                raise ValueError(
+                    f"{type(self).__name__} cannot put a head on the encoder "
+                    f"{encoder.name!r}, a {type(encoder).__name__} without "
+                    f"{', '.join(missing)}. Use `type(encoder)(encoder="
+                    "encoder, classes=...)`."
+                )
         elif weights is not None:
             from keras_skeleton.weights import configuration
 

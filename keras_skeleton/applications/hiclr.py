@@ -71,6 +71,11 @@ class JointMask(keras.layers.Layer):
 
     def __init__(self, ratio, seed=None, **kwargs):
         super().__init__(**kwargs)
+        if not 0 <= ratio <= 1:
+            raise ValueError(
+                "`ratio` must be between 0 and 1, the share of the joints to "
+                f"mask. Received: {ratio}"
+            )
         self.ratio = ratio
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -230,6 +235,12 @@ class HiCLRPretext(StreamContrast):
             self.joint_mask = JointMask(mask_ratio, seed, name="joint_mask")
             self.joint_mask.build(None)
         elif strong == "edges":
+            if not hasattr(self.encoder, "augmented"):
+                raise ValueError(
+                    "strong='edges' needs an encoder with graphs whose edges "
+                    "can be dropped, such as `STGCN` or `DSTA`. Received the "
+                    f"encoder {self.encoder.name!r}."
+                )
             self.augmented = self.encoder.augmented(edge_dropout=edge_dropout)
 
     @staticmethod

@@ -12,6 +12,7 @@ from keras_skeleton.layers import augmentation as augmentations
 from keras_skeleton.layers.augmentation import LayoutViews
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation.streams import PUBLISHED_BONES
+from keras_skeleton.training.contrast import check_augmentation
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -256,6 +257,8 @@ class MSCLRPretext(AimCLRPretext):
         if isinstance(augmentation, str):
             check_choice("augmentation", augmentation, ("published", None))
             augmentation = self._published_views()
+        for each in keras.tree.flatten(augmentation):
+            check_augmentation(each, self.view_names)
         self.augmentation = LayoutViews(
             self._layouts().values(),
             source=self.encoder.skeleton,
