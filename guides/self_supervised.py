@@ -6,9 +6,9 @@ What a clip shows can be learned in part without being told: it is the same
 motion when it is turned, cut or seen in another joint layout. Three systems
 make use of that. Here each trains a small encoder without labels, and one
 table compares them with the same encoders at random weights: by a linear
-probe, by the nearest neighbours, and with few labels. The clips are generated, so nothing is downloaded. It
-takes about three minutes on two cores; with `KERAS_SKELETON_SHORT=1` it only
-shows that everything runs.
+probe, by the nearest neighbours, and with few labels. The clips are
+generated, so nothing is downloaded. It takes two to three minutes on two
+cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
 
     python guides/self_supervised.py [FOLDER]
 """
@@ -103,15 +103,15 @@ picture.savefig(output / "views.png")
 - **MS-CLR** compares a clip with the same clip in another joint layout, which
   is made of it here. What both have in common is the motion, and not the
   habits of one sensor.
-`MAMPPretext` contrasts nothing: it hides most of a clip and predicts how the
-hidden joints move. That takes far more steps: as small and as briefly trained
-as the encoders here, its encoder stayed where it was with random weights.
-`guides/pretrain_and_finetune.py` gives it more time.
 
-Batches are clips alone: the contrastive systems make their views inside of
-the compiled step (`augmentation=`). They remember the keys of the last
-`queue_size` clips, far fewer
-than the published 30,000.
+A fourth, `MAMPPretext`, contrasts nothing: it hides most of a clip and
+predicts how the hidden joints move. It wants more: as small and as briefly
+trained as the encoders here, its encoder was no better than with random
+weights when we tried. `guides/pretrain_and_finetune.py` shows how to train it.
+
+Batches are clips alone: the views are made inside the compiled step
+(`augmentation=`). The systems remember the keys of the last `queue_size`
+clips, far fewer than the published 30,000, as we have few.
 """
 
 # %%
