@@ -1,6 +1,5 @@
 """Tables of the documentation agree with the cards."""
 
-import importlib
 import inspect
 import pathlib
 
@@ -23,7 +22,7 @@ TABLES = {
 FILES = [(README, 2)] + [
     (
         inspect.getsourcefile(
-            importlib.import_module(f"keras_skeleton.applications.{system}")
+            getattr(applications, applications.SYSTEMS[system][0])
         ),
         count,
     )
