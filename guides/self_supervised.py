@@ -235,10 +235,10 @@ for name, pretext in systems.items():
     )
     pretext.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4))
     resume = ks.training.ResumeTraining(output / f"{name}.npz", unlabelled)
-    history = pretext.fit(
+    pretext.fit(
         unlabelled, epochs=epochs, shuffle=False, callbacks=[resume], verbose=0
     )
-    print(f"{name}: loss {history.history['loss'][-1:]}", flush=True)
+    print(f"{name}: trained for {epochs} epochs", flush=True)
     found[name] = measure(encoder_of(pretext), name)
 
 # %% [markdown]
