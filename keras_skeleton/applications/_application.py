@@ -129,7 +129,9 @@ class InputCheck:
         form = self.input_form
         if isinstance(form, dict):
             if not isinstance(inputs, dict) or set(inputs) != set(form):
-                found = list(inputs) if isinstance(inputs, dict) else inputs
+                found = type(inputs).__name__
+                if isinstance(inputs, dict):
+                    found = list(inputs)
                 raise ValueError(
                     f"The model {self.name!r} takes a dictionary with the "
                     f"inputs {', '.join(map(repr, form))}. Received: {found}"

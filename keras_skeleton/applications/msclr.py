@@ -257,7 +257,8 @@ class MSCLRPretext(AimCLRPretext):
         if isinstance(augmentation, str):
             check_choice("augmentation", augmentation, ("published", None))
             augmentation = self._published_views()
-        for each in keras.tree.flatten(augmentation):
+        by_layout = isinstance(augmentation, dict)
+        for each in augmentation.values() if by_layout else [augmentation]:
             check_augmentation(each, self.view_names)
         self.augmentation = LayoutViews(
             self._layouts().values(),

@@ -12,6 +12,9 @@ from keras_skeleton.applications import MSCLR
 from keras_skeleton.applications import STGCN
 from keras_skeleton.applications import AimCLRPretext
 from keras_skeleton.applications import MSCLRPretext
+from keras_skeleton.datasets import synthetic
+from keras_skeleton.evaluation import nearest_neighbors
+from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import Views
@@ -269,3 +272,23 @@ def test_pretext_needs_several_layouts():
         MSCLRPretext(encoder(), layouts=LAYOUTS)
     with pytest.raises(ValueError, match="there is `AimCLRPretext`"):
         MSCLRPretext(STGCN(**STGCN.tiny))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "augmentation", [[RandomMirror("kinect20")], {"kinect20": "weak"}]
+)
+def test_views_are_made_by_layers(augmentation):
+    with pytest.raises(ValueError, match="a layer that makes the views"):
+        MSCLRPretext(encoder(), augmentation=augmentation)
+
+
+@pytest.mark.once
+def test_clips_of_one_layout_are_refused():
+    with pytest.raises(ValueError, match="Received: ndarray"):
+        encoder()(clips())
+    data = synthetic.load_data(num_clips=4, skeleton="kinect20")
+    with pytest.raises(ValueError, match="for_layout"):
+        nearest_neighbors(
+            encoder(), data, data, transforms=[CropResize(8, interval=0.95)]
+        )
