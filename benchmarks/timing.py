@@ -54,11 +54,12 @@ def serve(connection, memory, kind, *arguments):
         elif order == "step":
             # Idle threads of the other process may spin for some milliseconds.
             time.sleep(0.05)
-            seconds = []
-            for _ in range(argument):
-                start = time.perf_counter()
+            calls, clock = argument
+            clock, seconds = getattr(time, clock), []
+            for _ in range(calls):
+                start = clock()
                 model.step()
-                seconds.append(time.perf_counter() - start)
+                seconds.append(clock() - start)
             connection.send(min(seconds))
         else:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -126,10 +127,18 @@ def measure(
             worker.close()
 
 
-def take_turns(workers, repeats, calls=1):
-    """Seconds of the fastest call in each turn (rows) of each worker."""
+def take_turns(workers, repeats, calls=1, clock="perf_counter"):
+    """Seconds of the fastest call in each turn (rows) of each worker.
+
+    Args:
+        workers: The workers.
+        repeats: Turns that count.
+        calls: Calls in a row in each turn.
+        clock: Name of the clock in `time`. `"process_time"` does not count
+            what else the machine does, but adds up threads.
+    """
     turns = [
-        [worker.ask("step", calls) for worker in workers]
+        [worker.ask("step", (calls, clock)) for worker in workers]
         for _ in range(2 + repeats)
     ]
     # The first calls compile.
@@ -141,7 +150,7 @@ def peak_memory(kind, case, backend, threads, steps=2):
     worker = Worker(kind, case, backend, threads, 0.9 * free_gigabytes())
     try:
         for _ in range(steps):
-            worker.ask("step", 1)
+            worker.ask("step", (1, "perf_counter"))
         return worker.ask("stop")
     finally:
         worker.close()

@@ -94,14 +94,8 @@ class TemporalConvolution(keras.layers.Layer):
             stride, dilation = 1, dilation // stride
         elif dilation > 1:
             stride, last_stride = 1, stride
-        x = ops.conv(
-            x,
-            kernel[:, None],
-            strides=(stride, 1),
-            padding="same" if is_padded_inside else "valid",
-            data_format="channels_last",
-            dilation_rate=(dilation, 1),
-        )
+        padding = "same" if is_padded_inside else "valid"
+        x = _over_frames(x, kernel, stride, dilation, padding)
         return take_every(x, last_stride)
 
     def compute_output_shape(self, input_shape):
@@ -288,6 +282,26 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
             "stride": self.stride,
             "padding": self.padding,
         }
+
+
+def _over_frames(x, kernel, stride, dilation, padding):
+    """Convolution of `(B, T, V, C)` over the frames."""
+    options = {"padding": padding, "data_format": "channels_last"}
+    if keras.backend.backend() != "jax":
+        return ops.conv(
+            x,
+            kernel[:, None],
+            strides=(stride, 1),
+            dilation_rate=(dilation, 1),
+            **options,
+        )
+    # Without an accelerator, XLA takes up to twice as long over kernels with
+    # an axis of length 1, above all for their gradients.
+    _, frames, joints, channels = x.shape
+    x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, frames, channels))
+    x = ops.conv(x, kernel, stride, dilation_rate=dilation, **options)
+    x = ops.reshape(x, (-1, joints, *x.shape[1:]))
+    return ops.transpose(x, (0, 2, 1, 3))
 
 
 def pad_frames(x, margin, padding):

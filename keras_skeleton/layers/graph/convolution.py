@@ -266,6 +266,10 @@ class ChannelTopologyGraphConvolution(_SpatialGraphLayer):
         }
 
 
+# Channels from which on `PartitionGraphConvolution` takes frame by frame.
+_WIDE = 8
+
+
 def _sum_over_graphs(x):
     """Sum of `(B, S, ...)` over the second axis."""
     if keras.backend.backend() == "jax":
@@ -371,17 +375,22 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         number, joints, _ = graph.shape[-3:]
         frames, channels = inputs.shape[1], inputs.shape[-1]
         rows = () if len(graph.shape) == 3 else (-1,)
-        # Joints last: one product over all frames and channels takes less
-        # time than a small one for each frame.
-        x = ops.transpose(inputs, (0, 1, 3, 2))
-        if rows:
-            x = ops.reshape(x, (-1, frames * channels, joints))
+        # Rows in the order of receiver and graph: what a joint receives along
+        # all graphs then lies side by side, without a transposition.
         to_receivers = ops.reshape(
-            ops.moveaxis(graph, -1, -3), (*rows, joints, number * joints)
+            ops.swapaxes(graph, -3, -2), (*rows, joints * number, joints)
         )
-        x = ops.matmul(x, to_receivers)
-        x = ops.reshape(x, (-1, frames, channels, number, joints))
-        x = ops.transpose(x, (0, 1, 4, 3, 2))
+        x = inputs
+        if rows:
+            to_receivers = ops.expand_dims(to_receivers, 1)
+        elif channels >= _WIDE:
+            # A product for each frame takes less time than one over all, for
+            # which the joints are moved to the end and back.
+            x = ops.reshape(x, (-1, joints, channels))
+            to_receivers = ops.broadcast_to(
+                to_receivers, (ops.shape(x)[0], joints * number, joints)
+            )
+        x = ops.matmul(to_receivers, x)
         x = ops.reshape(x, (-1, frames, joints, number * channels))
         kernel = ops.reshape(
             self.value.kernel, (channels, number, self.filters)
