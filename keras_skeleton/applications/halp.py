@@ -378,8 +378,8 @@ class HaLPPretext(InputCheck, MomentumContrast):
         streams = _check_streams(streams)
         encoder = pooled_encoder(HaLP, encoder, encoder_arguments, dtype)
         if augmentation == "published":
-            _, frames, joints, _ = encoder.input_form
-            augmentation = corrupted_views(frames, joints)
+            _, frames, joints, coordinates = encoder.input_form
+            augmentation = corrupted_views(frames, joints, min(3, coordinates))
         super().__init__(
             stream_branches(encoder, streams, embedding_dim, dtype),
             queue_size=queue_size,
@@ -627,17 +627,18 @@ def _check_numbers(model):
         )
 
 
-def corrupted_views(num_frames=64, num_joints=25):
+def corrupted_views(num_frames=64, num_joints=25, dimensions=3):
     """The published views: two cuts of a clip with corrupted joints or shear.
 
     Args:
         num_frames: Frames of each view. Clips may be longer or shorter.
         num_joints: Joints of the clips, of which three fifths are corrupted.
+        dimensions: 3, or 2 for clips in the image plane.
 
     Returns:
         A `Views` layer with the views `query` and `key`.
     """
-    view = corrupting_augmentation(num_frames, num_joints * 3 // 5)
+    view = corrupting_augmentation(num_frames, num_joints * 3 // 5, dimensions)
     return Views(query=view, key=view, name="views")
 
 

@@ -345,13 +345,18 @@ def extreme_views(skeleton, clip_shape):
 
     Args:
         skeleton: `Skeleton` of the clips or the name of a registered one.
-        clip_shape: Shape `(M, T, V, C)` of the clips.
+        clip_shape: Shape `(M, T, V, C)` of the clips; in two dimensions, the
+            same is done in the plane. A third coordinate is taken for one
+            of space, so clips with a score need views of their own.
 
     Returns:
         A `Views` layer with the views `basic`, `key` and `extreme`.
     """
-    basic = augmentations.basic_augmentation()
-    strong = augmentations.strong_augmentation(skeleton, clip_shape)
+    dimensions = min(3, clip_shape[-1])
+    basic = augmentations.basic_augmentation(dimensions=dimensions)
+    strong = augmentations.strong_augmentation(
+        skeleton, clip_shape, dimensions=dimensions
+    )
     return augmentations.Views(
         basic=basic, key=basic, extreme=strong, name="views"
     )

@@ -1,9 +1,12 @@
 """What the contrastive models refuse, and say why."""
 
+import numpy as np
 import pytest
 
 from keras_skeleton.applications import DSTA
+from keras_skeleton.applications import AimCLRPretext
 from keras_skeleton.applications import HaLP
+from keras_skeleton.applications import HaLPPretext
 from keras_skeleton.applications import HiCLR
 from keras_skeleton.applications import HiCLRPretext
 from keras_skeleton.evaluation import extract_features
@@ -36,3 +39,12 @@ def test_features_are_those_of_the_encoder():
     pretext = HiCLRPretext(**HiCLRPretext.tiny)
     with pytest.raises(ValueError, match="Pass its encoder"):
         extract_features(pretext, [])
+
+
+@pytest.mark.parametrize("cls", [HiCLRPretext, HaLPPretext, AimCLRPretext])
+def test_published_views_of_clips_in_the_plane(cls):
+    model = cls(**{**cls.tiny, "input_shape": (1, 8, 20, 2)})
+    clips = np.random.default_rng(0).normal(size=(2, 1, 8, 20, 2))
+    views = model.augmentation(clips.astype("float32"), training=True)
+    assert set(views) == set(model.view_names)
+    assert {tuple(view.shape) for view in views.values()} == {(2, 1, 8, 20, 2)}

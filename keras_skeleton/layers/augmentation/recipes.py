@@ -19,12 +19,14 @@ from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import FaceFront
 
 
-def basic_augmentation(padding_ratio=6, shear=0.5):
+def basic_augmentation(padding_ratio=6, shear=0.5, dimensions=3):
     """The weak augmentation of AimCLR, HiCLR and MS-CLR.
 
     Args:
         padding_ratio: See `TemporalCrop`.
         shear: See `RandomShear`.
+        dimensions: 3, or 2 for clips in the image plane, which nothing
+            published is about.
 
     Returns:
         List of transforms.
@@ -33,10 +35,12 @@ def basic_augmentation(padding_ratio=6, shear=0.5):
 
     >>> views = Views(query=basic_augmentation(), key=basic_augmentation())
     """
-    return [TemporalCrop(padding_ratio), RandomShear(shear)]
+    return [TemporalCrop(padding_ratio), RandomShear(shear, dimensions)]
 
 
-def strong_augmentation(skeleton, clip_shape, padding_ratio=6, shear=0.5):
+def strong_augmentation(
+    skeleton, clip_shape, padding_ratio=6, shear=0.5, dimensions=3
+):
     """The strong ("extreme") augmentation of AimCLR, HiCLR and MS-CLR.
 
     It is the weak one, then joints change sides, the body turns about a main
@@ -48,6 +52,7 @@ def strong_augmentation(skeleton, clip_shape, padding_ratio=6, shear=0.5):
         clip_shape: Shape `(M, T, V, C)` of the clips.
         padding_ratio: See `TemporalCrop`.
         shear: See `RandomShear`.
+        dimensions: See `basic_augmentation`. In the plane there is one angle.
 
     Returns:
         List of transforms.
@@ -61,10 +66,13 @@ def strong_augmentation(skeleton, clip_shape, padding_ratio=6, shear=0.5):
     Reference: [AimCLR](https://arxiv.org/abs/2112.03590).
     """
     return [
-        *basic_augmentation(padding_ratio, shear),
+        *basic_augmentation(padding_ratio, shear, dimensions),
         RandomMirror(skeleton, reflect=False),
         RandomRotation(
-            math.radians(30), min_angle=0.0, minor_angle=math.radians(1)
+            math.radians(30),
+            min_angle=0.0,
+            minor_angle=math.radians(1) if dimensions == 3 else None,
+            dimensions=dimensions,
         ),
         RandomApply(GaussianNoise(clip_shape, absent=True)),
         RandomApply(GaussianBlur()),
@@ -72,7 +80,7 @@ def strong_augmentation(skeleton, clip_shape, padding_ratio=6, shear=0.5):
     ]
 
 
-def corrupting_augmentation(num_frames=64, num_joints=15):
+def corrupting_augmentation(num_frames=64, num_joints=15, dimensions=3):
     """The augmentation of HaLP.
 
     A crop in time, of a tenth to all of the clip but not shorter than 64
@@ -81,6 +89,7 @@ def corrupting_augmentation(num_frames=64, num_joints=15):
     Args:
         num_frames: Frames that the crop is resized to.
         num_joints: See `JointCorruption`; published: 15 of 25.
+        dimensions: See `basic_augmentation`.
 
     Returns:
         List of transforms.
@@ -89,7 +98,12 @@ def corrupting_augmentation(num_frames=64, num_joints=15):
     """
     return [
         CropResize(num_frames, (0.1, 1.0), min_frames=64),
-        RandomChoice([JointCorruption(num_joints), RandomShear(1.0)]),
+        RandomChoice(
+            [
+                JointCorruption(num_joints, dimensions=dimensions),
+                RandomShear(1.0, dimensions),
+            ]
+        ),
     ]
 
 
