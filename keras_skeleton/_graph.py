@@ -21,10 +21,13 @@ def layer_nodes(model):
     """
     outputs = getattr(model, "outputs", None)
     if not outputs:
+        hint = ""
+        if hasattr(model, "encoder"):
+            hint = " Pass its encoder, the attribute `encoder`."
         raise ValueError(
             "The model must be a Functional model (or a subclass with a "
             f"graph inside). Received {model.__class__.__name__} "
-            f"{model.name!r} without a graph."
+            f"{model.name!r} without a graph.{hint}"
         )
     return _ordered([node_of(tensor) for tensor in outputs])
 

@@ -153,6 +153,23 @@ def _add_evaluate(commands):
         help="how to compare encoders (default: the score of the weights "
         "themselves)",
     )
+    _add_what_to_evaluate_on(parser)
+    _add_protocol_options(parser)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    written = parser.add_argument_group("what to write")
+    for name, what in (
+        ("json", "the result"),
+        ("predictions", "table of predictions, CSV"),
+        ("confusion", "picture of confusions, PNG"),
+        ("features", "map of the features, PNG"),
+        ("curves", "accuracy of each epoch, PNG"),
+    ):
+        written.add_argument(f"--{name}", metavar="FILE", help=what)
+    parser.set_defaults(run=evaluate)
+
+
+def _add_what_to_evaluate_on(parser):
     own = parser.add_argument_group(
         "weights of one's own", "in the place of what the card or file says"
     )
@@ -169,24 +186,6 @@ def _add_evaluate(commands):
         metavar="NAME",
         help="bone, joint_motion or bone_motion, made after the transforms",
     )
-    _add_protocol_options(parser)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    written = parser.add_argument_group("what to write")
-    written.add_argument("--json", metavar="FILE", help="the result")
-    written.add_argument(
-        "--predictions", metavar="FILE", help="table of predictions, CSV"
-    )
-    written.add_argument(
-        "--confusion", metavar="FILE", help="picture of confusions, PNG"
-    )
-    written.add_argument(
-        "--features", metavar="FILE", help="map of the features, PNG"
-    )
-    written.add_argument(
-        "--curves", metavar="FILE", help="accuracy of each epoch, PNG"
-    )
-    parser.set_defaults(run=evaluate)
 
 
 def _add_protocol_options(parser):

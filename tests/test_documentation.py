@@ -2,11 +2,15 @@
 
 import importlib
 import inspect
+import pathlib
+import re
+import runpy
 
 import pytest
 
 pytestmark = pytest.mark.once
 
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PACKAGES = (
     "applications",
     "datasets",
@@ -44,3 +48,19 @@ def test_public_objects_are_documented(package):
                 if ours and not inspect.getdoc(getattr(thing, member)):
                     missing.append(f"{name}.{member}")
     assert not missing
+
+
+def test_page_of_augmentations(tmp_path):
+    from keras_skeleton.layers import augmentation
+
+    page = (DOCS / "augmentations.md").read_text()
+    for name in augmentation.__all__:
+        assert f"`{name}`" in page or f"`{name}(" in page, name
+    pictures = set(re.findall(r"\]\((\S+\.png)\)", page))
+    assert pictures == {path.name for path in DOCS.glob("*.png")}
+    sizes = [(DOCS / name).stat().st_size for name in pictures]
+    assert 0 < sum(sizes) < 300_000
+    # The script still draws all of them.
+    script = runpy.run_path(str(DOCS / "make_augmentations.py"))
+    script["main"](tmp_path / "docs")
+    assert pictures == {path.name for path in (tmp_path / "docs").iterdir()}

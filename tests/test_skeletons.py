@@ -55,6 +55,51 @@ def test_nw_ucla_is_kinect20():
     assert skeletons.get("nw_ucla").root == 2
 
 
+def swapped(*ranges):
+    return [joint for each in ranges for joint in each]
+
+
+@pytest.mark.parametrize(
+    ("name", "permutation"),
+    [
+        (
+            "smpl_24",
+            [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19]
+            # The published list leaves the hands where they are.
+            + [18, 21, 20, 23, 22],
+        ),
+        (
+            "smplx_42",
+            [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19]
+            + [18, 21, 20, 22, 24, 23, 26, 25, 27, 29, 28, 31, 30, 35, 36, 37]
+            + [32, 33, 34, 40, 41, 38, 39],
+        ),
+        (
+            "berkeley_mhad_43",
+            [0, 2, 1, 6, 4, 5, 3, 10, 8, 9, 7]
+            + swapped(range(19, 27), range(11, 19))
+            + swapped(range(35, 43), range(27, 35)),
+        ),
+    ],
+)
+def test_published_mirrors(name, permutation):
+    assert list(skeletons.get(name).mirror_permutation) == permutation
+
+
+def test_published_bones_of_bodies_and_markers():
+    smpl = "1-4 4-7 7-10 13-10 16-13 2-1 5-2 8-5 11-8 3-1 6-3 9-6 12-9 14-10 "
+    smpl += "17-14 19-17 21-19 23-21 15-10 18-15 20-18 22-20 24-22"
+    bones = {
+        tuple(sorted(int(j) - 1 for j in pair.split("-")))
+        for pair in smpl.split()
+    }
+    found = skeletons.get("smpl24").edges
+    assert {tuple(sorted(pair)) for pair in found} == bones
+    # The root is where the published graphs have their centre.
+    for name in ("smpl24", "smplx42", "berkeley_mhad43"):
+        assert skeletons.get(name).root == skeletons.get(name).center
+
+
 def test_topology():
     arm = Skeleton(**ARM, mirror=[[2, 3]])
     assert arm.root == 0

@@ -129,7 +129,9 @@ class InputCheck:
         form = self.input_form
         if isinstance(form, dict):
             if not isinstance(inputs, dict) or set(inputs) != set(form):
-                found = list(inputs) if isinstance(inputs, dict) else inputs
+                found = type(inputs).__name__
+                if isinstance(inputs, dict):
+                    found = list(inputs)
                 raise ValueError(
                     f"The model {self.name!r} takes a dictionary with the "
                     f"inputs {', '.join(map(repr, form))}. Received: {found}"
@@ -271,6 +273,14 @@ class Application(InputCheck, keras.Model):
                     "comes with its weights."
                 )
             inherited = encoder.get_config()
+            missing = [key for key in arguments if key not in inherited]
+            if missing:
+                raise ValueError(
+                    f"{type(self).__name__} cannot put a head on the encoder "
+                    f"{encoder.name!r}, a {type(encoder).__name__} without "
+                    f"{', '.join(missing)}. Use `type(encoder)(encoder="
+                    "encoder, classes=...)`."
+                )
         elif weights is not None:
             from keras_skeleton.weights import configuration
 

@@ -5,8 +5,11 @@ from contextlib import nullcontext
 import keras
 
 from keras_skeleton import layers
+from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import check_choice
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.training import Branch
+from keras_skeleton.training import ConsistentContrast
 
 
 def pooled_encoder(application, encoder, arguments, dtype):
@@ -85,3 +88,88 @@ def pretext_config(model, *names):
         "name": model.name,
         "dtype": model.dtype_policy.name,
     }
+
+
+class StreamContrast(InputCheck, ConsistentContrast):
+    """Base of consistent contrast whose encoder sees one stream.
+
+    Args:
+        application: Class of the encoder, if there is none.
+        encoder: The encoder, or `None`.
+        encoder_arguments: Those of the encoder, if there is none.
+        stream: `"joint"`, `"bone"` or `"joint_motion"`.
+        embedding_dim: Channels that are compared.
+        augmentation: A layer, `None`, or `"published"` for what
+            `published_views` makes.
+        dtype: Data type policy of the layers.
+        **contrast: Arguments of `ConsistentContrast`.
+    """
+
+    #: Names of the arguments that a subclass adds, kept as attributes.
+    own_arguments = ()
+
+    def __init__(
+        self,
+        application,
+        encoder,
+        encoder_arguments,
+        *,
+        stream,
+        embedding_dim,
+        augmentation,
+        dtype,
+        **contrast,
+    ):
+        check_choice("stream", stream, ("joint", "bone", "joint_motion"))
+        encoder = pooled_encoder(application, encoder, encoder_arguments, dtype)
+        if isinstance(augmentation, str):
+            check_choice("augmentation", augmentation, ("published", None))
+            augmentation = self.published_views(encoder)
+        super().__init__(
+            {stream: projected(encoder, embedding_dim, dtype)},
+            augmentation=augmentation,
+            dtype=dtype,
+            **contrast,
+        )
+        self.embedding_dim = embedding_dim
+        for name in ("queue_size", "copy_keys", "seed"):
+            setattr(self, name, contrast[name])
+        self.to_stream = self.stream_layer(stream)
+
+    @staticmethod
+    def published_views(encoder):
+        """The layer that makes the published views of an encoder's clips."""
+        raise NotImplementedError
+
+    @property
+    def input_form(self):
+        return self.encoder.input_form
+
+    def stream_layer(self, stream):
+        """Function from a view to what the encoder sees, or `None`."""
+        return stream_transform(stream, self.encoder.skeleton)
+
+    def streams_of(self, view):
+        if self.to_stream is not None:
+            view = self.to_stream(view)
+        return {self.stream: view}
+
+    def get_config(self):
+        return pretext_config(
+            self,
+            "stream",
+            "embedding_dim",
+            "queue_size",
+            "momentum",
+            "temperature",
+            "mining_epoch",
+            "num_mined",
+            "copy_keys",
+            "augmentation",
+            "seed",
+            *self.own_arguments,
+        )
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))

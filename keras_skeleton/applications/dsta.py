@@ -423,6 +423,27 @@ class DSTA(BlockNetwork):
         "temporal_attention": [True, False],
         "dropout_rate": (0.0, 0.5),
     }
+    # Those of HiCLR.
+    recipes = {
+        "linear": {
+            "learning_rate": 3.0,
+            "steps": (30, 80),
+            "epochs": 100,
+            "batch_size": 128,
+            "normalize": False,
+            "head_stddev": 0.02,
+        },
+        "finetune": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "steps": (34, 54),
+            "epochs": 80,
+            "batch_size": 128,
+            "weight_decay": 5e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

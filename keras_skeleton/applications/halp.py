@@ -106,6 +106,26 @@ class HaLP(Application):
         "num_layers": [1, 2, 3],
         "backward": [True, False],
     }
+    recipes = {
+        "linear": {
+            "learning_rate": 0.005,
+            "steps": (50, 70),
+            "epochs": 80,
+            "batch_size": 64,
+            "normalize": False,
+        },
+        "finetune": {
+            "optimizer": "sgd",
+            "learning_rate": 0.01,
+            "steps": (50, 70),
+            "warmup_epochs": 0,
+            "epochs": 80,
+            "batch_size": 64,
+            "weight_decay": 0.0,
+            "label_smoothing": 0.0,
+            "interval": (0.5, 1.0),
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",
@@ -245,6 +265,8 @@ class HaLPPretext(InputCheck, MomentumContrast):
 
     A batch is the views `query` and `key`, or clips alone, see
     `MomentumContrast`. Keys are normalized by statistics of their own batch.
+    Weights begin as published, but for the kernel of the projector's last
+    layer, within PyTorch's bounds here (published: Xavier's).
 
     Args:
         encoder: The `HaLP` or other encoder to train, of the first stream;

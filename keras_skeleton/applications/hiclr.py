@@ -4,17 +4,12 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import renamed
 from keras_skeleton.applications._conventions import conventions
-from keras_skeleton.applications._pretext import pooled_encoder
-from keras_skeleton.applications._pretext import pretext_config
-from keras_skeleton.applications._pretext import projected
-from keras_skeleton.applications._pretext import stream_transform
+from keras_skeleton.applications._pretext import StreamContrast
 from keras_skeleton.applications.stgcn import STGCN
 from keras_skeleton.layers import augmentation as augmentations
-from keras_skeleton.training import ConsistentContrast
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -76,6 +71,11 @@ class JointMask(keras.layers.Layer):
 
     def __init__(self, ratio, seed=None, **kwargs):
         super().__init__(**kwargs)
+        if not 0 <= ratio <= 1:
+            raise ValueError(
+                "`ratio` must be between 0 and 1, the share of the joints to "
+                f"mask. Received: {ratio}"
+            )
         self.ratio = ratio
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -104,7 +104,7 @@ class JointMask(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class HiCLRPretext(InputCheck, ConsistentContrast):
+class HiCLRPretext(StreamContrast):
     """Contrast of growing augmentations, each following the one before.
 
     Three views of each clip are encoded: `basic`, `normal` and `strong`, the
@@ -180,6 +180,7 @@ class HiCLRPretext(InputCheck, ConsistentContrast):
     system = "hiclr"
     view_names = ("basic", "key", "normal", "strong")
     guides = (0, 1)
+    own_arguments = ("strong", "mask_ratio", "edge_dropout")
     search_space = {
         "temperature": (0.05, 0.2),
         "queue_size": [512, 2048, 8192, 32768],
@@ -209,46 +210,42 @@ class HiCLRPretext(InputCheck, ConsistentContrast):
         **encoder_arguments,
     ):
         check_choice("strong", strong, ("mask", "edges", "style", None))
-        check_choice("stream", stream, ("joint", "bone", "joint_motion"))
-        encoder = pooled_encoder(HiCLR, encoder, encoder_arguments, dtype)
-        if augmentation == "published":
-            augmentation = growing_views(encoder.skeleton, encoder.input_form)
         super().__init__(
-            {stream: projected(encoder, embedding_dim, dtype)},
+            HiCLR,
+            encoder,
+            encoder_arguments,
+            stream=stream,
+            embedding_dim=embedding_dim,
             mining_epoch=mining_epoch,
             num_mined=num_mined,
             queue_size=queue_size,
             momentum=momentum,
             temperature=temperature,
-            seed=seed,
-            augmentation=augmentation,
             copy_keys=copy_keys,
+            augmentation=augmentation,
+            seed=seed,
             name=name,
             dtype=dtype,
         )
-        self.embedding_dim = embedding_dim
-        self.queue_size = queue_size
         self.strong = strong
         self.mask_ratio = mask_ratio
         self.edge_dropout = edge_dropout
-        self.copy_keys = copy_keys
-        self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
-        self.to_stream = stream_transform(stream, encoder.skeleton)
         if strong == "mask":
             self.joint_mask = JointMask(mask_ratio, seed, name="joint_mask")
             self.joint_mask.build(None)
         elif strong == "edges":
-            self.augmented = encoder.augmented(edge_dropout=edge_dropout)
+            if not hasattr(self.encoder, "augmented"):
+                raise ValueError(
+                    "strong='edges' needs an encoder with graphs whose edges "
+                    "can be dropped, such as `STGCN` or `DSTA`. Received the "
+                    f"encoder {self.encoder.name!r}."
+                )
+            self.augmented = self.encoder.augmented(edge_dropout=edge_dropout)
 
-    @property
-    def input_form(self):
-        return self.encoder.input_form
-
-    def streams_of(self, view):
-        if self.to_stream is not None:
-            view = self.to_stream(view)
-        return {self.stream: view}
+    @staticmethod
+    def published_views(encoder):
+        return growing_views(encoder.skeleton, encoder.input_form)
 
     def embed(self, views, training):
         basic, normal, strong = (
@@ -277,28 +274,6 @@ class HiCLRPretext(InputCheck, ConsistentContrast):
         draw = keras.random.uniform((), seed=self.generator)
         spread = ops.cast(ops.maximum(count - 2, 1), draw.dtype)
         return 1 + ops.cast(ops.floor(draw * spread), "int32")
-
-    def get_config(self):
-        return pretext_config(
-            self,
-            "stream",
-            "embedding_dim",
-            "queue_size",
-            "momentum",
-            "temperature",
-            "strong",
-            "mask_ratio",
-            "edge_dropout",
-            "mining_epoch",
-            "num_mined",
-            "copy_keys",
-            "augmentation",
-            "seed",
-        )
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 def growing_views(skeleton, clip_shape):

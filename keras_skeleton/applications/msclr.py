@@ -4,22 +4,19 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._multi_skeleton import MSCLR
-from keras_skeleton.applications._pretext import pooled_encoder
-from keras_skeleton.applications._pretext import pretext_config
-from keras_skeleton.applications._pretext import projected
-from keras_skeleton.applications._pretext import stream_transform
+from keras_skeleton.applications._pretext import StreamContrast
+from keras_skeleton.layers import augmentation as augmentations
 from keras_skeleton.layers.augmentation import LayoutViews
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation.streams import PUBLISHED_BONES
-from keras_skeleton.training import ConsistentContrast
+from keras_skeleton.training.contrast import check_augmentation
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class AimCLRPretext(InputCheck, ConsistentContrast):
+class AimCLRPretext(StreamContrast):
     """Contrast of extremely augmented clips with mildly augmented ones.
 
     Two views of each clip are encoded: `basic` and `extreme`; and the feature
@@ -53,8 +50,9 @@ class AimCLRPretext(InputCheck, ConsistentContrast):
             first half.
         num_mined: Neighbours of each embedding that count as positives.
         copy_keys: See above.
-        augmentation: Layer that makes the views of clips in the step, see
-            `MomentumContrast`.
+        augmentation: What makes the views in the step, where batches are
+            clips alone: `"published"` (`extreme_views`), a layer, or `None`
+            for views that are all the clip itself.
         seed: Seed of the queue.
         name: Name of the model.
         dtype: Data type policy of the layers.
@@ -80,6 +78,7 @@ class AimCLRPretext(InputCheck, ConsistentContrast):
     system = "msclr"
     view_names = ("basic", "key", "extreme")
     guides = (0, 0)
+    own_arguments = ("drop_threshold",)
     search_space = {
         "temperature": (0.05, 0.2),
         "queue_size": [512, 2048, 8192, 32768],
@@ -100,53 +99,41 @@ class AimCLRPretext(InputCheck, ConsistentContrast):
         mining_epoch=150,
         num_mined=1,
         copy_keys=True,
-        augmentation=None,
+        augmentation="published",
         seed=None,
         name="aimclr_pretext",
         dtype=None,
         **encoder_arguments,
     ):
-        check_choice("stream", stream, ("joint", "bone", "joint_motion"))
-        encoder = pooled_encoder(MSCLR, encoder, encoder_arguments, dtype)
         super().__init__(
-            {stream: projected(encoder, embedding_dim, dtype)},
+            MSCLR,
+            encoder,
+            encoder_arguments,
+            stream=stream,
+            embedding_dim=embedding_dim,
             mining_epoch=mining_epoch,
             num_mined=num_mined,
             queue_size=queue_size,
             momentum=momentum,
             temperature=temperature,
-            seed=seed,
-            augmentation=augmentation,
             copy_keys=copy_keys,
+            augmentation=augmentation,
+            seed=seed,
             name=name,
             dtype=dtype,
         )
-        self.embedding_dim = embedding_dim
-        self.queue_size = queue_size
         self.drop_threshold = drop_threshold
-        self.copy_keys = copy_keys
-        self.seed = seed
-        self.to_stream = self.stream_layer(stream)
         self.feature_drop = layers.FeatureDrop(
             drop_threshold, name="feature_drop"
         )
         self.feature_drop.build(None)
         self.mapped = keras.Model(
-            encoder.input, [encoder.output, encoder.feature_map]
+            self.encoder.input, [self.encoder.output, self.encoder.feature_map]
         )
 
-    @property
-    def input_form(self):
-        return self.encoder.input_form
-
-    def stream_layer(self, stream):
-        """Function from a view to what the encoder sees, or `None`."""
-        return stream_transform(stream, self.encoder.skeleton)
-
-    def streams_of(self, view):
-        if self.to_stream is not None:
-            view = self.to_stream(view)
-        return {self.stream: view}
+    @staticmethod
+    def published_views(encoder):
+        return extreme_views(encoder.skeleton, encoder.input_form)
 
     def embed(self, views, training):
         basic, extreme = (
@@ -177,30 +164,6 @@ class AimCLRPretext(InputCheck, ConsistentContrast):
         dropped = self.feature_drop(folded)
         dropped = ops.reshape(dropped, (-1, *feature_map.shape[1:]))
         return ops.mean(dropped, axis=(1, 2, 3))
-
-    def own_config(self, *names):
-        """The configuration, with more attributes of the names given."""
-        return pretext_config(
-            self,
-            "stream",
-            "embedding_dim",
-            "queue_size",
-            "momentum",
-            "temperature",
-            "drop_threshold",
-            "mining_epoch",
-            "num_mined",
-            "copy_keys",
-            "seed",
-            *names,
-        )
-
-    def get_config(self):
-        return self.own_config("augmentation")
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -237,9 +200,9 @@ class MSCLRPretext(AimCLRPretext):
             `num_mined` and `copy_keys`. Bones are those of each layout.
         pairs: How the layouts of queries and keys are drawn for each batch:
             `"full_random"` or `"with_first"`, see `LayoutViews`.
-        augmentation: Layer from clips of a layout to a dict of the views, or
-            a dict of such layers by the names of the layouts; see
-            `LayoutViews`.
+        augmentation: `"published"` (`extreme_views` of each layout), a layer
+            from clips of a layout to a dict of the views, a dict of such
+            layers by the names of the layouts, or `None`; see `LayoutViews`.
         seed: Seed of the queue and of the pairs.
         name: Name of the model.
         dtype: Data type policy of the layers.
@@ -269,7 +232,7 @@ class MSCLRPretext(AimCLRPretext):
         *,
         layouts=None,
         pairs="full_random",
-        augmentation=None,
+        augmentation="published",
         seed=None,
         name="msclr_pretext",
         dtype=None,
@@ -283,9 +246,20 @@ class MSCLRPretext(AimCLRPretext):
                 "its layouts."
             )
         super().__init__(
-            encoder, seed=seed, name=name, dtype=dtype, **arguments
+            encoder,
+            augmentation=None,
+            seed=seed,
+            name=name,
+            dtype=dtype,
+            **arguments,
         )
         self.pairs = pairs
+        if isinstance(augmentation, str):
+            check_choice("augmentation", augmentation, ("published", None))
+            augmentation = self._published_views()
+        by_layout = isinstance(augmentation, dict)
+        for each in augmentation.values() if by_layout else [augmentation]:
+            check_augmentation(each, self.view_names)
         self.augmentation = LayoutViews(
             self._layouts().values(),
             source=self.encoder.skeleton,
@@ -306,6 +280,15 @@ class MSCLRPretext(AimCLRPretext):
                 "there is `AimCLRPretext`."
             )
         return layouts
+
+    def _published_views(self):
+        persons, frames, _, channels = self.input_form["skeletons"]
+        return {
+            name: extreme_views(
+                layout, (persons, frames, layout.num_joints, channels)
+            )
+            for name, layout in self._layouts().items()
+        }
 
     def views_of(self, x, training=None):
         if isinstance(x, dict):
@@ -349,11 +332,29 @@ class MSCLRPretext(AimCLRPretext):
 
     def get_config(self):
         return {
-            **self.own_config("pairs"),
+            **super().get_config(),
+            "pairs": self.pairs,
             "augmentation": keras.saving.serialize_keras_object(
                 self.augmentation.views
             ),
         }
+
+
+def extreme_views(skeleton, clip_shape):
+    """The published views: two weak ones, and an extremely augmented one.
+
+    Args:
+        skeleton: `Skeleton` of the clips or the name of a registered one.
+        clip_shape: Shape `(M, T, V, C)` of the clips.
+
+    Returns:
+        A `Views` layer with the views `basic`, `key` and `extreme`.
+    """
+    basic = augmentations.basic_augmentation()
+    strong = augmentations.strong_augmentation(skeleton, clip_shape)
+    return augmentations.Views(
+        basic=basic, key=basic, extreme=strong, name="views"
+    )
 
 
 def _bones_of(view, to_bones):

@@ -99,6 +99,37 @@ class STGCN(BlockNetwork):
         "kernel_size": [5, 9, 13],
         "dropout_rate": (0.0, 0.5),
     }
+    # Those of HiCLR.
+    recipes = {
+        "linear": {
+            "learning_rate": 3.0,
+            "steps": (80,),
+            "epochs": 100,
+            "batch_size": 128,
+            "normalize": False,
+            "head_stddev": 0.02,
+        },
+        "finetune": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "steps": (29, 54),
+            "epochs": 70,
+            "batch_size": 64,
+            "weight_decay": 1e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+        },
+        "semi": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "steps": (19, 39),
+            "epochs": 60,
+            "batch_size": 64,
+            "weight_decay": 1e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

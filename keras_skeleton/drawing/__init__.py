@@ -8,6 +8,7 @@ from keras_skeleton._lazy import attach
 _HOMES = {
     "animate": "figures",
     "draw_attention": "matrices",
+    "draw_comparison": "comparison",
     "draw_confusion_matrix": "matrices",
     "draw_curves": "charts",
     "draw_heat_map": "figures",

@@ -12,8 +12,7 @@ _MARKERS = "osD^vP*X"
 def draw_points(points, labels, class_names=None, *, title=None):
     """Draws points in two dimensions in the colours of their classes.
 
-    The name of a class stands beside the middle of its points as long as
-    there are few classes, and in the legend always.
+    Beyond ten classes, forms tell those of the same colour apart.
 
     Args:
         points: Array `(N, 2)`.
@@ -32,28 +31,8 @@ def draw_points(points, labels, class_names=None, *, title=None):
     """
     from matplotlib import colormaps
 
-    points = np.asarray(points, dtype="float64")
-    labels = np.asarray(labels)
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
-        raise ValueError(
-            "`points` must be one or more points in two dimensions, (N, 2). "
-            f"Received shape {points.shape}."
-        )
-    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"`labels` must be {len(points)} whole numbers, one for each "
-            f"point. Received shape {labels.shape} and dtype {labels.dtype}."
-        )
-    checks.check_finite(points, "points")
-    count = 1 + int(labels.max())
-    names = checks.class_names(
-        class_names, count if class_names is None else len(class_names)
-    )
+    points, labels, names = _check_points(points, labels, class_names)
     shown = [int(label) for label in np.unique(labels)]
-    if shown[-1] >= len(names):
-        raise ValueError(
-            f"There are {len(names)} `class_names`, but a label {shown[-1]}."
-        )
     columns = -(-len(shown) // 24)
     figure = new_figure((8.0 + 2.4 * columns, 7.2))
     panel = figure.subplots()
@@ -85,6 +64,32 @@ def draw_points(points, labels, class_names=None, *, title=None):
     )
     figure.suptitle(title or f"{len(points)} points of {len(shown)} classes")
     return figure
+
+
+def _check_points(points, labels, class_names):
+    """The points, their labels and the names of all classes."""
+    points = np.asarray(points, dtype="float64")
+    labels = np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(
+            "`points` must be one or more points in two dimensions, (N, 2). "
+            f"Received shape {points.shape}."
+        )
+    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"`labels` must be {len(points)} whole numbers, one for each "
+            f"point. Received shape {labels.shape} and dtype {labels.dtype}."
+        )
+    checks.check_finite(points, "points")
+    count = 1 + int(labels.max())
+    names = checks.class_names(
+        class_names, count if class_names is None else len(class_names)
+    )
+    if count > len(names):
+        raise ValueError(
+            f"There are {len(names)} `class_names`, but a label {count - 1}."
+        )
+    return points, labels, names
 
 
 def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):

@@ -89,7 +89,6 @@ def robustness(
         "robustness",
         model,
         start,
-        title="clean",
         **measured.compared(predicted, labels, test, is_copy),
         settings={"method": method, "fill": fill, "seed": seed, **settings},
     )

@@ -50,7 +50,7 @@ def nearest_neighbors(
     Example:
 
     >>> nearest_neighbors(encoder, *data.split("xview"), k=1)
-    Result(1-nn, 1-nn 79.96 % (371 of 464))
+    Result(knn, 1-nn 79.96 % (371 of 464))
 
     Reference: evaluation of STARS, arXiv 2407.10935.
     """
@@ -76,7 +76,6 @@ def nearest_neighbors(
         "knn",
         encoder,
         start,
-        title=f"{ks[0]}-nn",
         **measured.compared(found, queries[1], test, is_copy),
         settings={"k": list(ks), "metric": metric, "temperature": temperature},
         features=queries,

@@ -243,6 +243,13 @@ def check_fit(model, shape):
         shape: Shape of the clips, the batch included.
     """
     expected = getattr(model, "input_shape", None)
+    inputs = getattr(model, "input", None)
+    if isinstance(inputs, dict) and not isinstance(shape, dict):
+        raise ValueError(
+            f"The model takes the inputs {', '.join(map(repr, inputs))} by "
+            "name, but the data give clips alone. Of a model of several "
+            "layouts, pass `encoder.for_layout(name)`."
+        )
     # `SplitClips` puts the several clips of a sample on an axis before.
     if isinstance(expected, tuple) and tuple(expected[1:]) != tuple(shape[-4:]):
         own = getattr(model, "skeleton", None)

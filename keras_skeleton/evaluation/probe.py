@@ -144,7 +144,6 @@ def linear_probe(
         "linear",
         encoder,
         start,
-        title="linear",
         **found,
         history=history,
         settings={**recipe, "seed": seed, "epoch": epoch},

@@ -90,7 +90,6 @@ def retrieval(
         "retrieval",
         encoder,
         start,
-        title="mAP",
         **results.with_and_without(
             scores_of, len(queries[1]), parts.copies(train, test)
         ),

@@ -119,7 +119,7 @@ class Result:
         without_duplicates: The same over the test clips that are no exact
             copies of training clips. Empty if there are no copies, or if it
             is not known, as of arrays.
-        title: Heading of the score in a `Comparison`.
+        title: Heading of the score, where it is not the protocol's name.
         system: What was measured, for example `"stars nw_ucla"`.
         data: What on, for example `"nw_ucla xview"`.
         class_names: List of the names of the classes, or `None`.

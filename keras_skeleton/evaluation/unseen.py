@@ -104,7 +104,6 @@ def few_shot(
         "few-shot",
         encoder,
         start,
-        title="few-shot",
         **_mean_of(runs),
         settings={
             "classes": sorted(map(int, np.unique(queries[1]))),

@@ -62,12 +62,11 @@ def normalize(x, norms, training):
         scale, offset = scale_and_offset(norms)
         return x * as_type(scale, x) + as_type(offset, x)
     values = ops.cast(x, norms[0].moving_mean.dtype)
-    axes = list(range(len(x.shape) - 1))
-    mean = ops.mean(values, axis=axes)
+    mean = channel_mean(values)
     # Centred before all else: where channels lie far from 0 compared to
     # their spread, gradients would lose digits otherwise.
     values = values - mean
-    variance = ops.mean(ops.square(values), axis=axes)
+    variance = channel_mean(ops.square(values))
     count = ops.cast(ops.size(x) // x.shape[-1], values.dtype)
     unbiased = variance * (count / ops.maximum(count - 1, 1))
     first = 0
@@ -85,6 +84,16 @@ def normalize(x, norms, training):
     beta = as_type(joined([norm.beta for norm in norms]), values)
     scale = gamma * ops.rsqrt(variance + norms[0].epsilon)
     return as_type(values * scale + beta, x)
+
+
+def channel_mean(x):
+    """Mean over all axes but the last, row by row.
+
+    Over all at once, TensorFlow adds one number after another, which loses
+    two digits for some 100000 of them, and takes twice as long.
+    """
+    inner = tuple(range(1, len(x.shape) - 1))
+    return ops.mean(ops.mean(x, axis=inner) if inner else x, axis=0)
 
 
 def as_type(x, other):

@@ -92,6 +92,10 @@ class MomentumContrast(PretextModel):
             branches, or with random ones.
         **kwargs: Arguments of `keras.Model`.
 
+    Raises:
+        ValueError: If numbers are out of range, `augmentation` is no layer or
+            makes other views, or two weights have the same path.
+
     Reference: He et al., Momentum Contrast for Unsupervised Visual
     Representation Learning, CVPR 2020, arXiv 1911.05722.
     """
@@ -111,6 +115,8 @@ class MomentumContrast(PretextModel):
         copy_keys=True,
         **kwargs,
     ):
+        _check_numbers(queue_size, momentum, temperature)
+        check_augmentation(augmentation, self.view_names)
         super().__init__(**kwargs)
         self.queries = dict(queries)
         self.augmentation = augmentation
@@ -252,6 +258,12 @@ class ConsistentContrast(MomentumContrast):
     def __init__(self, queries, mining_epoch=None, num_mined=1, **kwargs):
         super().__init__(queries, **kwargs)
         (self.stream,) = self.queries
+        size = self.queues[self.stream].size
+        if not 1 <= num_mined <= size:
+            raise ValueError(
+                "`num_mined` must be at least 1 and at most `queue_size`. "
+                f"Received num_mined={num_mined} and queue_size={size}."
+            )
         self.mining_epoch = mining_epoch
         self.num_mined = num_mined
 
@@ -298,6 +310,38 @@ def _crossentropy(targets, logits):
     shares = ops.log_softmax(logits, axis=-1)
     targets = ops.stop_gradient(targets)
     return -ops.mean(ops.sum(targets * shares, axis=-1))
+
+
+def _check_numbers(queue_size, momentum, temperature):
+    if queue_size < 1 or not 0 <= momentum <= 1 or not temperature > 0:
+        raise ValueError(
+            "`queue_size` must be at least 1, `momentum` between 0 and 1, and "
+            f"`temperature` above 0. Received queue_size={queue_size}, "
+            f"momentum={momentum} and temperature={temperature}."
+        )
+
+
+def check_augmentation(augmentation, names):
+    """Raises a `ValueError` for what cannot make views in the step.
+
+    Args:
+        augmentation: See `MomentumContrast`.
+        names: Names of the views that are needed.
+    """
+    if augmentation is None:
+        return
+    if not isinstance(augmentation, keras.layers.Layer):
+        raise ValueError(
+            "`augmentation` must be None or a layer that makes the views "
+            f"{', '.join(names)} of clips, such as `Views`. Received: "
+            f"{augmentation!r}"
+        )
+    made = getattr(augmentation, "view_names", names)
+    if not set(names) <= set(made):
+        raise ValueError(
+            f"`augmentation` must make the views {', '.join(names)}. "
+            f"Received a layer that makes {', '.join(made)}."
+        )
 
 
 def _check_paths(model):

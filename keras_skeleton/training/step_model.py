@@ -127,6 +127,12 @@ class StepModel(_step.Step, keras.Model):
         return list(self._means.values())
 
     def fit(self, *args, **kwargs):
+        if getattr(self, "loss", None) is not None:
+            raise ValueError(
+                f"{type(self).__name__} has an objective of its own and takes "
+                f"no loss. Received loss={self.loss!r}: leave it out of "
+                "`compile`."
+            )
         given = _FIT.bind(self, *args, **kwargs)
         callbacks = given.arguments.get("callbacks")
         counter = _EpochCounter()

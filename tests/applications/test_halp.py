@@ -58,11 +58,12 @@ def test_three_streams_are_averaged():
     np.testing.assert_allclose(fused, np.mean(list(logits.values()), axis=0))
 
 
-def test_three_streams_train_and_resume(tmp_path):
+def test_streams_train_and_resume(tmp_path):
     """With prototypes, draws and counts, a stopped training goes on."""
+    streams = ("joint_motion", "bone")
 
     def train(epochs, path):
-        model = pretext(streams=STREAMS, warmup=4)
+        model = pretext(streams=streams, warmup=4, num_layers=1)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=JIT)
         logs = model.fit(
             clips(),
@@ -90,7 +91,7 @@ def test_three_streams_train_and_resume(tmp_path):
         )
     assert len({v.path for v in whole.weights}) == len(whole.weights)
     # Each stream has an encoder that can go on alone.
-    for stream in STREAMS:
+    for stream in streams:
         encoder = whole.queries[stream].encoder
         assert HaLP(encoder=encoder, classes=3).output_shape == (None, 3)
 

@@ -12,6 +12,9 @@ from keras_skeleton.applications import MSCLR
 from keras_skeleton.applications import STGCN
 from keras_skeleton.applications import AimCLRPretext
 from keras_skeleton.applications import MSCLRPretext
+from keras_skeleton.datasets import synthetic
+from keras_skeleton.evaluation import nearest_neighbors
+from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import Views
@@ -19,6 +22,7 @@ from keras_skeleton.training import ResumeTraining
 
 LAYOUTS = ("kinect20", "coco17")
 TINY = {k: v for k, v in MSCLR.tiny.items() if k != "skeleton"}
+PLAIN = {"jit_compile": keras.backend.backend() == "jax"}
 JIT = {"jit_compile": keras.backend.backend() != "torch"}
 
 
@@ -53,7 +57,7 @@ def test_one_layout_of_several():
         )
     # Copies: to train one leaves the other alone.
     before = values(model)
-    alone.compile("sgd", "mse", **JIT)
+    alone.compile("sgd", "mse", **PLAIN)
     alone.fit(own, np.ones((2, 3)), verbose=0)
     for old, new in zip(before, values(model), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -140,7 +144,8 @@ def test_batches(form):
         "alone": clips(),
         "mixed": mixed(),
     }[form]
-    model.compile("sgd", **JIT)
+    # All in one compiled step; once is enough, as that takes long.
+    model.compile("sgd", **(JIT if form == "by layout" else PLAIN))
     before = values(model)
     logs = model.fit(Batches([batch, batch]), epochs=2, verbose=0).history
     assert np.isfinite(logs["loss"]).all()
@@ -167,7 +172,7 @@ def test_resume_is_exact(tmp_path):
             augmentation={name: views_of(name) for name in LAYOUTS},
             seed=1,
         )
-        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), **JIT)
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), **PLAIN)
         model.fit(
             clips(8),
             batch_size=4,
@@ -205,7 +210,7 @@ def test_streams(stream):
 
 def test_aimclr_on_any_encoder():
     model = AimCLRPretext(STGCN(**STGCN.tiny), embedding_dim=8, queue_size=16)
-    model.compile("sgd", **JIT)
+    model.compile("sgd", **PLAIN)
     logs = model.fit(clips(), batch_size=4, verbose=0).history
     assert np.isfinite(logs["loss"]).all()
     assert model(clips()).shape == (4, 8)
@@ -267,3 +272,23 @@ def test_pretext_needs_several_layouts():
         MSCLRPretext(encoder(), layouts=LAYOUTS)
     with pytest.raises(ValueError, match="there is `AimCLRPretext`"):
         MSCLRPretext(STGCN(**STGCN.tiny))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "augmentation", [[RandomMirror("kinect20")], {"kinect20": "weak"}]
+)
+def test_views_are_made_by_layers(augmentation):
+    with pytest.raises(ValueError, match="a layer that makes the views"):
+        MSCLRPretext(encoder(), augmentation=augmentation)
+
+
+@pytest.mark.once
+def test_clips_of_one_layout_are_refused():
+    with pytest.raises(ValueError, match="Received: ndarray"):
+        encoder()(clips())
+    data = synthetic.load_data(num_clips=4, skeleton="kinect20")
+    with pytest.raises(ValueError, match="for_layout"):
+        nearest_neighbors(
+            encoder(), data, data, transforms=[CropResize(8, interval=0.95)]
+        )

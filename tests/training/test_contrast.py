@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_skeleton import weights
 from keras_skeleton.applications import CTRGCN
+from keras_skeleton.layers.augmentation import RandomShear
+from keras_skeleton.layers.augmentation import Views
 from keras_skeleton.training import Branch
 from keras_skeleton.training import FeatureQueue
 from keras_skeleton.training import MomentumContrast
@@ -49,6 +51,29 @@ def test_paths_are_unique():
     assert not model.keys["joint"].trainable_weights
     with pytest.raises(ValueError, match="name_scope"):
         MomentumContrast({"joint": branch(), "motion": branch()}, queue_size=8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"queue_size": 0}, "queue_size"),
+        ({"momentum": 2}, "momentum=2"),
+        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"augmentation": "weak"}, "a layer that makes the views query, key"),
+        ({"augmentation": [RandomShear()]}, "Received: \\[<RandomShear"),
+        ({"augmentation": Views(weak=[], key=[])}, "makes weak, key"),
+    ],
+)
+def test_refused_arguments(arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        MomentumContrast({"joint": branch()}, **{"queue_size": 8, **arguments})
+
+
+def test_a_loss_is_refused():
+    model = contrast()
+    model.compile("sgd", loss="mse")
+    with pytest.raises(ValueError, match="an objective of its own"):
+        model.fit(clips(), verbose=0)
 
 
 def test_a_step():

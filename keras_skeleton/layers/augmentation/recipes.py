@@ -94,7 +94,7 @@ def corrupting_augmentation(num_frames=64, num_joints=15):
 
 
 def facing_preprocessing(num_frames=50, center=20, shoulders=(4, 8)):
-    """The preprocessing of AimCLR and HiCLR.
+    """The preprocessing of HiCLR.
 
     Every frame of every person is centred, the clip resized in time, and
     everybody turned to the front.
