@@ -64,6 +64,25 @@ class CascadeFormer(Application):
     Architecture arguments that are left out are taken from `weights` or from
     `encoder`, and else have the published values, the defaults below.
 
+    | `CascadeFormer` | data | fine-tuned | from |
+    |---|---|---|---|
+    | `penn_1_0` | Penn Action official | 94.7 | authors |
+    | `penn_1_1` | Penn Action official | 94.1 | authors |
+    | `penn_1_2` | Penn Action official | 94.1 | authors |
+    | `nw_ucla_1_0` | NW-UCLA X-view | 88.8 | authors |
+    | `nw_ucla_1_1` | NW-UCLA X-view | 91.2 | authors |
+    | `nw_ucla_1_2` | NW-UCLA X-view | 90.7 | authors |
+    | `ntu60_xsub_1_0` | NTU-60 X-sub | 81.0 | authors |
+    | `ntu60_xview_1_0` | NTU-60 X-view | 88.2 | authors |
+
+    Top-1 accuracy in percent, as the authors state it. Their files lie on a
+    public hub whose list we could not read: the error of the first call says
+    how their scripts call the files, and which command installs them. A
+    model is four files, `T1` and `T2` for the two transformers, `cross_attn`
+    and `head`; `T1` alone, or that of pre-training, gives the encoder.
+    Version 1.0 of NTU RGB+D on X-sub and X-view is theirs of the publication,
+    not that of their first release.
+
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
             `https://` address.

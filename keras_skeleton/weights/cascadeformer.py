@@ -8,7 +8,10 @@ not.
 """
 
 from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
 from keras_skeleton.weights import tensor_names as names_of
+from keras_skeleton.weights.cards import File
+from keras_skeleton.weights.cards import PretrainedWeights
 from keras_skeleton.weights.conversion import ConversionTable
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
@@ -141,16 +144,155 @@ def _head(settings):
 def build(entry, tensors):
     """The model that the official files of registered weights belong to.
 
-    All four files are a classifier, the first alone is a
-    `CascadeFormerPretext`.
+    All four files are a classifier, the first alone a `CascadeFormerPretext`.
     """
     application, pretext = conversion.classes_of(entry.system).values()
     for name in ("head.fc.bias", "head.net.5.bias"):
         if name in tensors:
-            return application(
-                **entry.configuration, classes=tensors[name].size
-            )
+            classes = tensors[name].size
+            return application(**entry.configuration, classes=classes)
     return pretext(**entry.configuration, **entry.pretext)
 
 
-PRETRAINED = ()
+# The first release; what later ones changed is in `_VERSIONS` and `_NTU`.
+_BASE = {
+    "frame_embedding": "linear",
+    "value_order": "joints",
+    "hidden_dim": 256,
+    "num_layers": 4,
+    "num_heads": 8,
+    "mlp_dim": 2048,
+    "num_positions": 1000,
+    "position_initializer": "zeros",
+    "cross_attention": "plain",
+    "head": "cascade",
+}
+_LONGER = {"num_positions": 2048, "position_initializer": "truncated_normal"}
+_VERSIONS = {
+    "1.0": {},
+    "1.1": {**_LONGER, "frame_embedding": "convolution"},
+    "1.2": {**_LONGER, "frame_embedding": "transformer"},
+}
+_NTU = {
+    "input_shape": (2, 64, 25, 3),
+    "skeleton": "ntu",
+    "num_positions": 64,
+    "position_initializer": "truncated_normal",
+    "cross_attention": "feed_forward",
+    "head": "cascade_mlp",
+    "cascade_dropout_rate": 0.2,
+    "cross_attention_dropout_rate": 0.2,
+}
+_NW_UCLA = {"input_shape": (1, 64, 20, 3), "skeleton": "nw_ucla"}
+# The longest clip. Padding is masked, which is what a batch of one clip is.
+_PENN = {
+    "input_shape": (1, 663, 13, 2),
+    "skeleton": "penn13",
+    "mask_padding": True,
+}
+# Right arm, left arm, right leg, left leg, torso.
+_LIMBS = [*range(4, 20), 1, 2, 0, 3]
+_TRANSFORMS = {
+    "ntu60": [published.middle(64)],
+    "nw_ucla": [
+        published.transform("Center", joint=1),
+        published.transform("MinMaxNormalization"),
+        published.transform("RandomFrames", num_frames=64),
+        published.transform("SelectJoints", joints=_LIMBS),
+    ],
+    "penn_action": [
+        published.transform("ZeroInvisible"),
+        published.transform("PadTo", num_frames=663, mode="zero"),
+    ],
+}
+_FILES = {"ntu60": "NTU", "nw_ucla": "NUCLA", "penn_action": "Penn"}
+
+
+def _files(data_set):
+    """Of a list of files that could not be read: names are its scripts'."""
+    return tuple(
+        File(
+            name=f"likely {_FILES[data_set]}_finetuned_{role}.pt",
+            obtained="by hand",
+            role=role,
+            page="hf://YusenPeng/CascadeFormerCheckpoints",
+            required=role == "T1",
+        )
+        for role in ROLES
+    )
+
+
+def _published(name, test_set, version, score, configuration, notes=""):
+    data_set, protocol = test_set.rsplit("_", 1)
+    data = published.data_name(data_set, protocol)
+    return PretrainedWeights(
+        system="cascadeformer",
+        name=name,
+        configuration={**_BASE, **_VERSIONS[version], **configuration},
+        files=_files(data_set),
+        source=f"Yusen-Peng/CascadeFormer {version}, trained on {data}",
+        licence="MIT by the repository of the checkpoints",
+        scores=(published.stated("finetuned", score, "the authors"),),
+        notes=(
+            f"{notes}The names of the files are not certain. The first alone, "
+            "or one of it after pre-training, installs the encoder."
+        ),
+        **published.evaluation(test_set, _TRANSFORMS[data_set]),
+    )
+
+
+_CHOSEN = "The authors select the epoch that is best on the test data. "
+_FOUR_HEADS = (
+    "The authors' evaluation has 4 heads in the cross attention, which was "
+    "trained with 8: cross_attention_heads=4. "
+)
+_IN_BATCHES = (
+    "The authors evaluate in padded batches of 4 clips without a mask. "
+)
+PRETRAINED = (
+    *(
+        _published(
+            f"penn_{version.replace('.', '_')}",
+            "penn_action_official",
+            version,
+            score,
+            _PENN,
+            f"{_IN_BATCHES}{_FOUR_HEADS}",
+        )
+        for version, score in (("1.0", 94.66), ("1.1", 94.10), ("1.2", 94.10))
+    ),
+    _published(
+        "nw_ucla_1_0",
+        "nw_ucla_xview",
+        "1.0",
+        88.79,
+        {**_NW_UCLA, "value_order": "coordinates"},
+    ),
+    *(
+        _published(
+            f"nw_ucla_{version.replace('.', '_')}",
+            "nw_ucla_xview",
+            version,
+            score,
+            _NW_UCLA,
+            f"{_CHOSEN}{_FOUR_HEADS}",
+        )
+        for version, score in (("1.1", 91.16), ("1.2", 90.73))
+    ),
+    _published(
+        "ntu60_xsub_1_0",
+        "ntu60_xsub",
+        "1.0",
+        81.01,
+        {**_NTU, "hidden_dim": 768, "num_layers": 16, "num_heads": 16},
+        _CHOSEN,
+    ),
+    _published(
+        "ntu60_xview_1_0",
+        "ntu60_xview",
+        "1.0",
+        88.17,
+        {**_NTU, "hidden_dim": 512, "num_layers": 12, "num_heads": 8},
+        _CHOSEN,
+    ),
+)
