@@ -6,6 +6,7 @@ from keras import ops
 from keras_skeleton import _graph
 from keras_skeleton import layers
 from keras_skeleton.applications import _cascade
+from keras_skeleton.applications import _frame_tokens
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
@@ -80,8 +81,6 @@ class CascadeFormer(Application):
     how their scripts call the files, and which command installs them. A
     model is four files, `T1` and `T2` for the two transformers, `cross_attn`
     and `head`; `T1` alone, or that of pre-training, gives the encoder.
-    Version 1.0 of NTU RGB+D on X-sub and X-view is theirs of the publication,
-    not that of their first release.
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
@@ -235,17 +234,15 @@ class CascadeFormer(Application):
     def encoder_graph(inputs, settings, skeleton, dtype):
         frames = settings["input_shape"][1]
         x = inputs
-        if settings["input_shape"][0] > 1:
-            x = inputs[:, :1]
-            if settings["person"] == "main":
-                x = MainPerson(name="main_person")(inputs)
-        x = layers.FoldPersons(name="fold_persons", dtype=dtype)(x)
+        if settings["input_shape"][0] > 1 and settings["person"] == "main":
+            x = MainPerson(name="main_person")(x)
+        x = layers.FoldPersons(name="fold_persons", dtype=dtype)(x[:, :1])
         valid = ()
         if settings["mask_padding"]:
-            valid = (_cascade.ValidFrames(name="valid_frames")(x),)
-        for layer in _embedding_layers(settings, dtype):
+            valid = (_frame_tokens.ValidFrames(name="valid_frames")(x),)
+        for layer in _frame_tokens.embedding_layers(settings, dtype):
             x = layer(x)
-        for block in _blocks(
+        for block in _cascade.blocks(
             settings,
             settings["num_layers"],
             settings["dropout_rate"],
@@ -260,7 +257,7 @@ class CascadeFormer(Application):
         valid = _valid_frames(features)
         x = ops.reshape(features, (-1, features.shape[2], features.shape[4]))
         context = x
-        for block in _blocks(
+        for block in _cascade.blocks(
             settings,
             settings["cascade_layers"] or settings["num_layers"],
             settings["cascade_dropout_rate"],
@@ -275,9 +272,9 @@ class CascadeFormer(Application):
             name="cross_attention",
             dtype=dtype,
         )(x, context, *valid)
-        x = _cascade.FrameMean(name="head_pooled", dtype=dtype)(x, *valid)
+        x = _frame_tokens.FrameMean(name="head_pooled", dtype=dtype)(x, *valid)
         if settings["head"] == "cascade_mlp":
-            x = _mlp(x, settings, dtype)
+            x = _cascade.mlp(x, settings, dtype)
         # The loss needs full precision whatever the layers compute in.
         return _cascade.dense(
             classes, x.shape[-1], "predictions", "float32", activation
@@ -289,7 +286,7 @@ class CascadeFormer(Application):
         if kind != "published" or not valid:
             return super().pooled(features, kind, dtype)
         x = ops.reshape(features, (-1, features.shape[2], features.shape[4]))
-        return _cascade.FrameMean(name="pooled", dtype=dtype)(x, *valid)
+        return _frame_tokens.FrameMean(name="pooled", dtype=dtype)(x, *valid)
 
     @property
     def blocks(self):
@@ -299,30 +296,21 @@ class CascadeFormer(Application):
 
     def one_person(self, clips):
         """The person that is seen, `(N, T, V, C)`."""
-        if clips.shape[1] > 1:
-            if self.settings["person"] == "main":
-                clips = self.get_layer("main_person")(clips)
-            clips = clips[:, :1]
-        return self.get_layer("fold_persons")(clips)
+        if clips.shape[1] > 1 and self.settings["person"] == "main":
+            clips = self.get_layer("main_person")(clips)
+        return self.get_layer("fold_persons")(clips[:, :1])
 
     def embed(self, clips, training=None):
         """Tokens `(B, T, D)` of single-person clips `(B, T, V, C)`."""
-        mixing = _MIXING[self.settings["frame_embedding"]]
+        mixing = _frame_tokens.MIXING[self.settings["frame_embedding"]]
         if mixing is not None:
-            clips = _call(self.get_layer(mixing), clips, training)
+            clips = self.get_layer(mixing)(clips, training=training)
         return self.get_layer("frame_embedding")(clips)
 
     def encode(self, clips, valid=None, training=None):
-        """Passes single-person clips `(B, T, V, C)` to the last block.
+        """Tokens `(B, T, D)` of such clips behind the last block.
 
-        Args:
-            clips: The clips.
-            valid: `(B, T)`, 0 where a frame is padding to be left out;
-                `None` to leave out none.
-            training: Whether dropout acts.
-
-        Returns:
-            Tokens `(B, T, D)`.
+        `valid`, `(B, T)`, is 0 where a frame is padding to be left out.
         """
         tokens = self.embed(clips, training)
         for block in self.blocks:
@@ -330,77 +318,10 @@ class CascadeFormer(Application):
         return tokens
 
 
-# The layer in front of the frame embedding, by kind.
-_MIXING = {
-    "linear": None,
-    "convolution": "joint_convolution",
-    "transformer": "joint_transformer",
-}
-
-
-def _call(layer, x, training):
-    if isinstance(layer, _cascade.JointTransformer):
-        return layer(x, training=training)
-    return layer(x)
-
-
-def _embedding_layers(settings, dtype):
-    """The layers that make tokens of frames."""
-    found = []
-    if settings["frame_embedding"] == "convolution":
-        found.append(
-            _cascade.JointConvolution(name="joint_convolution", dtype=dtype)
-        )
-    elif settings["frame_embedding"] == "transformer":
-        found.append(
-            _cascade.JointTransformer(
-                settings["hidden_dim"],
-                settings["num_heads"],
-                settings["mlp_dim"],
-                settings["dropout_rate"],
-                name="joint_transformer",
-                dtype=dtype,
-            )
-        )
-    embedding = _cascade.FrameEmbedding(
-        settings["hidden_dim"],
-        settings["num_positions"],
-        settings["position_initializer"],
-        settings["value_order"],
-        name="frame_embedding",
-        dtype=dtype,
-    )
-    return [*found, embedding]
-
-
-def _blocks(settings, count, dropout_rate, prefix, dtype):
-    return [
-        _cascade.EncoderBlock(
-            settings["num_heads"],
-            settings["mlp_dim"],
-            dropout_rate,
-            name=f"{prefix}_{i}",
-            dtype=dtype,
-        )
-        for i in range(count)
-    ]
-
-
 def _valid_frames(features):
     """What the encoder's blocks take beside tokens: nothing, or a mask."""
     (tokens,) = _graph.node_of(features).input_tensors
     return tuple(_graph.node_of(tokens).input_tensors[1:])
-
-
-def _mlp(x, settings, dtype):
-    dim = x.shape[-1]
-    rate = settings["head_dropout_rate"]
-    x = keras.layers.LayerNormalization(
-        epsilon=1e-5, name="head_norm", dtype=dtype
-    )(x)
-    x = keras.layers.Dropout(rate, name="head_dropout_1", dtype=dtype)(x)
-    x = _cascade.dense(dim, dim, "head_hidden", dtype, activation="relu")(x)
-    return keras.layers.Dropout(rate, name="head_dropout_2", dtype=dtype)(x)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -546,7 +467,7 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
         """What may be hidden at once, `(B, T * V, C)`."""
         order = self.encoder.settings["value_order"]
         _, frames, joints, coordinates = clips.shape
-        values = _cascade.flat_frames(ops.cast(clips, "float32"), order)
+        values = _frame_tokens.flat_frames(ops.cast(clips, "float32"), order)
         return ops.reshape(values, (-1, frames * joints, coordinates))
 
     def _valid(self, clips):
