@@ -105,7 +105,8 @@ def _add_convert(commands):
         "files",
         metavar="FILE",
         nargs="+",
-        help="the official file; several in the order of the card",
+        help="the official file; several in the order of the card, of which "
+        "those of the head may be left out",
     )
     parser.add_argument(
         "--key",

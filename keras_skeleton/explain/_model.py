@@ -100,25 +100,30 @@ def inputs_of_nodes(model, nodes, clips, batch_size):
         batch_size: Samples in a batch.
 
     Yields:
-        Tuple of the number of samples and a list of tensors.
+        Tuple of the number of samples and, for each node, the list of the
+        tensors that its layer takes.
     """
-    tensors = [node.input_tensors[0] for node in nodes]
+    tensors = {
+        id(tensor): tensor for node in nodes for tensor in node.input_tensors
+    }
     # The input of a first layer may be that of the model.
-    inner = {id(tensor): tensor for tensor in tensors}
     for tensor in model.inputs:
-        inner.pop(id(tensor), None)
+        tensors.pop(id(tensor), None)
     for batch in batches(clips, batch_size):
         arrays = given_arrays(model, batch)
-        if inner:
-            key = ("inputs", *inner)
-            front = part(model, key, lambda: list(inner.values()))
+        if tensors:
+            key = ("inputs", *tensors)
+            front = part(model, key, lambda: list(tensors.values()))
             outputs = keras.tree.flatten(front.predict_on_batch(batch))
-            arrays.update(zip(inner, outputs, strict=True))
+            arrays.update(zip(tensors, outputs, strict=True))
         yield (
             _inputs.count(batch),
             [
-                ops.cast(arrays[id(tensor)], node.operation.variable_dtype)
-                for tensor, node in zip(tensors, nodes, strict=True)
+                [
+                    ops.cast(arrays[id(each)], node.operation.variable_dtype)
+                    for each in node.input_tensors
+                ]
+                for node in nodes
             ],
         )
 

@@ -66,10 +66,10 @@ def attention_maps(model, clips, batch_size=4, *, layers=None):
         for number, inputs in _model.inputs_of_nodes(
             model, nodes, clips, batch_size
         ):
-            for index, (node, tensor) in enumerate(
+            for index, (node, tensors) in enumerate(
                 zip(nodes, inputs, strict=True)
             ):
-                weights = node.operation.attention_weights(tensor)
+                weights = node.operation.attention_weights(*tensors)
                 weights = _model.by_sample(weights, number)
                 if maps is None:
                     shape = (len(nodes), total, *weights.shape[1:])
@@ -131,7 +131,8 @@ def importance(attention, grid, clips=None):
             `feature_grid` gives it.
         clips: The clips `(N, M, T, V, C)` of the maps, or the inputs that
             they are among. If given, absent persons (all zeros) get
-            importance 0.
+            importance 0. Where `M` of the attention is 1, it is that of all
+            persons.
 
     Returns:
         Array `(N, M, T', V')`: the share of each token in its person's
@@ -152,13 +153,18 @@ def importance(attention, grid, clips=None):
     shares = received.reshape(*received.shape[:2], num_segments, num_patches)
     if clips is not None:
         clips = np.asarray(_inputs.skeletons_of(clips))
-        if clips.ndim != 5 or clips.shape[:2] != shares.shape[:2]:
+        present = None
+        if clips.ndim == 5 and len(clips) == len(shares):
+            present = _model.present_persons(clips)
+            if shares.shape[1] == 1:
+                present = present.max(axis=1, keepdims=True)
+        if present is None or present.shape != shares.shape[:2]:
             raise ValueError(
                 "`clips` must be the clips (N, M, T, V, C) that the "
                 f"attention came from, with N, M = {shares.shape[:2]}. "
                 f"Received shape {clips.shape}."
             )
-        shares = shares * _model.present_persons(clips)[..., None, None]
+        shares = shares * present[..., None, None]
     return to_shares(shares)
 
 
@@ -271,10 +277,12 @@ def feature_grid(model):
 def shows_features(model):
     """Whether all attention is among the tokens that `feature_grid` counts.
 
-    Only then can it be followed through the layers to frames and joints.
+    Only then, and with as many heads everywhere, can it be followed through
+    the layers to frames and joints.
     """
     nodes = _attending(model)
-    if not nodes:
+    heads = {getattr(node.operation, "num_heads", None) for node in nodes}
+    if len(heads) != 1:
         return False
     shape = _graph.layer_output(model, "features").shape
     return len(shape) == 5 and all(

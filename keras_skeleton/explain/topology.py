@@ -222,5 +222,5 @@ def _run(model, clips, node, compute, batch_size):
         for samples, (inputs,) in _model.inputs_of_nodes(
             model, [node], clips, batch_size
         ):
-            results.append(compute(node.operation, inputs, samples))
+            results.append(compute(node.operation, inputs[0], samples))
     return [np.concatenate(parts) for parts in zip(*results, strict=True)]

@@ -7,7 +7,8 @@ its abilities, as blocks do.
 
 `attention_weights(inputs)`
     How much each token takes from each other: `(B, heads, L, L)`, queries in
-    rows, which add up to 1. Tokens are time-major.
+    rows, which add up to 1. Tokens are time-major. A layer of several tensors
+    takes all, those that make queries first.
 
 `topology(inputs=None)`
     Graphs that the layer convolves over: the weight at which the joint of the

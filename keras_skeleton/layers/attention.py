@@ -17,7 +17,13 @@ class SelfAttention(keras.layers.Layer):
         dropout_rate: Dropout after the output projection.
         attention_dropout_rate: Dropout on the attention weights.
 
-    Input and output shape: `(B, L, D)`.
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        valid: Optional tensor `(B, L)`, 0 where a token is padding, which
+            nobody attends to.
+        training: Whether dropout acts.
+
+    Output shape: `(B, L, D)`.
 
     Example:
 
@@ -68,36 +74,49 @@ class SelfAttention(keras.layers.Layer):
         )
         self.projection.build(input_shape)
 
-    def call(self, tokens, training=None):
-        query, key, value = self._heads(tokens)
-        if self.attention_dropout_rate == 0 and not _prefers_explicit():
+    def call(self, tokens, valid=None, training=None):
+        return self.attend(*self._heads(tokens), valid, training)
+
+    def attend(self, query, key, value, valid=None, training=None):
+        """What the queries `(B, L, num_heads, d)` take, `(B, L, D)`."""
+        drops = training and self.attention_dropout_rate > 0
+        if valid is None and not drops and not _prefers_explicit():
             mixed = ops.dot_product_attention(query, key, value)
         else:
-            weights = self._softmax(query, key)
+            weights = self.softmax(query, key, valid)
             weights = self.attention_dropout(weights, training=training)
             mixed = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
             mixed = ops.transpose(mixed, (0, 2, 1, 3))
-        mixed = ops.reshape(mixed, (-1, *tokens.shape[1:]))
+        length, heads, width = query.shape[1:]
+        mixed = ops.reshape(mixed, (-1, length, heads * width))
         return self.dropout(self.projection(mixed), training=training)
 
-    def attention_weights(self, tokens):
+    def attention_weights(self, tokens, valid=None):
         """The softmax weights `(B, num_heads, L, L)`; each row sums to 1."""
         query, key, _ = self._heads(tokens)
-        return self._softmax(query, key)
+        return self.softmax(query, key, valid)
 
     def _heads(self, tokens):
-        length, dim = tokens.shape[1:]
-        shape = (-1, length, self.num_heads, dim // self.num_heads)
         parts = ops.split(self.qkv(tokens), 3, axis=-1)
-        return [ops.reshape(part, shape) for part in parts]
+        return [self.by_head(part) for part in parts]
 
-    def _softmax(self, query, key):
+    def by_head(self, part):
+        """`(B, L, D)` as `(B, L, num_heads, d)`."""
+        length, dim = part.shape[1:]
+        shape = (-1, length, self.num_heads, dim // self.num_heads)
+        return ops.reshape(part, shape)
+
+    def softmax(self, query, key, valid=None):
+        """The weights of queries and keys `(B, L, num_heads, d)`."""
         # Scaling and transposing the small tensors saves passes over the
         # large one of scores.
         query = ops.transpose(query * query.shape[-1] ** -0.5, (0, 2, 1, 3))
         scores = ops.matmul(query, ops.transpose(key, (0, 2, 3, 1)))
-        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
-        return ops.cast(weights, query.dtype)
+        scores = ops.cast(scores, "float32")
+        if valid is not None:
+            valid = ops.cast(valid, "float32")
+            scores = scores + 1e9 * (valid[:, None, None] - 1)
+        return ops.cast(ops.softmax(scores, axis=-1), query.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

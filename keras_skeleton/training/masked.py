@@ -64,4 +64,6 @@ class MaskedPrediction(PretextModel):
         found = self(x, training=training)
         hidden = self.error(found["prediction"], found["target"])
         hidden = hidden * found["mask"]
-        return ops.sum(hidden) / ops.sum(found["mask"]), {}, ()
+        # What is hidden may all be padding that does not count.
+        count = ops.maximum(ops.sum(found["mask"]), 1)
+        return ops.sum(hidden) / count, {}, ()

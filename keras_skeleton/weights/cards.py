@@ -34,6 +34,9 @@ class File:
         url: Direct address of the file, if it is fetched.
         page: Address of the page that offers the file, if it is had by hand.
         sha256: Hash of the file, if known.
+        required: Whether conversion needs the file. The files that it does
+            not need, a head for example, it takes all together or not at
+            all.
     """
 
     name: str
@@ -42,6 +45,7 @@ class File:
     url: str = ""
     page: str = ""
     sha256: str = ""
+    required: bool = True
 
     def __post_init__(self):
         if self.obtained not in OBTAINED:

@@ -242,8 +242,9 @@ def install(entry, paths, key=None):
 
     Args:
         entry: The `PretrainedWeights`.
-        paths: Paths of the files, in the order of `entry.files`. Of several,
-            the names of the tensors get the role of the file in front, as in
+        paths: Paths of the files, in the order of `entry.files`; all, or
+            only those that are required. Of several, the names of the
+            tensors get the role of the file in front, as in
             `encoder.norm.weight`.
         key: As in `read_tensors`.
 
@@ -253,14 +254,19 @@ def install(entry, paths, key=None):
     Raises:
         ValueError: If the files do not fit the card; the message lists why.
     """
-    if len(paths) != len(entry.files):
+    files = entry.files
+    if len(paths) != len(files):
+        files = [file for file in files if file.required]
+    if len(paths) != len(files):
         roles = ", ".join(file.role for file in entry.files)
+        alone = ", ".join(file.role for file in files)
         raise ValueError(
             f"The weights {entry.name!r} of {entry.system} have "
-            f"{len(entry.files)} file(s), {roles}. Received {len(paths)}."
+            f"{len(entry.files)} file(s), {roles}, of which {alone} would do. "
+            f"Received {len(paths)}."
         )
     tensors = {}
-    for path, file in zip(paths, entry.files, strict=True):
+    for path, file in zip(paths, files, strict=True):
         prefix = f"{file.role}." if len(paths) > 1 else ""
         for name, array in reader.read_tensors(path, key).items():
             tensors[prefix + name] = array

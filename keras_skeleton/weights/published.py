@@ -9,6 +9,7 @@ DATA_SETS = {
     "ntu60": "NTU-60",
     "ntu120": "NTU-120",
     "nw_ucla": "NW-UCLA",
+    "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
 }
 PROTOCOLS = {"xsub": "X-sub", "xview": "X-view", "xset": "X-set"}

@@ -152,8 +152,8 @@ def test_cards_say_what_to_evaluate_by():
             assert card["class"] == full["class"]
             assert card["config"].items() <= full["config"].items()
         shape = (2, entry.configuration["input_shape"][0], 40)
-        joints = 20 if recipe["data_set"] == "nw_ucla" else 25
-        shape = (*shape, joints, 3)
+        joints = {"nw_ucla": 20, "penn_action": 13}
+        shape = (*shape, joints.get(recipe["data_set"], 25), 3)
         for transform in built:
             shape = transform.compute_output_shape(shape)
         assert tuple(shape[1:]) == entry.configuration["input_shape"]

@@ -1,0 +1,233 @@
+"""Layers of CascadeFormer: encoder blocks, and what joins two of them."""
+
+import keras
+from keras import ops
+
+from keras_skeleton import layers
+
+
+def dense(units, fan_in, name, dtype, activation=None):
+    """A dense layer that starts uniform within `1 / sqrt(fan_in)`, built."""
+    limit = fan_in**-0.5
+    layer = keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
+        bias_initializer=keras.initializers.RandomUniform(-limit, limit),
+        name=name,
+        dtype=dtype,
+    )
+    layer.build((None, fan_in))
+    return layer
+
+
+def _norm(dim, name, dtype):
+    norm = keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype=dtype)
+    norm.build((None, dim))
+    return norm
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class EncoderBlock(keras.layers.Layer):
+    """The transformer block that is normalized after each sum.
+
+    `x = LayerNorm(x + Attention(x))`, then `x = LayerNorm(x + MLP(x))`; the
+    MLP is two dense layers with a ReLU between them.
+
+    Args:
+        num_heads: Attention heads; must divide the token width `D`.
+        mlp_dim: Width of the MLP's hidden layer.
+        dropout_rate: Dropout on the attention weights, after the attention
+            and after both layers of the MLP.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        valid: Optional tensor `(B, L)`, 0 where a token is padding, which
+            nobody attends to.
+        training: Whether dropout acts.
+
+    Output shape: `(B, L, D)`.
+    """
+
+    def __init__(self, num_heads, mlp_dim=2048, dropout_rate=0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.mlp_dim = mlp_dim
+        self.dropout_rate = dropout_rate
+        self.attention = layers.SelfAttention(
+            num_heads,
+            dropout_rate=dropout_rate,
+            attention_dropout_rate=dropout_rate,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+        self.dropout = keras.layers.Dropout(
+            dropout_rate, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        dim, policy = input_shape[-1], self.dtype_policy
+        self.attention.build(input_shape)
+        self.norm_1 = _norm(dim, "norm_1", policy)
+        self.mlp_hidden = dense(
+            self.mlp_dim, dim, "mlp_hidden", policy, activation="relu"
+        )
+        self.mlp_output = dense(dim, self.mlp_dim, "mlp_output", policy)
+        self.norm_2 = _norm(dim, "norm_2", policy)
+
+    def call(self, tokens, valid=None, training=None):
+        branch = self.attention(tokens, valid=valid, training=training)
+        tokens = self.norm_1(tokens + branch)
+        branch = self.mlp_hidden(tokens)
+        branch = self.dropout(branch, training=training)
+        branch = self.dropout(self.mlp_output(branch), training=training)
+        return self.norm_2(tokens + branch)
+
+    def attention_weights(self, tokens, valid=None):
+        """Attention weights `(B, num_heads, L, L)` for the block's input."""
+        return self.attention.attention_weights(tokens, valid)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "mlp_dim": self.mlp_dim,
+            "dropout_rate": self.dropout_rate,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class CrossAttention(layers.SelfAttention):
+    """Attention of tokens to those of another sequence of the same length.
+
+    Arguments and weights are those of `SelfAttention`: queries are made of
+    the first tokens, keys and values of the second.
+
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        context: Tensor `(B, L, D)`.
+        valid: Optional tensor `(B, L)`, 0 where the context is padding.
+        training: Whether dropout acts.
+
+    Output shape: `(B, L, D)`.
+    """
+
+    def call(self, tokens, context, valid=None, training=None):
+        return self.attend(*self._parts(tokens, context), valid, training)
+
+    def attention_weights(self, tokens, context, valid=None):
+        """The softmax weights `(B, num_heads, L, L)`; each row sums to 1."""
+        query, key, _ = self._parts(tokens, context)
+        return self.softmax(query, key, valid)
+
+    def _parts(self, tokens, context):
+        dim = tokens.shape[-1]
+        kernel, bias = self.qkv.kernel, self.qkv.bias
+        query = ops.matmul(tokens, kernel[:, :dim]) + bias[:dim]
+        rest = ops.matmul(context, kernel[:, dim:]) + bias[dim:]
+        parts = (query, *ops.split(rest, 2, axis=-1))
+        return [self.by_head(part) for part in parts]
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class CascadeAttention(keras.layers.Layer):
+    """Lets the first encoder's tokens attend to those of the second.
+
+    `x = LayerNorm(tokens + Attention(tokens, context, context))`, and with
+    `feed_forward` then `LayerNorm(x + MLP(x))`, an MLP of the token width
+    with a ReLU between its two layers.
+
+    Args:
+        num_heads: Attention heads.
+        feed_forward: Whether the MLP follows.
+        dropout_rate: Dropout after the attention; with `feed_forward` also
+            on the attention weights and after both layers of the MLP.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        context: Tensor `(B, L, D)`.
+        valid: Optional tensor `(B, L)`, 0 where the context is padding.
+        training: Whether dropout acts.
+
+    Output shape: `(B, L, D)`.
+    """
+
+    def __init__(
+        self, num_heads, feed_forward=False, dropout_rate=0.1, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.feed_forward = feed_forward
+        self.dropout_rate = dropout_rate
+        self.attention = CrossAttention(
+            num_heads,
+            dropout_rate=dropout_rate,
+            attention_dropout_rate=dropout_rate if feed_forward else 0.0,
+            name="attention",
+            dtype=self.dtype_policy,
+        )
+        self.dropout = keras.layers.Dropout(
+            dropout_rate, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        dim, policy = input_shape[-1], self.dtype_policy
+        self.attention.build(input_shape)
+        self.norm = _norm(dim, "norm", policy)
+        if self.feed_forward:
+            self.mlp_hidden = dense(dim, dim, "mlp_hidden", policy, "relu")
+            self.mlp_output = dense(dim, dim, "mlp_output", policy)
+            self.mlp_norm = _norm(dim, "mlp_norm", policy)
+
+    def call(self, tokens, context, valid=None, training=None):
+        branch = self.attention(tokens, context, valid, training=training)
+        tokens = self.norm(tokens + branch)
+        if not self.feed_forward:
+            return tokens
+        branch = self.dropout(self.mlp_hidden(tokens), training=training)
+        branch = self.dropout(self.mlp_output(branch), training=training)
+        return self.mlp_norm(tokens + branch)
+
+    def attention_weights(self, tokens, context, valid=None):
+        """Attention weights `(B, num_heads, L, L)` for the layer's inputs."""
+        return self.attention.attention_weights(tokens, context, valid)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "feed_forward": self.feed_forward,
+            "dropout_rate": self.dropout_rate,
+        }
+
+
+def blocks(settings, count, dropout_rate, prefix, dtype):
+    return [
+        EncoderBlock(
+            settings["num_heads"],
+            settings["mlp_dim"],
+            dropout_rate,
+            name=f"{prefix}_{i}",
+            dtype=dtype,
+        )
+        for i in range(count)
+    ]
+
+
+def mlp(x, settings, dtype):
+    dim = x.shape[-1]
+    rate = settings["head_dropout_rate"]
+    x = keras.layers.LayerNormalization(
+        epsilon=1e-5, name="head_norm", dtype=dtype
+    )(x)
+    x = keras.layers.Dropout(rate, name="head_dropout_1", dtype=dtype)(x)
+    x = dense(dim, dim, "head_hidden", dtype, activation="relu")(x)
+    return keras.layers.Dropout(rate, name="head_dropout_2", dtype=dtype)(x)
