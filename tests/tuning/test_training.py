@@ -179,7 +179,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="warmup_share=1"):
         tuning.Training(HyperGCN, 2, 10, warmup_share=1)
     for wrong in ("gcn", MAMPPretext, keras.Model, None):
-        with pytest.raises(ValueError, match="ctrgcn, hypergcn, mamp, psumnet"):
+        with pytest.raises(ValueError, match="one of .*, mamp, .*"):
             tuning.Training(wrong, 2, 10)
-    with pytest.raises(ValueError, match="one of mamp"):
+    with pytest.raises(ValueError, match="one of .*mamp, "):
         tuning.Pretraining("psumnet", 10)
