@@ -89,7 +89,7 @@ def assert_pretext_step(name, model, config, arrays, views):
         errors = gradient_errors(model, found, expected)
         return {key: error / 1e-4 for key, error in errors.items()}
 
-    assert_within_rounding(name, views, errors_of, count=60)
+    assert_within_rounding(name, views, errors_of)
     if not training:
         model.after_step(model.embed_keys(views["key"], training))
     keys_after = part(out, "key_after/").items()

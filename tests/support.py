@@ -91,23 +91,18 @@ def assert_within_rounding(name, inputs, errors_of, count=12):
     """
     random = np.random.default_rng(0)
 
-    def vary(array, size):
+    def vary(array):
         if array.dtype.kind != "f":
             return array
-        noise = size * random.normal(size=array.shape)
+        noise = 5e-7 * random.normal(size=array.shape)
         return (array * (1 + noise)).astype(array.dtype)
 
     tried = inputs
-    for attempt in range(1 + count):
+    for _ in range(1 + count):
         too_large = {k: x for k, x in errors_of(tried).items() if not x <= 1}
         if not too_large:
             return
-        # Where several ReLUs are at 0 at once, little noise leaves each on
-        # the side that rounding has put it, and all must be on the recorded.
-        size = 5e-7 if attempt < 12 else 2e-6
-        tried = keras.tree.map_structure(
-            functools.partial(vary, size=size), inputs
-        )
+        tried = keras.tree.map_structure(vary, inputs)
     raise AssertionError(f"{name}: relative to what is allowed: {too_large}")
 
 
