@@ -44,5 +44,5 @@ __getattr__, __dir__, __all__ = attach(
         **{name: f"readers.{name}" for name in READERS},
         **{name: name for name in _OWN},
     },
-    homes={"Sequences": "sequences"},
+    homes={"Sequences": "sequences", "class_counts": "_long_tailed"},
 )

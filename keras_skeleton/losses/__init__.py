@@ -1,5 +1,27 @@
 """Stateless losses."""
 
 from keras_skeleton.losses.classification import SmoothedCrossentropy
+from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
+from keras_skeleton.losses.long_tailed import BalancedSoftmax
+from keras_skeleton.losses.long_tailed import ClassBalancedCrossentropy
+from keras_skeleton.losses.long_tailed import FocalCrossentropy
+from keras_skeleton.losses.long_tailed import GumbelCrossentropy
+from keras_skeleton.losses.long_tailed import KeyPointSensitiveCrossentropy
+from keras_skeleton.losses.long_tailed import LabelMarginCrossentropy
+from keras_skeleton.losses.long_tailed import WeightedCrossentropy
+from keras_skeleton.losses.long_tailed import action_aware_betas
+from keras_skeleton.losses.long_tailed import effective_number_weights
 
-__all__ = ["SmoothedCrossentropy"]
+__all__ = [
+    "ActionAwareCrossentropy",
+    "BalancedSoftmax",
+    "ClassBalancedCrossentropy",
+    "FocalCrossentropy",
+    "GumbelCrossentropy",
+    "KeyPointSensitiveCrossentropy",
+    "LabelMarginCrossentropy",
+    "SmoothedCrossentropy",
+    "WeightedCrossentropy",
+    "action_aware_betas",
+    "effective_number_weights",
+]

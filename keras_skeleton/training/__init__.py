@@ -1,5 +1,6 @@
 """What `fit` does: training steps of our own, and recipes of training."""
 
+from keras_skeleton.training.body_mixing import BodyMixing
 from keras_skeleton.training.contrast import Branch
 from keras_skeleton.training.contrast import ConsistentContrast
 from keras_skeleton.training.contrast import MomentumContrast
@@ -26,6 +27,7 @@ from keras_skeleton.training.step_model import SupervisedModel
 __all__ = [
     "SGD",
     "SelfDistillation",
+    "BodyMixing",
     "Branch",
     "ConsistentContrast",
     "FeatureQueue",
