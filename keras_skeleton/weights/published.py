@@ -13,7 +13,12 @@ DATA_SETS = {
     "pku_mmd": "PKU-MMD",
     "pyskl": "NTU 2D",
 }
-PROTOCOLS = {"xsub": "X-sub", "xview": "X-view", "xset": "X-set"}
+PROTOCOLS = {
+    "xsub": "X-sub",
+    "xview": "X-view",
+    "xset": "X-set",
+    "xview_long_tailed": "X-view, long-tailed",
+}
 
 
 def data_name(data_set, protocol):
