@@ -15,6 +15,7 @@ from keras_skeleton.training import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
+from keras_skeleton.weights.conversion import table_for
 
 
 def to_ours(x):
@@ -347,8 +348,9 @@ def load_random_tensors(model, shapes, label):
     }
     load_official(model, tensors)
     names = official_names(model, tuple(tensors))
-    counters = {n for n in shapes if n.endswith("num_batches_tracked")}
-    assert set(names.values()) == set(shapes) - counters, label
+    table = table_for(model, tuple(tensors))
+    constants = {name for name in shapes if table.is_ignored(name)}
+    assert set(names.values()) == set(shapes) - constants, label
     return tensors, names
 
 

@@ -71,6 +71,10 @@ class CTRGCN(Application):
     of the first call says which file to fetch and which command installs it.
     Publications state the accuracy of the four streams together.
 
+    `"brl_<protocol>_<stream>"` with the protocol `ntu60_xsub` or `ntu60_xview`
+    and these streams, `skip` or `skip_motion`, are those that `BRL` trained on
+    long-tailed data, in the form of PYSKL.
+
     `"nw_ucla"` (joints), `"nw_ucla_bone"`, `"nw_ucla_joint_motion"` and
     `"nw_ucla_bone_motion"` come with this package, trained by us on views 1
     and 2 of NW-UCLA with one seed. The joints were trained first with the
@@ -87,6 +91,8 @@ class CTRGCN(Application):
     |---|---|---|---|---|
     | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 92.4 | authors |
     | `ntu120_xsub_<stream>` | NTU-120 X-sub | | 88.9 | authors |
+    | `brl_ntu60_xsub_<stream>` | NTU-60 X-sub | 72.9-77.3 | 81.8 | authors |
+    | `brl_ntu60_xview_<stream>` | NTU-60 X-view | 75.9-80.7 | 85.0 | authors |
     | `nw_ucla` | NW-UCLA X-view | 92.7 (90.8) | 93.8 (92.1) | us |
     | `nw_ucla_bone` | NW-UCLA X-view | 89.7 (88.1) | 93.8 (92.1) | us |
     | `nw_ucla_bone_motion` | NW-UCLA X-view | 88.1 (85.6) | 93.8 (92.1) | us |

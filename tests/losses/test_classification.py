@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton import losses
 from keras_skeleton.losses import SmoothedCrossentropy
 
 
@@ -35,3 +36,42 @@ def test_config():
     assert revived.get_config() == loss.get_config()
     with pytest.raises(ValueError, match="1.5"):
         SmoothedCrossentropy(1.5)
+
+
+COUNTS = [40, 10, 2]
+LONG_TAILED = [
+    losses.WeightedCrossentropy([1.0, 2.0, 3.0]),
+    losses.ClassBalancedCrossentropy(COUNTS, beta=0.9),
+    losses.ActionAwareCrossentropy(COUNTS, inverted=True),
+    losses.LabelMarginCrossentropy(COUNTS, 0.3, 20.0, 0.9),
+    losses.BalancedSoftmax(COUNTS),
+    losses.FocalCrossentropy(1.5),
+    losses.KeyPointSensitiveCrossentropy(COUNTS, True, 0.3),
+    losses.GumbelCrossentropy(),
+]
+
+
+@pytest.mark.parametrize("loss", LONG_TAILED, ids=lambda x: x.name)
+def test_long_tailed_losses(loss):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(6, 3)).astype("float32")
+    labels = np.array([0, 0, 1, 0, 2, 1])
+    value = float(loss(labels, logits))
+    # Right answers cost less, and labels may stand in a column.
+    assert float(loss(labels, 9 * np.eye(3, dtype="float32")[labels])) < value
+    np.testing.assert_allclose(float(loss(labels[:, None], logits)), value)
+    config = keras.saving.serialize_keras_object(loss)
+    revived = keras.saving.deserialize_keras_object(config)
+    assert revived.get_config() == loss.get_config()
+    np.testing.assert_allclose(float(revived(labels, logits)), value)
+
+
+def test_wrong_counts_and_weights():
+    with pytest.raises(ValueError, match="leave it out"):
+        losses.BalancedSoftmax([3, 0])
+    with pytest.raises(ValueError, match="one for each class"):
+        losses.WeightedCrossentropy([[1.0]])
+    with pytest.raises(ValueError, match="below 1"):
+        losses.ClassBalancedCrossentropy([3, 2], beta=1.0)
+    with pytest.raises(ValueError, match="`gamma`"):
+        losses.FocalCrossentropy(-1.0)
