@@ -33,6 +33,7 @@ def test_learns_saves_and_resumes(tmp_path):
             LABELS,
             batch_size=4,
             epochs=epochs,
+            shuffle=False,
             verbose=0,
             callbacks=[ResumeTraining(state, verbose=0)],
         ).history
