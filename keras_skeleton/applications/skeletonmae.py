@@ -296,8 +296,8 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
             its persons and frames. Published, as the best of fixed ones:
             right arm and right leg.
         parts: Dict from the name of a part to its joints. Defaults to the
-            published ones of COCO's joints, and in other layouts to those of the
-            skeleton.
+            published ones for COCO's joints, and to those of the skeleton in
+            other layouts.
         exponent: Of the re-weighted cosine error.
         form: `"mean"` or `"paper"`, see `ReweightedCosineError`; choice.
         detach_target: Whether no gradients flow through the targets.
