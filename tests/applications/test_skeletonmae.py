@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton import explain
 from keras_skeleton import weights
 from keras_skeleton.applications import SkeletonMAE
 from keras_skeleton.applications import SkeletonMAEPretext
@@ -208,3 +209,10 @@ def test_wrong_arguments(arguments, match):
 def test_an_encoder_and_arguments_for_another():
     with pytest.raises(ValueError, match="not both"):
         SkeletonMAEPretext(SkeletonMAE(**PAIR), hidden_dim=8)
+
+
+def test_the_last_map_of_the_head_is_explained():
+    model = randomize(SkeletonMAE(**PAIR, classes=3))
+    # Behind a stride of 2, four of eight frames.
+    assert explain.grad_cam(model, clips()).shape == (3, 2, 4, 17)
+    assert explain.saliency(model, clips()).shape == (3, 2, 8, 17)
