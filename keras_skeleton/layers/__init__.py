@@ -25,6 +25,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -44,6 +45,7 @@ from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 from keras_skeleton.layers.layouts import FillJoints
 from keras_skeleton.layers.layouts import LayoutDense
 from keras_skeleton.layers.layouts import LayoutGraphConvolution
@@ -77,6 +79,7 @@ __all__ = [
     "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
     "JointEmbedding",
+    "LayerNormalization",
     "LayoutDense",
     "LayoutGraphConvolution",
     "LayoutNormalization",
@@ -94,6 +97,7 @@ __all__ = [
     "TokenGrid",
     "TransformerBlock",
     "body_graph",
+    "exact_gelu",
     "gather_tokens",
     "partition_graph",
     "patchify",
