@@ -16,6 +16,8 @@ its abilities, as blocks do.
     those that all clips share, `(S, V', V')`. With inputs those of each row of
     the batch, `(B, S, V', V')`, or `(B, S, C, V', V')` where they differ from
     channel to channel; the shared ones again if they do not depend on it.
+    Attention between the joints of each frame is shown so too, as its mean
+    over frames with a graph for each head; there are no shared ones then.
 
 `hyper_edges(inputs)`
     Tuple `(incidence, weights, graph)`: the share of joint (row) in hyper-edge
