@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import samplers
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
@@ -62,7 +63,8 @@ class EpochPlan:
                 f"{self.epoch_size} clips fill no batch of {self.batch_size}, "
                 "and drop_remainder=True leaves out incomplete ones."
             )
-        self._on_numpy = [each.twin("numpy") for each in self.transforms]
+        self.applied = _beside_scores(self.transforms, sequences)
+        self._on_numpy = [each.twin("numpy") for each in self.applied]
         self._set_shapes()
 
     def _set_shapes(self):
@@ -125,7 +127,7 @@ class EpochPlan:
 
     def _output_shape(self, shape):
         """Shape of the clips of a batch, or a dict of those of its views."""
-        for transform in self.transforms:
+        for transform in self.applied:
             if isinstance(shape, dict):
                 raise ValueError(
                     "`Views` must be the last of the transforms: put those "
@@ -272,6 +274,25 @@ def _check_count(name, value, minimum):
     return int(value)
 
 
+def _beside_scores(transforms, sequences):
+    """The transforms, told that the last coordinates are scores.
+
+    What follows streams of several kinds is not: there, scores are in
+    between.
+    """
+    number = _checks.count_scores(sequences.coordinates)
+    if not number:
+        return transforms
+    persons, joints, coordinates = sequences.frame_shape
+    shape = (None, persons, None, joints, coordinates)
+    told = []
+    for each in transforms:
+        has_scores = isinstance(shape, tuple) and shape[-1] == coordinates
+        told.append(each.beside_scores(number) if has_scores else each)
+        shape = told[-1].compute_output_shape(shape)
+    return told
+
+
 def _check_transforms(transforms):
     if not isinstance(transforms, list | tuple):
         transforms = [transforms]
@@ -402,7 +423,7 @@ def build_dataset(plan, workers=None):
         ) from error
 
     counter = _EpochCounter()
-    twins = [each.twin("tensorflow") for each in plan.transforms]
+    twins = [each.twin("tensorflow") for each in plan.applied]
 
     def start(_):
         order, draws = tf.numpy_function(
