@@ -18,8 +18,8 @@ class EpochPlan:
     """What is in each batch of each epoch, and how it is prepared.
 
     The order of the clips and the random draws of the transforms are a pure
-    function of the seed and the epoch. If the first transform chooses
-    frames, only those are read.
+    function of the seed and the epoch; outside training nothing is drawn. If
+    the first transform chooses frames, only those are read.
 
     Args:
         sequences: The `Sequences`.
@@ -38,6 +38,7 @@ class EpochPlan:
         numbers=False,
         drop_remainder=False,
         shard=None,
+        training=None,
     ):
         self.sequences = sequences
         self.transforms = _check_transforms(transforms)
@@ -53,10 +54,15 @@ class EpochPlan:
                 "Some clips have no label. Pass labels=False for batches of "
                 "clips alone."
             )
+        if training is None:
+            training = bool(shuffle) or sampler is not None
+        self.training = bool(training)
         self.sampler = _check_sampler(sampler, shuffle)
         self.epoch_size = len(self._order(0))
         self.shard = self._check_shard(shard)
-        self.num_draws = sum(each.num_draws for each in self.transforms)
+        self.num_draws = 0
+        if self.training:
+            self.num_draws = sum(each.num_draws for each in self.transforms)
         self.longest = int(sequences.lengths.max())
         if drop_remainder and self.epoch_size < self.batch_size:
             raise ValueError(
@@ -210,9 +216,14 @@ class EpochPlan:
 
     def _chosen_frames(self, lengths, draws):
         first = self._on_numpy[0]
-        draws = draws[:, : first.num_draws] if first.num_draws else None
+        draws = self._own(draws, 0, first.num_draws)
         frames = first.choose_frames(lengths, draws, self.longest)
         return frames.astype("int32")
+
+    def _own(self, draws, start, stop):
+        """A transform's columns of the draws; `None` where it has none."""
+        has_draws = self.training and stop > start
+        return draws[:, start:stop] if has_draws else None
 
     def read_labels(self, indices):
         """Returns int32 labels."""
@@ -235,7 +246,7 @@ class EpochPlan:
         transforms = transforms or self._on_numpy
         for index, each in enumerate(transforms):
             stop = start + each.num_draws
-            own = draws[:, start:stop] if each.num_draws else None
+            own = self._own(draws, start, stop)
             start = stop
             if index == 0 and self.chooses_frames:
                 each.check(tuple(clips.shape))
