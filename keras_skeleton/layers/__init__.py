@@ -25,6 +25,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton._lazy import missing
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -96,3 +97,7 @@ __all__ = [
     "style_transfer",
     "virtual_joint_graph",
 ]
+
+
+def __getattr__(name):
+    raise missing(__name__, name)
