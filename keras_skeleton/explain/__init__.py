@@ -25,6 +25,8 @@ from keras_skeleton.explain.faithfulness import Faithfulness
 from keras_skeleton.explain.faithfulness import faithfulness
 from keras_skeleton.explain.parts import joints_of
 from keras_skeleton.explain.parts import to_skeleton
+from keras_skeleton.explain.reconstruction import draw_reconstruction
+from keras_skeleton.explain.reconstruction import reconstruct
 from keras_skeleton.explain.report import explain
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
@@ -47,6 +49,7 @@ __all__ = [
     "block_joints",
     "class_probabilities",
     "clip_topology",
+    "draw_reconstruction",
     "explain",
     "feature_grid",
     "faithfulness",
@@ -61,6 +64,7 @@ __all__ = [
     "joint_attention",
     "joint_importance",
     "joints_of",
+    "reconstruct",
     "saliency",
     "shared_topology",
     "tf_keras_vis_grad_cam",
