@@ -13,6 +13,7 @@ from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
+from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
@@ -50,6 +51,7 @@ from keras_skeleton.layers.augmentation.streams import Streams
 from keras_skeleton.layers.augmentation.temporal import GaussianBlur
 from keras_skeleton.layers.augmentation.temporal import LoopFrames
 from keras_skeleton.layers.augmentation.temporal import RandomTimeFlip
+from keras_skeleton.layers.augmentation.temporal import RandomTimeShift
 from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import AlignShoulders
 from keras_skeleton.layers.augmentation.views import BoneNormalization
@@ -69,6 +71,7 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "DropSide",
     "FaceFront",
     "FrameChoice",
     "GaussianBlur",
@@ -97,6 +100,7 @@ __all__ = [
     "RandomSegmentFrames",
     "RandomShear",
     "RandomTimeFlip",
+    "RandomTimeShift",
     "RandomView",
     "RootNormalization",
     "SelectJoints",
