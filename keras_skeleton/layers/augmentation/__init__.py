@@ -13,6 +13,7 @@ from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
+from keras_skeleton.layers.augmentation.dropping import DropPart
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
@@ -67,6 +68,7 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "DropPart",
     "FaceFront",
     "FrameChoice",
     "GaussianBlur",
