@@ -167,9 +167,7 @@ def test_contrast_with_a_margin(fixtures_dir):
             )
             expected = part(arrays, f"out/{step:02d}_")
             assert_close(loss, expected["loss"], f"{what}, loss")
-            assert_gradients(
-                gradients, part(arrays, f"grad/{step:02d}/"), what
-            )
+            assert_gradients(gradients, part(arrays, f"grad/{step:02d}/"), what)
             count = len(expected["label_bank"])
             assert_close(
                 memory.newest(count), expected["feature_bank"], f"{what}, bank"

@@ -126,8 +126,7 @@ class DynamicGraphConvolution(ShortcutLayer):
         products = ops.matmul(ops.swapaxes(senders, -1, -2), receivers)
         agreement = ops.softmax(products, axis=-2)[:, :, None]
         return (
-            self.difference_gate * differences
-            + self.agreement_gate * agreement
+            self.difference_gate * differences + self.agreement_gate * agreement
         )
 
     @property

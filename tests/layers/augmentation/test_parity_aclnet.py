@@ -8,11 +8,9 @@ from support import assert_close
 from support import cases
 
 from keras_skeleton.layers.augmentation import DropPart
-from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import RandomApply
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
-from keras_skeleton.layers.augmentation import Streams
 
 LAYOUTS = {"nturgb+d": "ntu", "coco_new": "coco20"}
 
@@ -49,7 +47,9 @@ def test_transforms(fixtures_dir):
 
 def test_parts_of_the_body():
     clips = np.ones((1, 1, 2, 20, 3), "float32")
-    dropped = DropPart("coco20", parts=["trunk"])(clips, draws=np.full((1, 1), 0.9))
+    dropped = DropPart("coco20", parts=["trunk"])(
+        clips, draws=np.full((1, 1), 0.9)
+    )
     found = ops.convert_to_numpy(dropped)[0, 0, 0, :, 0]
     np.testing.assert_array_equal(np.flatnonzero(found == 0), [17, 18, 19])
     with pytest.raises(ValueError, match="some of the skeleton 'ntu'"):
