@@ -6,6 +6,7 @@ from keras import ops
 from keras_skeleton.layers import _joined
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.graph._shortcut import ShortcutLayer
+from keras_skeleton.layers.mixed_temporal import uniform_initializer
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -35,6 +36,8 @@ class DynamicGraphConvolution(ShortcutLayer):
         num_graphs: Number of graphs.
         graph_initializer: Of the graphs. Defaults to normal numbers with mean
             0.04 and deviation 0.02.
+        kernel_initializer: Of all kernels. Defaults to uniform numbers below
+            one over the root of the number of inputs.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(B, T, V, C)`.
@@ -50,7 +53,14 @@ class DynamicGraphConvolution(ShortcutLayer):
     Skeleton-based Action Recognition, arXiv 2210.05895.
     """
 
-    def __init__(self, filters, num_graphs=8, graph_initializer=None, **kwargs):
+    def __init__(
+        self,
+        filters,
+        num_graphs=8,
+        graph_initializer=None,
+        kernel_initializer=None,
+        **kwargs,
+    ):
         super().__init__(filters, gamma=1.0, **kwargs)
         if num_graphs < 1 or filters % num_graphs:
             raise ValueError(
@@ -60,12 +70,26 @@ class DynamicGraphConvolution(ShortcutLayer):
             )
         self.num_graphs = num_graphs
         self.graph_initializer = keras.initializers.get(graph_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.sender = self.pointwise(filters, "sender")
+        self.receiver = self.pointwise(filters, "receiver")
+        self.value = self.pointwise(filters, "value")
+        self.value_norm = BatchNormalization(
+            name="value_norm", dtype=self.dtype_policy
+        )
+        self.mix = self.pointwise(filters, "mix")
+
+    def pointwise(self, channels, name, initializer=None):
+        initializer = initializer or self.kernel_initializer
+        return super().pointwise(
+            channels, name, initializer or uniform_initializer()
+        )
 
     def build(self, input_shape):
         self.graph = self.add_weight(
             name="graph",
             shape=(self.num_graphs, input_shape[2], input_shape[2]),
-            initializer=self.graph_initializer or graph_initializer(),
+            initializer=self.graph_initializer or random_graph(),
         )
         self.difference_gate = self.add_weight(
             name="difference_gate", shape=(), initializer="zeros"
@@ -74,25 +98,11 @@ class DynamicGraphConvolution(ShortcutLayer):
             name="agreement_gate", shape=(), initializer="zeros"
         )
         output_shape = self.compute_output_shape(input_shape)
-        self.fan_in = input_shape[-1]
-        self.sender = self.pointwise(self.filters, "sender")
-        self.receiver = self.pointwise(self.filters, "receiver")
-        self.value = self.pointwise(self.filters, "value")
         for layer in (self.sender, self.receiver, self.value):
             layer.build(input_shape)
-        self.value_norm = BatchNormalization(
-            name="value_norm", dtype=self.dtype_policy
-        )
-        self.value_norm.build(output_shape)
+        for layer in (self.value_norm, self.mix):
+            layer.build(output_shape)
         self.build_end(input_shape)
-        self.fan_in = self.filters
-        self.mix = self.pointwise(self.filters, "mix")
-        self.mix.build(output_shape)
-
-    def pointwise(self, channels, name, initializer=None):
-        return uniform_dense(
-            channels, self.fan_in, name=name, dtype=self.dtype_policy
-        )
 
     def call(self, inputs, training=None):
         values = ops.relu(
@@ -154,26 +164,12 @@ class DynamicGraphConvolution(ShortcutLayer):
             "graph_initializer": keras.initializers.serialize(
                 self.graph_initializer
             ),
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
         }
 
 
-def graph_initializer():
-    """Normal numbers around 0.04, the published beginning of graphs."""
+def random_graph():
+    """Normal numbers around 0.04, which graphs begin as."""
     return keras.initializers.RandomNormal(mean=0.04, stddev=0.02)
-
-
-def uniform_dense(units, fan_in, **kwargs):
-    """A dense layer that begins as PyTorch's do.
-
-    Args:
-        units: Channels of the output.
-        fan_in: Channels of the input.
-        **kwargs: Arguments of `keras.layers.Dense`.
-    """
-    limit = fan_in**-0.5
-    return keras.layers.Dense(
-        units,
-        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        bias_initializer=keras.initializers.RandomUniform(-limit, limit),
-        **kwargs,
-    )
