@@ -46,7 +46,16 @@ class ACLNet(DGSTGCN):
     `retrieval`. That the paper reports this is known, but not how it was
     done: this is our choice.
 
-    TABLE
+    `weights` of the authors are `"ntu60_xsub_<stream>"` with the stream
+    `joint`, `bone` or `bone_motion`, and of further runs
+    `"second_ntu60_xsub_joint"`, `"second_ntu60_xsub_bone"` and
+    `"third_ntu60_xsub_bone"`. They are fetched at the first use. Others of
+    their repository are had by the address, such as
+    `"hf://firework8/ACLNet/k400/<run>/best_top1_acc_epoch_<number>.pth"`,
+    with the arguments that they were trained with: for Kinetics and FineGYM
+    `skeleton="coco20"`. Top-1 accuracy in percent:
+
+    | `ACLNet` | data | supervised | fused | from |
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or

@@ -34,6 +34,7 @@ from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import DynamicGraphConvolution
 from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import HyperGraphConvolution
 from keras_skeleton.layers.graph import PartitionGraphConvolution
@@ -67,6 +68,7 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "DynamicGraphConvolution",
     "FeatureDrop",
     "FillJoints",
     "FoldPersons",
