@@ -33,12 +33,14 @@ from keras_skeleton.layers.augmentation.persons import Persons
 from keras_skeleton.layers.augmentation.recipes import basic_augmentation
 from keras_skeleton.layers.augmentation.recipes import corrupting_augmentation
 from keras_skeleton.layers.augmentation.recipes import facing_preprocessing
+from keras_skeleton.layers.augmentation.recipes import pose_preprocessing
 from keras_skeleton.layers.augmentation.recipes import strong_augmentation
 from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
 from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
+from keras_skeleton.layers.augmentation.scores import KeepScores
 from keras_skeleton.layers.augmentation.space import Center
 from keras_skeleton.layers.augmentation.space import RandomMirror
 from keras_skeleton.layers.augmentation.space import RandomRotation
@@ -74,6 +76,7 @@ __all__ = [
     "GaussianBlur",
     "GaussianNoise",
     "JointCorruption",
+    "KeepScores",
     "LayoutViews",
     "LoopFrames",
     "MainPerson",
@@ -113,6 +116,7 @@ __all__ = [
     "corruption_draws",
     "deserialize_transforms",
     "facing_preprocessing",
+    "pose_preprocessing",
     "serialize_transforms",
     "strong_augmentation",
     "upright_preprocessing",

@@ -4,6 +4,7 @@ import keras
 
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
 from keras_skeleton.layers.augmentation.space import check_joints
 from keras_skeleton.layers.augmentation.space import take_joints
 
@@ -78,6 +79,13 @@ def _are_followed(backend, clips, lengths):
     return number[None] < lengths[:, None]
 
 
+def _with_score(transform, number):
+    """The transform with a score, unless it was told whether there is one."""
+    if transform.score is not None or number != 1:
+        return transform
+    return copy_with(transform, score=True)
+
+
 def _check_bones(bones):
     pairs = tuple(tuple(bone) for bone in bones)
     for pair in pairs:
@@ -93,11 +101,11 @@ def _check_bones(bones):
 class _BoneTransform(SkeletonTransform):
     """A transform that knows bones, from a skeleton or as given."""
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(**kwargs)
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         self.bones = bones
-        self.score = bool(score)
+        self.score = None if score is None else bool(score)
         if isinstance(bones, str):
             if bones not in PUBLISHED_BONES:
                 raise ValueError(
@@ -112,6 +120,9 @@ class _BoneTransform(SkeletonTransform):
             self._pairs = self.skeleton.bones
         else:
             self._pairs = ()
+
+    def beside_scores(self, number):
+        return _with_score(self, number)
 
     def parents(self, num_joints):
         """Start of the bone of each joint, `num_joints` for the origin."""
@@ -155,13 +166,14 @@ class Bones(_BoneTransform):
         bones: Pairs `(joint, parent)` in place of those of the skeleton, or
             a name; see `Streams`.
         score: Whether the last coordinate is a score: that of a bone is the
-            mean of the scores of its two joints.
+            mean of the scores of its two joints. `None`: as the
+            `coordinates` of the data say, and none where nobody knows.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(skeleton, bones, score, **kwargs)
         if skeleton is None and bones is None:
             raise ValueError("Bones needs a `skeleton` or `bones`.")
@@ -181,15 +193,18 @@ class Motion(SkeletonTransform):
 
     Args:
         score: Whether the last coordinate is a score: that of a motion is
-            the mean of the scores in the two frames.
+            the mean of the scores in the two frames. `None`: see `Bones`.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, score=False, **kwargs):
+    def __init__(self, score=None, **kwargs):
         super().__init__(**kwargs)
-        self.score = bool(score)
+        self.score = None if score is None else bool(score)
+
+    def beside_scores(self, number):
+        return _with_score(self, number)
 
     def transform(self, clips, draws, lengths):
         is_followed = _are_followed(self.backend, clips, lengths)
@@ -244,7 +259,7 @@ class Streams(_BoneTransform):
     """
 
     def __init__(
-        self, skeleton=None, streams=STREAMS, bones=None, score=False, **kwargs
+        self, skeleton=None, streams=STREAMS, bones=None, score=None, **kwargs
     ):
         super().__init__(skeleton, bones, score, **kwargs)
         streams = (streams,) if isinstance(streams, str) else tuple(streams)

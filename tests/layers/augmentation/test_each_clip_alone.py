@@ -53,6 +53,7 @@ ARGUMENTS = {
     "GaussianBlur": [{}, {"normalized": True}],
     "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
     "JointCorruption": [{"num_joints": 2}],
+    "KeepScores": [{"layer": augmentation.Center(joint=1)}],
     "LoopFrames": [{}],
     "MainPerson": [{}],
     "MapSkeleton": [
