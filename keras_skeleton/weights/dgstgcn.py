@@ -27,9 +27,7 @@ def network(model):
     for i, block in enumerate(model.blocks):
         official, ours = f"gcn.{i}", f"block_{i}"
         entries += [
-            *_graph_convolution(
-                f"{official}.gcn", f"{ours}/graph_convolution"
-            ),
+            *_graph_convolution(f"{official}.gcn", f"{ours}/graph_convolution"),
             *pyskl.mixed_temporal_convolution(
                 len(block.temporal_convolution.dilations),
                 f"{official}.tcn",
