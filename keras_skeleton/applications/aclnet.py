@@ -56,6 +56,10 @@ class ACLNet(DGSTGCN):
     `skeleton="coco20"`. Top-1 accuracy in percent:
 
     | `ACLNet` | data | supervised | fused | from |
+    |---|---|---|---|---|
+    | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 93.6 | authors |
+    | `second_ntu60_xsub_<stream>` | NTU-60 X-sub | | 93.6 | authors |
+    | `third_ntu60_xsub_bone` | NTU-60 X-sub | | 93.6 | authors |
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
