@@ -14,6 +14,7 @@ from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
 from keras_skeleton.layers.augmentation.dropping import DropPart
+from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
@@ -51,6 +52,7 @@ from keras_skeleton.layers.augmentation.streams import Streams
 from keras_skeleton.layers.augmentation.temporal import GaussianBlur
 from keras_skeleton.layers.augmentation.temporal import LoopFrames
 from keras_skeleton.layers.augmentation.temporal import RandomTimeFlip
+from keras_skeleton.layers.augmentation.temporal import RandomTimeShift
 from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import AlignShoulders
 from keras_skeleton.layers.augmentation.views import BoneNormalization
@@ -71,6 +73,7 @@ __all__ = [
     "DropAxis",
     "DropJoints",
     "DropPart",
+    "DropSide",
     "FaceFront",
     "FrameChoice",
     "GaussianBlur",
@@ -99,6 +102,7 @@ __all__ = [
     "RandomSegmentFrames",
     "RandomShear",
     "RandomTimeFlip",
+    "RandomTimeShift",
     "RandomView",
     "RootNormalization",
     "SelectJoints",

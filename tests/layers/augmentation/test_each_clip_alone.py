@@ -46,6 +46,7 @@ ARGUMENTS = {
         {"joints": (1, 2), "frames": None},
     ],
     "DropPart": [{"skeleton": ARM}],
+    "DropSide": [{"skeleton": ARM}],
     "FaceFront": [
         {"shoulders": (2, 3)},
         {"shoulders": (2, 3), "published": True},
@@ -89,11 +90,15 @@ ARGUMENTS = {
     "RandomSegmentFrames": [{"num_frames": 7}],
     "RandomShear": [{}],
     "RandomTimeFlip": [{}],
+    "RandomTimeShift": [{}],
     "RandomView": [{}],
     "RootNormalization": [{}],
     "SelectJoints": [{"joints": (3, 0)}],
     "SplitClips": [{"num_clips": 3}],
-    "Streams": [{"skeleton": ARM}],
+    "Streams": [
+        {"skeleton": ARM},
+        {"skeleton": ARM, "streams": ("skip", "skip_motion"), "skips": 3},
+    ],
     "TemporalCrop": [{}],
     "UniformSample": [
         {"num_frames": 5, "num_clips": 2, "interval": (0.5, 1)},
