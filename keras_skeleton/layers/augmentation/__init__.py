@@ -13,7 +13,6 @@ from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
-from keras_skeleton.layers.augmentation.dropping import DropPart
 from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
@@ -28,6 +27,7 @@ from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
 from keras_skeleton.layers.augmentation.parts import BodyPart
+from keras_skeleton.layers.augmentation.parts import DropPart
 from keras_skeleton.layers.augmentation.parts import SelectJoints
 from keras_skeleton.layers.augmentation.parts import body_part
 from keras_skeleton.layers.augmentation.persons import Persons

@@ -6,11 +6,14 @@ import pytest
 from keras import ops
 from support import assert_close
 from support import cases
+from support import part
 
 from keras_skeleton.layers.augmentation import DropPart
+from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import RandomApply
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.layers.augmentation import Streams
 
 LAYOUTS = {"nturgb+d": "ntu", "coco_new": "coco20"}
 
@@ -43,6 +46,39 @@ def test_transforms(fixtures_dir):
             assert_close(found, arrays[key], f"{name}: {key}")
             changed += not np.array_equal(arrays[key], clip)
     assert changed > 2
+
+
+STREAMS = {
+    "j": "joint",
+    "b": "bone",
+    "k": "skip",
+    "jm": "joint_motion",
+    "bm": "bone_motion",
+    "km": "skip_motion",
+}
+
+
+def test_streams(fixtures_dir):
+    for name, config, arrays in cases(fixtures_dir("aclnet"), "streams_*.npz"):
+        skeleton, clip = LAYOUTS[config["dataset"]], arrays["in/keypoint"]
+        expected, options = part(arrays, "out/"), {}
+        if "in/keypoint_score" in arrays:
+            score = arrays["in/keypoint_score"][..., None]
+            clip = np.concatenate([clip, score], axis=-1)
+            # Scores are averaged like places.
+            to_layout = MapSkeleton("coco17", skeleton)
+            clip = ops.convert_to_numpy(to_layout(clip[None]))[0]
+            assert_close(clip, expected.pop("joints20"), f"{name}: joints")
+            options["score"] = "bone"
+        assert expected.keys() == set(config["feats"])
+        # Hand tips hang on the thumbs, as in the layout.
+        layer = Streams(skeleton, [STREAMS[k] for k in expected], **options)
+        layer = Streams.from_config(layer.get_config())
+        found = ops.convert_to_numpy(layer(clip[None]))[0]
+        width = clip.shape[-1]
+        for i, (key, value) in enumerate(expected.items()):
+            stream = found[..., i * width : (i + 1) * width]
+            assert_close(stream, value, f"{name}: {key}")
 
 
 def test_parts_of_the_body():
