@@ -35,6 +35,7 @@ from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import DynamicGraphConvolution
 from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import GraphIsomorphismLayer
 from keras_skeleton.layers.graph import GraphIsomorphismNetwork
@@ -71,6 +72,7 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "DynamicGraphConvolution",
     "FeatureDrop",
     "FillJoints",
     "FoldPersons",
