@@ -27,6 +27,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton._lazy import missing
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
@@ -37,6 +38,7 @@ from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import DynamicGraphConvolution
 from keras_skeleton.layers.graph import GraphConvolution
 from keras_skeleton.layers.graph import GraphIsomorphismLayer
 from keras_skeleton.layers.graph import GraphIsomorphismNetwork
@@ -54,6 +56,7 @@ from keras_skeleton.layers.layouts import LayoutGraphConvolution
 from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
+from keras_skeleton.layers.mixed_temporal import MixedTemporalConvolution
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
@@ -73,6 +76,7 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "DynamicGraphConvolution",
     "FeatureDrop",
     "FillJoints",
     "FoldPersons",
@@ -86,6 +90,7 @@ __all__ = [
     "LayoutGraphConvolution",
     "LayoutNormalization",
     "MaskToken",
+    "MixedTemporalConvolution",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
@@ -108,3 +113,7 @@ __all__ = [
     "style_transfer",
     "virtual_joint_graph",
 ]
+
+
+def __getattr__(name):
+    raise missing(__name__, name)
