@@ -15,6 +15,7 @@ from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.layout_views import LayoutViews
@@ -68,6 +69,7 @@ __all__ = [
     "DropAxis",
     "DropJoints",
     "FaceFront",
+    "FillLostFrames",
     "FrameChoice",
     "GaussianBlur",
     "GaussianNoise",
