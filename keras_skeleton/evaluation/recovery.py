@@ -4,7 +4,9 @@ import numpy as np
 
 
 def mpjpe(true, restored, valid=None):
-    """Mean per-joint position error: the mean distance of each joint from its true place.
+    """Mean per-joint position error.
+
+    The mean distance of each joint from its true place.
 
     Args:
         true: Array `(..., T, V, C)`, the true clips.
@@ -53,13 +55,12 @@ def n_mpjpe(true, restored, valid=None):
 
 
 def mpjve(true, restored, valid=None):
-    """Mean per-joint velocity error: the mean distance of each joint's motion from the true one.
+    """Mean per-joint velocity error.
 
-    Motion is the difference of neighbouring frames; it counts where both do.
+    The mean distance of each joint's motion from the true one. Motion is the difference of neighbouring frames; it counts where both do.
 
     Args:
-        true: See `mpjpe`, also for the other arguments; `T` is at
-            least 2.
+        true: See `mpjpe`, also for the other arguments; `T` is at least 2.
 
     Returns:
         A float, in the unit of the clips per frame.
