@@ -57,7 +57,8 @@ def n_mpjpe(true, restored, valid=None):
 def mpjve(true, restored, valid=None):
     """Mean per-joint velocity error.
 
-    The mean distance of each joint's motion from the true one. Motion is the difference of neighbouring frames; it counts where both do.
+    The mean distance of each joint's motion from the true one. Motion is the
+    difference of neighbouring frames; it counts where both do.
 
     Args:
         true: See `mpjpe`, also for the other arguments; `T` is at least 2.

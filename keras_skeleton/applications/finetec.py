@@ -1,0 +1,590 @@
+"""FineTec: restores lost frames, estimates accelerations, and classifies."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_skeleton import _graph
+from keras_skeleton.applications import _completion
+from keras_skeleton.applications import _physics
+from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._dynamics import MotionFusion
+from keras_skeleton.applications.stgcnpp import BLOCKS
+from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
+from keras_skeleton.layers.augmentation import MaskFrames
+from keras_skeleton.layers.augmentation.corruption import STRATEGIES
+from keras_skeleton.training import MaskedPrediction
+
+VALIDITY = ("frames", "length", "given")
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class LostFrames(keras.layers.Layer):
+    """Says which frames of a clip are lost.
+
+    Args:
+        validity: See `FineTec`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        clips: `(N, M, T, V, C)`.
+        valid: `(N, T)`, 0 where a frame is lost, if that is given.
+
+    Output shape: `(N, T)`, 1 where a frame is lost.
+    """
+
+    def __init__(self, validity="frames", **kwargs):
+        super().__init__(**kwargs)
+        self.validity = validity
+
+    def call(self, clips, valid=None):
+        if valid is not None:
+            return ops.cast(ops.equal(valid, 0), self.compute_dtype)
+        is_seen = ops.any(clips != 0, axis=(1, 3, 4))
+        is_lost = ops.logical_not(is_seen)
+        if self.validity == "length":
+            number = ops.arange(1, clips.shape[2] + 1, dtype="int32")
+            length = ops.max(ops.where(is_seen, number, 0), axis=1)
+            is_lost = ops.logical_and(is_lost, number <= length[:, None])
+        return ops.cast(is_lost, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape, valid_shape=None):
+        return input_shape[0], input_shape[2]
+
+    def get_config(self):
+        return {**super().get_config(), "validity": self.validity}
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class FineTec(STGCNPlusPlus):
+    """Recognition of clips with lost frames: encoder, or classifier.
+
+    1. Context-aware completion (layer `completion`): a network that mixes
+       joints and frames restores lost frames, beside an example of how
+       frames are restored. It is trained first, by `FineTecPretext`, and
+       frozen then.
+    2. Spatial decomposition (layer `motion_fusion`, in training): of the
+       restored clip two perturbed copies are made, one of the regions of the
+       body that move most, one of those that rest.
+    3. Physics-driven accelerations (same layer): for each of the three
+       sequences, second differences are fused with what a learned equation
+       of motion estimates; cross attention fuses the three. The squared
+       distance of fused accelerations to second differences is added to the
+       loss that `compile` is given, times `acceleration_weight`.
+    4. Recognition: `STGCNPlusPlus` with twice the channels, places and
+       accelerations.
+
+    The encoder ends in the feature map `(N, M, T', V, D)` of the layer
+    `features`, or after `pooling` in `(N, D)`; the classifier in the layer
+    `predictions`. Every person of a clip is restored alone; who is seen
+    nowhere stays absent.
+
+    **This is a reconstruction.** No code and no weights are public. From the
+    paper are: the order and the shapes of the completion's blocks (Linear,
+    ReLU, pooling along joints or frames), examples beside the clip, the five
+    strategies that hide frames and the loss; five regions, of which two are
+    dynamic, and the kinds of their perturbation; the equation of motion, its
+    terms and what each sees, the symmetric matrix; second differences; that
+    cross attention fuses; the two stages and the losses. A choice are: all
+    widths, the sums around the blocks, where example and clip are joined,
+    that observed frames stay, the standing pose as the start of lost frames,
+    strengths of the perturbation, how accelerations are paired, the weight of
+    their loss, and the network that recognises. The published Human3.6M
+    examples cannot be had freely: `fill_bank` takes training clips.
+
+    Architecture arguments that are left out are taken from `weights` or from
+    `encoder`, and else have the values below.
+
+    Args:
+        weights: `None` (random), a path, or an `hf://` or `https://` address.
+        input_shape: `(M, T, V, C)`: persons, frames, joints, coordinates,
+            3 frames or more. Defaults to `(1, 48, 17, 2)`.
+        skeleton: A `Skeleton` or its registered name. Its `parts` are the
+            regions. Defaults to `"coco17"`.
+        classes: `None` for the encoder, a number for the classifier.
+        pooling: `None`, or how the encoder's output is pooled over persons,
+            time and joints: `"avg"`, `"max"` or `"published"`, the system's
+            own rule, which is the average.
+        encoder: A built FineTec encoder to put a head on, such as that of a
+            `FineTecPretext`. Layers and variables are shared; its completion
+            is frozen with it.
+        classifier_activation: Activation of `predictions`. Defaults to none:
+            the outputs are logits.
+        head: `"published"` (default): mean over persons, time and joints,
+            dense layer. Or `"linear"`, which normalizes between the two.
+        validity: Which frames are lost. `"frames"` (default): those in which
+            all coordinates of all persons are zero; for clips that were
+            brought to `T` frames and then lost some. `"length"`: those of
+            them before the last frame with anybody; what follows is padding
+            and stays zero. `"given"`: a second input says it. The inputs are
+            then `{"skeletons": clips, "valid": (N, T)}`, 0 where a frame is
+            lost.
+        completion: Network of the completion: `"drawn"` (default), as the
+            paper's figure shows it, or `"sic"`, after Skeleton-in-Context,
+            with channels for each joint, normalization and GELU.
+        start: What the completion adds to in lost frames: `"prior"`
+            (default), the mean pose of the bank, or `"interpolation"`, not
+            in the paper: straight lines between the frames beside the gap.
+        bank_size: Examples in the bank, `(T, V, C)` each. Defaults to 32.
+        completion_dim: Channels of the completion `"sic"`. Defaults to 128.
+        freeze_completion: Whether the completion is frozen. Defaults to
+            `True`.
+        dynamic_regions: Regions of the body that count as dynamic. Defaults
+            to 2.
+        mass: `"coordinates"` (default): matrices of the equation of motion
+            between all coordinates of all joints. Or `"joints"`: between
+            joints, for each coordinate alike, which is cheaper.
+        fusion_dim: Token width of the cross attention. Defaults to 64.
+        fusion_heads: Its heads. Defaults to 4.
+        acceleration_weight: Factor of the loss of accelerations. Defaults to
+            0.1.
+        hidden_dim: Channels of the first blocks of the graph network.
+            Defaults to 64.
+        blocks: For each of its blocks the width, in multiples of
+            `hidden_dim`, and the stride over time. Defaults to `BLOCKS`, the
+            ten of ST-GCN++.
+        bones: As in `STGCNPlusPlus`: `"published"` (default) or `"skeleton"`.
+        dropout_rate: Dropout at the end of each block but the first. Defaults
+            to 0.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+
+    Input shape: `(N, M, T, V, C)`. Normalized image coordinates or metres:
+    second differences of pixels would outweigh all else. Scores do not
+    belong in.
+
+    Raises:
+        ValueError: If arguments contradict each other, the skeleton or the
+            weights; the message says how to mend it.
+
+    Example:
+
+    >>> pretext = FineTecPretext(input_shape=(1, 48, 17, 2))
+    >>> pretext.compile(keras.optimizers.Adam(1e-5))
+    >>> history = pretext.fit(whole_clips)
+    >>> model = FineTec(encoder=pretext.encoder, classes=99)
+    >>> model.compile("sgd", SmoothedCrossentropy())
+    >>> history = model.fit(lossy_clips, labels)
+    >>> restored = model.restore(lossy_clips)
+
+    Reference: Shao, Shi and Liu, FineTec: Fine-Grained Action Recognition
+    Under Temporal Corruption via Skeleton Decomposition and Sequence
+    Completion, AAAI 2026, arXiv 2512.25067. Completion after Skeleton-in-
+    Context, arXiv 2312.03703; graph network of PYSKL, arXiv 2205.09443.
+    """
+
+    system = "finetec"
+    changeable = ("head", "dropout_rate", "freeze_completion")
+    search_space = {
+        "completion": ["drawn", "sic"],
+        "start": ["prior", "interpolation"],
+        "mass": ["coordinates", "joints"],
+        "acceleration_weight": (0.01, 1.0, "log"),
+        "hidden_dim": [32, 48, 64, 96],
+        "dropout_rate": (0.0, 0.5),
+    }
+    tiny = {
+        "input_shape": (1, 8, 20, 3),
+        "skeleton": "kinect20",
+        "bank_size": 2,
+        "completion_dim": 8,
+        "mass": "joints",
+        "fusion_dim": 8,
+        "fusion_heads": 2,
+        "hidden_dim": 8,
+        "blocks": ((1, 1), (2, 2)),
+    }
+
+    @constructor
+    def __init__(
+        self,
+        weights=None,
+        *,
+        input_shape=(1, 48, 17, 2),
+        skeleton="coco17",
+        classes=None,
+        pooling=None,
+        encoder=None,
+        classifier_activation=None,
+        head="published",
+        validity="frames",
+        completion="drawn",
+        start="prior",
+        bank_size=32,
+        completion_dim=128,
+        freeze_completion=True,
+        dynamic_regions=2,
+        mass="coordinates",
+        fusion_dim=64,
+        fusion_heads=4,
+        acceleration_weight=0.1,
+        hidden_dim=64,
+        blocks=BLOCKS,
+        bones="published",
+        dropout_rate=0.0,
+        name="finetec",
+        dtype=None,
+    ):
+        """See the class."""
+
+    @classmethod
+    def check(cls, settings):
+        super().check(settings)
+        for name, choices in (
+            ("validity", VALIDITY),
+            ("completion", _completion.NETWORKS),
+            ("start", _completion.STARTS),
+            ("mass", _physics.MASSES),
+        ):
+            check_choice(name, settings[name], choices)
+        frames = settings["input_shape"][1]
+        if frames < 3:
+            raise ValueError(
+                "Accelerations need 3 frames or more. Received input_shape="
+                f"{settings['input_shape']}, which has {frames}."
+            )
+        for name in ("bank_size", "dynamic_regions", "fusion_heads"):
+            if settings[name] < 1:
+                raise ValueError(
+                    f"`{name}` must be at least 1. Received "
+                    f"{name}={settings[name]}."
+                )
+        if settings["fusion_dim"] % settings["fusion_heads"]:
+            raise ValueError(
+                "`fusion_dim` must be a multiple of `fusion_heads`. Received "
+                f"fusion_dim={settings['fusion_dim']} and fusion_heads="
+                f"{settings['fusion_heads']}."
+            )
+
+    @staticmethod
+    def make_inputs(settings):
+        shape = settings["input_shape"]
+        clips = keras.Input(shape, name="skeletons")
+        if settings["validity"] != "given":
+            return clips
+        valid = keras.Input(shape[1:2], name="valid")
+        return {"skeletons": clips, "valid": valid}
+
+    @classmethod
+    def encoder_graph(cls, inputs, settings, skeleton, dtype):
+        clips, valid = inputs, ()
+        if settings["validity"] == "given":
+            clips, *valid = inputs["skeletons"], inputs["valid"]
+        lost = LostFrames(
+            settings["validity"], name="lost_frames", dtype=dtype
+        )(clips, *valid)
+        restored = _completion.Completion(
+            settings["completion"],
+            settings["start"],
+            settings["bank_size"],
+            settings["completion_dim"],
+            trainable=not settings["freeze_completion"],
+            name="completion",
+            dtype=dtype,
+        )(clips, lost)
+        motion = MotionFusion(
+            regions_of(skeleton, settings["dynamic_regions"]),
+            settings["dynamic_regions"],
+            settings["mass"],
+            settings["fusion_dim"],
+            settings["fusion_heads"],
+            settings["acceleration_weight"],
+            name="motion_fusion",
+            dtype=dtype,
+        )(restored)
+        return super().encoder_graph(motion, settings, skeleton, dtype)
+
+    @classmethod
+    def reused_features(cls, encoder, settings):
+        if settings["freeze_completion"]:
+            encoder.get_layer("completion").trainable = False
+        return super().reused_features(encoder, settings)
+
+    def features_again(self, **options):
+        motion = _graph.layer_output(self, "motion_fusion")
+        norm = self.get_layer("input_norm")
+        dtype = self.dtype_policy
+        return self._features(motion, norm, self.blocks, dtype, **options)
+
+    @property
+    def completion(self):
+        """The layer that restores lost frames."""
+        return self.get_layer("completion")
+
+    def fill_bank(self, clips, seed=0):
+        """Fills the bank of examples, and the standing pose, with clips.
+
+        Of the persons who are seen in every frame, `bank_size` are drawn;
+        their mean pose over all frames is where lost frames start.
+
+        Args:
+            clips: Array `(N, M, T, V, C)` of whole clips, prepared as the
+                model takes them. Training clips, not those to be tested.
+            seed: Seed of the choice.
+
+        Raises:
+            ValueError: If the clips have another shape, or no person is seen
+                in every frame.
+        """
+        clips = np.asarray(ops.convert_to_numpy(clips), dtype="float32")
+        shape = self.settings["input_shape"]
+        if clips.ndim != 5 or clips.shape[2:] != shape[1:]:
+            raise ValueError(
+                f"The bank of {self.name!r} takes whole clips of shape (N, M, "
+                f"{', '.join(map(str, shape[1:]))}). Received shape "
+                f"{clips.shape}."
+            )
+        persons = clips.reshape(-1, *shape[1:])
+        is_whole = (persons != 0).any(axis=(2, 3)).all(axis=1)
+        if not is_whole.any():
+            raise ValueError(
+                "Nobody is seen in every frame of these "
+                f"{len(clips)} clips, so that there are no examples. Bring "
+                "clips to their frames by `CropResize` or `UniformSample`, "
+                "and fill gaps by `FillLostFrames`."
+            )
+        persons = persons[is_whole]
+        pose = persons.mean(axis=(0, 1), dtype="float64")
+        self.completion.fill(persons, pose, seed)
+
+    def restore(self, inputs, batch_size=32):
+        """Clips as the completion restores them.
+
+        Args:
+            inputs: What the model takes: clips `(N, M, T, V, C)`, or the dict
+                of both inputs.
+            batch_size: Clips at once.
+
+        Returns:
+            float32 array of the shape of the clips.
+        """
+        part = _graph.cached(
+            self,
+            "restored",
+            lambda: keras.Model(
+                self.input, _graph.layer_output(self, "completion")
+            ),
+        )
+        restored = part.predict(inputs, batch_size=batch_size, verbose=0)
+        return np.asarray(restored, "float32")
+
+
+def regions_of(skeleton, dynamic_regions):
+    """The joints of each region of a layout, its `parts`."""
+    regions = tuple(part for part in skeleton.parts.values() if part)
+    if len(regions) <= dynamic_regions:
+        raise ValueError(
+            f"The skeleton {skeleton.name!r} names {len(regions)} parts, of "
+            f"which {dynamic_regions} would be dynamic and none static. Give "
+            "it `parts`, for example head, arms and legs, or lower "
+            "`dynamic_regions`."
+        )
+    return regions
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class FineTecPretext(InputCheck, MaskedPrediction):
+    """The first stage of FineTec: trains the completion alone.
+
+    In each clip a share of the frames, any of them, is lost; beside it
+    stands an example of the bank that lost frames by one of five strategies
+    (`layers.augmentation.MaskFrames`). The loss is the mean squared error of
+    all frames that the network gives for the clip, plus that for the
+    example, over frames in which the person is seen.
+
+    Train it on whole clips by `compile(optimizer)` and `fit(clips)`; there is
+    no loss to pass, and nothing but the completion is trained. Published:
+    Adam with a learning rate of 1e-5, 40,000 steps. If the bank is still
+    empty, `fit` fills it with the first clips (`FineTec.fill_bank`).
+
+    Calling the model returns a dict with the `prediction` and the `target`,
+    `(N * M, T, 2 V C)`, the clip's values before the example's, and the
+    `mask` `(N * M, T)`, 1 where a frame counts.
+
+    Args:
+        encoder: The FineTec encoder whose completion is to be trained; built
+            from `encoder_arguments` if left out. Its completion becomes
+            trainable.
+        ratios: Shares of lost frames, above 0 and below 1, of which one is
+            drawn for the clip and one for the example.
+        strategies: How frames of the example are chosen, see `MaskFrames`.
+        seed: Seed of the draws.
+        name: Name of the model.
+        dtype: Data type policy of the layers.
+        **encoder_arguments: Arguments of `FineTec`, such as `input_shape` and
+            `skeleton`.
+
+    Example: see `FineTec`.
+
+    Reference: as for `FineTec`.
+    """
+
+    system = "finetec"
+    search_space = {"start": ["prior", "interpolation"]}
+    tiny = FineTec.tiny
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        ratios=(0.25, 0.5, 0.75),
+        strategies=STRATEGIES,
+        seed=None,
+        name="finetec_pretext",
+        dtype=None,
+        **encoder_arguments,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        if encoder is None:
+            encoder = FineTec(dtype=dtype, **encoder_arguments)
+        elif encoder_arguments:
+            raise ValueError(
+                "Pass either `encoder` or the arguments to build one, not both."
+            )
+        frames = encoder.settings["input_shape"][1]
+        self.clip_losses = MaskFrames(frames, "random", ratios)
+        self.example_losses = MaskFrames(frames, strategies, ratios)
+        self.encoder = encoder
+        self.input_form = encoder.input_form
+        self.ratios = self.clip_losses.ratios
+        self.strategies = self.example_losses.strategies
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.completion.trainable = True
+        self.built = True
+
+    @property
+    def completion(self):
+        """The layer that is trained."""
+        return self.encoder.completion
+
+    # The rest of the encoder waits for the second stage.
+    @property
+    def trainable_variables(self):
+        return self.completion.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        return self.completion.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        return _without(self.weights, self.trainable_weights)
+
+    def fit(self, x=None, *args, **kwargs):
+        if not self.completion.is_filled:
+            self.encoder.fill_bank(_first_clips(x))
+        return super().fit(x, *args, **kwargs)
+
+    def restore(self, inputs, batch_size=32):
+        """See `FineTec.restore`."""
+        return self.encoder.restore(inputs, batch_size)
+
+    def prepare(self, clips):
+        """Single persons and the example beside each, `(B, T, V, C)`."""
+        if isinstance(clips, dict):
+            clips = clips["skeletons"]
+        clips = ops.cast(clips, "float32")
+        clips = ops.reshape(clips, (-1, *clips.shape[2:]))
+        size = self.completion.bank_size
+        draws = self.draw(ops.shape(clips)[0], 1)[:, 0]
+        number = ops.minimum(ops.cast(draws * size, "int32"), size - 1)
+        examples = ops.take(self.completion.bank.value, number, axis=0)
+        return {"clips": clips, "examples": ops.cast(examples, "float32")}
+
+    def draw(self, rows, count):
+        """Uniform numbers `(B, count)`."""
+        return keras.random.uniform((rows, count), seed=self.seed_generator)
+
+    def hide(self, clips):
+        rows = ops.shape(clips["clips"])[0]
+        is_seen = ops.any(clips["clips"] != 0, axis=(2, 3))
+        lost, hidden = (
+            layer.removed(self.draw(rows, layer.num_draws))
+            for layer in (self.clip_losses, self.example_losses)
+        )
+        lost = ops.logical_or(lost, ops.logical_not(is_seen))
+        choice = {
+            "lost": ops.cast(lost, "float32"),
+            "hidden": ops.cast(hidden, "float32"),
+        }
+        return choice, ops.cast(is_seen, "float32")
+
+    def predict_hidden(self, clips, choice, training=None):
+        lost = choice["lost"][..., None, None]
+        restored = self.completion.restored(
+            clips["clips"] * (1 - lost),
+            choice["lost"],
+            clips["examples"],
+            choice["hidden"],
+        )
+        return _joined(*restored)
+
+    def make_target(self, clips):
+        return _joined(clips["clips"], clips["examples"])
+
+    def error(self, prediction, target):
+        # Half of the values are the clip's, half the example's: the sum of
+        # both means.
+        return 2 * super().error(prediction, target)
+
+    def get_config(self):
+        return {
+            **self.encoder.settings,
+            "ratios": self.ratios,
+            "strategies": self.strategies,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": self.dtype_policy.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def _joined(clips, examples):
+    """Values of both in each frame, `(B, T, 2 V C)`."""
+    flat = (-1, clips.shape[1], clips.shape[2] * clips.shape[3])
+    both = [ops.reshape(x, flat) for x in (clips, examples)]
+    return ops.cast(ops.concatenate(both, axis=-1), "float32")
+
+
+def _without(variables, others):
+    taken = {id(variable) for variable in others}
+    return [each for each in variables if id(each) not in taken]
+
+
+def _first_clips(data, count=1024):
+    """Clips of the first batches of what `fit` takes."""
+    if isinstance(data, keras.utils.PyDataset):
+        batches = (data[i] for i in range(len(data)))
+    elif hasattr(data, "take"):
+        batches = iter(data.take(count))
+    elif isinstance(data, dict) or hasattr(data, "shape"):
+        batches = iter([data])
+    else:
+        raise ValueError(
+            "The bank of examples is empty, and the data can be read but "
+            f"once ({type(data).__name__}). Fill it first: "
+            "`pretext.encoder.fill_bank(clips)`."
+        )
+    found, number = [], 0
+    for batch in batches:
+        clips, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        clips = clips["skeletons"] if isinstance(clips, dict) else clips
+        found.append(ops.convert_to_numpy(clips)[: count - number])
+        number += len(found[-1])
+        if number >= count:
+            break
+    return np.concatenate(found)
+
+
+preprocess_input, decode_predictions = conventions("finetec", num_frames=48)
