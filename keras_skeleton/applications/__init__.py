@@ -17,6 +17,7 @@ SYSTEMS = {
     "psumnet": ("PSUMNet",),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
+    "stgcnpp": ("STGCNPlusPlus",),
 }
 
 __getattr__, __dir__, __all__ = attach(

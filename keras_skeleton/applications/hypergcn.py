@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton import skeletons
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
+from keras_skeleton.layers.graph.skeleton_graphs import body_edges
 
 # Width of each block in multiples of `hidden_dim`, and its stride. Blocks come
 # in groups of three.
@@ -292,39 +292,6 @@ class JointPositions(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs + self.embedding[0]
-
-
-def body_edges(skeleton, bones="published"):
-    """Bones of a layout as the published graph has them.
-
-    On the NTU layout the tips of the hands and the thumbs hang directly on
-    the hands, in the graph and in the bone stream; the layout itself, like
-    most other systems, hangs the thumbs on the hands and the tips on the
-    thumbs. All other layouts have their own bones.
-
-    Args:
-        skeleton: A `Skeleton` or its registered name.
-        bones: `"published"`, or `"skeleton"` for the layout's own bones.
-
-    Returns:
-        Tuple of pairs `(child, parent)`.
-
-    Example:
-
-    >>> body_edges("ntu")[-4:]
-    ((21, 7), (22, 7), (23, 11), (24, 11))
-    """
-    if bones not in ("published", "skeleton"):
-        raise ValueError(
-            "`bones` must be 'published' or 'skeleton'. Received "
-            f"bones={bones!r}."
-        )
-    skeleton = skeletons.get(skeleton)
-    edges = skeleton.edges
-    if bones == "published" and skeleton == skeletons.get("ntu"):
-        hands = ((21, 7), (22, 7), (23, 11), (24, 11))
-        edges = tuple(sorted(e for e in edges if e[0] < 21)) + hands
-    return edges
 
 
 def _plan(settings):

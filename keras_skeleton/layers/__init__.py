@@ -48,6 +48,7 @@ from keras_skeleton.layers.layouts import LayoutGraphConvolution
 from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
+from keras_skeleton.layers.mixed_temporal import MixedTemporalConvolution
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
@@ -78,6 +79,7 @@ __all__ = [
     "LayoutGraphConvolution",
     "LayoutNormalization",
     "MaskToken",
+    "MixedTemporalConvolution",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",

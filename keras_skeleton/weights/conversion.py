@@ -247,17 +247,19 @@ def table_for(model, names=()):
     return system_module(system_of(model)).table(model, names)
 
 
-def official_names(model):
+def official_names(model, names=()):
     """Maps the variable paths of a model to official tensor names.
 
     Args:
         model: A model of `keras_skeleton.applications`.
+        names: Names of the official tensors at hand, where several codes
+            name them differently.
 
     Returns:
         Dict of variable paths to names, without variables that the official
         checkpoints do not have.
     """
-    table = table_for(model)
+    table = table_for(model, names)
     found = {path: table.find(path)[1] for path in variables_of(model)}
     return {path: name for path, name in found.items() if name is not None}
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_skeleton import skeletons
+
 
 def spatial_graph(num_joints, edges):
     """The three graphs of a body: joints themselves, inward and outward.
@@ -113,3 +115,36 @@ def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
     matrix[:num_joints, num_joints:] = 1
     matrix[num_joints:, :num_joints] = 1
     return matrix
+
+
+def body_edges(skeleton, bones="published"):
+    """Bones of a layout as the published graph has them.
+
+    In the graphs of Hyper-GCN (and its bone stream), PYSKL and BRL, the tips
+    of the hands and the thumbs of the NTU layout hang directly on the hands;
+    the layout itself, like most other systems, hangs the thumbs on the hands
+    and the tips on the thumbs. All other layouts have their own bones.
+
+    Args:
+        skeleton: A `Skeleton` or its registered name.
+        bones: `"published"`, or `"skeleton"` for the layout's own bones.
+
+    Returns:
+        Tuple of pairs `(child, parent)`.
+
+    Example:
+
+    >>> body_edges("ntu")[-4:]
+    ((21, 7), (22, 7), (23, 11), (24, 11))
+    """
+    if bones not in ("published", "skeleton"):
+        raise ValueError(
+            "`bones` must be 'published' or 'skeleton'. Received "
+            f"bones={bones!r}."
+        )
+    skeleton = skeletons.get(skeleton)
+    edges = skeleton.edges
+    if bones == "published" and skeleton == skeletons.get("ntu"):
+        hands = ((21, 7), (22, 7), (23, 11), (24, 11))
+        edges = tuple(sorted(e for e in edges if e[0] < 21)) + hands
+    return edges
