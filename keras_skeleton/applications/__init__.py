@@ -9,6 +9,7 @@ SYSTEMS = {
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
     "dsta": ("DSTA",),
+    "finetec": ("FineTec", "FineTecPretext"),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),

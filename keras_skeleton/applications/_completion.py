@@ -27,6 +27,7 @@ MERGED_AFTER = 2
 NUM_SIC_BLOCKS = 5
 NETWORKS = ("drawn", "sic")
 STARTS = ("prior", "interpolation")
+VALIDITY = ("frames", "length", "given")
 
 
 def _dense(units, size, name, dtype, activation=None, **arguments):
@@ -35,6 +36,43 @@ def _dense(units, size, name, dtype, activation=None, **arguments):
     )
     layer.build((None, size))
     return layer
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class LostFrames(keras.layers.Layer):
+    """Says which frames of a clip are lost.
+
+    Args:
+        validity: See `FineTec`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        clips: `(N, M, T, V, C)`.
+        valid: `(N, T)`, 0 where a frame is lost, if that is given.
+
+    Output shape: `(N, T)`, 1 where a frame is lost.
+    """
+
+    def __init__(self, validity="frames", **kwargs):
+        super().__init__(**kwargs)
+        self.validity = validity
+
+    def call(self, clips, valid=None):
+        if valid is not None:
+            return ops.cast(ops.equal(valid, 0), self.compute_dtype)
+        is_seen = ops.any(clips != 0, axis=(1, 3, 4))
+        is_lost = ops.logical_not(is_seen)
+        if self.validity == "length":
+            number = ops.arange(1, clips.shape[2] + 1, dtype="int32")
+            length = ops.max(ops.where(is_seen, number, 0), axis=1)
+            is_lost = ops.logical_and(is_lost, number <= length[:, None])
+        return ops.cast(is_lost, self.compute_dtype)
+
+    def compute_output_shape(self, clips_shape, valid_shape=None):
+        return clips_shape[0], clips_shape[2]
+
+    def get_config(self):
+        return {**super().get_config(), "validity": self.validity}
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -115,10 +153,10 @@ class DrawnCompletion(keras.layers.Layer):
             for i, pair in enumerate(DRAWN)
         ]
 
-    def build(self, input_shape, prompt_shape=None):
+    def build(self, query_shape, prompt_shape=None):
         for block in sum(self.pairs, []):
-            block.build(input_shape)
-        joints = input_shape[2]
+            block.build(query_shape)
+        joints = query_shape[2]
         self.output_joints = _dense(
             joints,
             joints,
@@ -168,8 +206,8 @@ class ContextMixer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden_dim = hidden_dim
 
-    def build(self, input_shape, prompt_shape=None):
-        _, frames, joints, coordinates = input_shape
+    def build(self, query_shape, prompt_shape=None):
+        _, frames, joints, coordinates = query_shape
         dim, policy = self.hidden_dim, self.dtype_policy
         self.embedding = _dense(dim, coordinates, "embedding", policy)
         codes = keras.initializers.RandomNormal(stddev=0.02)
@@ -284,8 +322,8 @@ class Completion(keras.layers.Layer):
         else:
             self.mixing = ContextMixer(hidden_dim, name="sic", dtype=policy)
 
-    def build(self, input_shape, lost_shape=None):
-        clip = tuple(input_shape[2:])
+    def build(self, clips_shape, lost_shape=None):
+        clip = tuple(clips_shape[2:])
         self.bank = self.add_weight(
             (self.bank_size, *clip), "zeros", trainable=False, name="bank"
         )
@@ -375,8 +413,8 @@ class Completion(keras.layers.Layer):
         rows = ops.where(is_made[:, :, None, None], restored, rows)
         return ops.reshape(rows, (-1, *clips.shape[1:]))
 
-    def compute_output_shape(self, input_shape, lost_shape=None):
-        return input_shape
+    def compute_output_shape(self, clips_shape, lost_shape=None):
+        return clips_shape
 
     def get_config(self):
         return {

@@ -14,6 +14,19 @@ from keras_skeleton.layers.augmentation import FillLostFrames
 from keras_skeleton.layers.augmentation.filling import filled
 
 
+def regions_of(skeleton, dynamic_regions):
+    """The joints of each region of a layout, its `parts`."""
+    regions = tuple(part for part in skeleton.parts.values() if part)
+    if len(regions) <= dynamic_regions:
+        raise ValueError(
+            f"The skeleton {skeleton.name!r} names {len(regions)} parts, of "
+            f"which {dynamic_regions} would be dynamic and none static. Give "
+            "it `parts`, for example head, arms and legs, or lower "
+            "`dynamic_regions`."
+        )
+    return regions
+
+
 def region_motion(clips, regions):
     """How much joints and regions move.
 

@@ -35,20 +35,20 @@ class SequenceFusion(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
 
-    def build(self, input_shape, others_shape=None):
+    def build(self, sequence_shape, others_shape=None):
         dim, policy = self.hidden_dim, self.dtype_policy
         self.embedding = keras.layers.Dense(dim, name="embedding", dtype=policy)
-        self.embedding.build((None, input_shape[-1]))
+        self.embedding.build((None, sequence_shape[-1]))
         self.attention = layers.CrossAttention(
             self.num_heads, name="attention", dtype=policy
         )
-        self.attention.build((None, input_shape[2], dim))
+        self.attention.build((None, sequence_shape[2], dim))
         self.norm = keras.layers.LayerNormalization(
             epsilon=1e-5, name="norm", dtype=policy
         )
         self.norm.build((None, dim))
         self.coordinates = keras.layers.Dense(
-            input_shape[-1],
+            sequence_shape[-1],
             # Small, so that the sequence comes through at first.
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             name="coordinates",
@@ -66,8 +66,8 @@ class SequenceFusion(keras.layers.Layer):
         change = ops.reshape(self.coordinates(fused), (-1, *sequence.shape[1:]))
         return sequence + change
 
-    def compute_output_shape(self, input_shape, others_shape=None):
-        return input_shape
+    def compute_output_shape(self, sequence_shape, others_shape=None):
+        return sequence_shape
 
     def get_config(self):
         return {

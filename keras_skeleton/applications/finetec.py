@@ -10,52 +10,13 @@ from keras_skeleton.applications import _physics
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
+from keras_skeleton.applications._completion_training import CompletionTraining
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._decomposition import regions_of
 from keras_skeleton.applications._dynamics import MotionFusion
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
-from keras_skeleton.layers.augmentation import MaskFrames
 from keras_skeleton.layers.augmentation.corruption import STRATEGIES
-from keras_skeleton.training import MaskedPrediction
-
-VALIDITY = ("frames", "length", "given")
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
-class LostFrames(keras.layers.Layer):
-    """Says which frames of a clip are lost.
-
-    Args:
-        validity: See `FineTec`.
-        **kwargs: Arguments of `keras.layers.Layer`.
-
-    Call arguments:
-        clips: `(N, M, T, V, C)`.
-        valid: `(N, T)`, 0 where a frame is lost, if that is given.
-
-    Output shape: `(N, T)`, 1 where a frame is lost.
-    """
-
-    def __init__(self, validity="frames", **kwargs):
-        super().__init__(**kwargs)
-        self.validity = validity
-
-    def call(self, clips, valid=None):
-        if valid is not None:
-            return ops.cast(ops.equal(valid, 0), self.compute_dtype)
-        is_seen = ops.any(clips != 0, axis=(1, 3, 4))
-        is_lost = ops.logical_not(is_seen)
-        if self.validity == "length":
-            number = ops.arange(1, clips.shape[2] + 1, dtype="int32")
-            length = ops.max(ops.where(is_seen, number, 0), axis=1)
-            is_lost = ops.logical_and(is_lost, number <= length[:, None])
-        return ops.cast(is_lost, self.compute_dtype)
-
-    def compute_output_shape(self, input_shape, valid_shape=None):
-        return input_shape[0], input_shape[2]
-
-    def get_config(self):
-        return {**super().get_config(), "validity": self.validity}
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -234,7 +195,7 @@ class FineTec(STGCNPlusPlus):
     def check(cls, settings):
         super().check(settings)
         for name, choices in (
-            ("validity", VALIDITY),
+            ("validity", _completion.VALIDITY),
             ("completion", _completion.NETWORKS),
             ("start", _completion.STARTS),
             ("mass", _physics.MASSES),
@@ -273,18 +234,20 @@ class FineTec(STGCNPlusPlus):
         clips, valid = inputs, ()
         if settings["validity"] == "given":
             clips, *valid = inputs["skeletons"], inputs["valid"]
-        lost = LostFrames(
+        lost = _completion.LostFrames(
             settings["validity"], name="lost_frames", dtype=dtype
         )(clips, *valid)
-        restored = _completion.Completion(
+        completion = _completion.Completion(
             settings["completion"],
             settings["start"],
             settings["bank_size"],
             settings["completion_dim"],
-            trainable=not settings["freeze_completion"],
             name="completion",
             dtype=dtype,
-        )(clips, lost)
+        )
+        restored = completion(clips, lost)
+        if settings["freeze_completion"]:
+            completion.trainable = False
         motion = MotionFusion(
             regions_of(skeleton, settings["dynamic_regions"]),
             settings["dynamic_regions"],
@@ -372,21 +335,8 @@ class FineTec(STGCNPlusPlus):
         return np.asarray(restored, "float32")
 
 
-def regions_of(skeleton, dynamic_regions):
-    """The joints of each region of a layout, its `parts`."""
-    regions = tuple(part for part in skeleton.parts.values() if part)
-    if len(regions) <= dynamic_regions:
-        raise ValueError(
-            f"The skeleton {skeleton.name!r} names {len(regions)} parts, of "
-            f"which {dynamic_regions} would be dynamic and none static. Give "
-            "it `parts`, for example head, arms and legs, or lower "
-            "`dynamic_regions`."
-        )
-    return regions
-
-
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class FineTecPretext(InputCheck, MaskedPrediction):
+class FineTecPretext(InputCheck, CompletionTraining):
     """The first stage of FineTec: trains the completion alone.
 
     In each clip a share of the frames, any of them, is lost; beside it
@@ -437,103 +387,16 @@ class FineTecPretext(InputCheck, MaskedPrediction):
         dtype=None,
         **encoder_arguments,
     ):
-        super().__init__(name=name, dtype=dtype)
         if encoder is None:
             encoder = FineTec(dtype=dtype, **encoder_arguments)
         elif encoder_arguments:
             raise ValueError(
                 "Pass either `encoder` or the arguments to build one, not both."
             )
-        frames = encoder.settings["input_shape"][1]
-        self.clip_losses = MaskFrames(frames, "random", ratios)
-        self.example_losses = MaskFrames(frames, strategies, ratios)
-        self.encoder = encoder
+        super().__init__(
+            encoder, ratios, strategies, seed, name=name, dtype=dtype
+        )
         self.input_form = encoder.input_form
-        self.ratios = self.clip_losses.ratios
-        self.strategies = self.example_losses.strategies
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.completion.trainable = True
-        self.built = True
-
-    @property
-    def completion(self):
-        """The layer that is trained."""
-        return self.encoder.completion
-
-    # The rest of the encoder waits for the second stage.
-    @property
-    def trainable_variables(self):
-        return self.completion.trainable_variables
-
-    @property
-    def trainable_weights(self):
-        return self.completion.trainable_weights
-
-    @property
-    def non_trainable_variables(self):
-        return _without(self.variables, self.trainable_variables)
-
-    @property
-    def non_trainable_weights(self):
-        return _without(self.weights, self.trainable_weights)
-
-    def fit(self, x=None, *args, **kwargs):
-        if not self.completion.is_filled:
-            self.encoder.fill_bank(_first_clips(x))
-        return super().fit(x, *args, **kwargs)
-
-    def restore(self, inputs, batch_size=32):
-        """See `FineTec.restore`."""
-        return self.encoder.restore(inputs, batch_size)
-
-    def prepare(self, clips):
-        """Single persons and the example beside each, `(B, T, V, C)`."""
-        if isinstance(clips, dict):
-            clips = clips["skeletons"]
-        clips = ops.cast(clips, "float32")
-        clips = ops.reshape(clips, (-1, *clips.shape[2:]))
-        size = self.completion.bank_size
-        draws = self.draw(ops.shape(clips)[0], 1)[:, 0]
-        number = ops.minimum(ops.cast(draws * size, "int32"), size - 1)
-        examples = ops.take(self.completion.bank.value, number, axis=0)
-        return {"clips": clips, "examples": ops.cast(examples, "float32")}
-
-    def draw(self, rows, count):
-        """Uniform numbers `(B, count)`."""
-        return keras.random.uniform((rows, count), seed=self.seed_generator)
-
-    def hide(self, clips):
-        rows = ops.shape(clips["clips"])[0]
-        is_seen = ops.any(clips["clips"] != 0, axis=(2, 3))
-        lost, hidden = (
-            layer.removed(self.draw(rows, layer.num_draws))
-            for layer in (self.clip_losses, self.example_losses)
-        )
-        lost = ops.logical_or(lost, ops.logical_not(is_seen))
-        choice = {
-            "lost": ops.cast(lost, "float32"),
-            "hidden": ops.cast(hidden, "float32"),
-        }
-        return choice, ops.cast(is_seen, "float32")
-
-    def predict_hidden(self, clips, choice, training=None):
-        lost = choice["lost"][..., None, None]
-        restored = self.completion.restored(
-            clips["clips"] * (1 - lost),
-            choice["lost"],
-            clips["examples"],
-            choice["hidden"],
-        )
-        return _joined(*restored)
-
-    def make_target(self, clips):
-        return _joined(clips["clips"], clips["examples"])
-
-    def error(self, prediction, target):
-        # Half of the values are the clip's, half the example's: the sum of
-        # both means.
-        return 2 * super().error(prediction, target)
 
     def get_config(self):
         return {
@@ -548,43 +411,6 @@ class FineTecPretext(InputCheck, MaskedPrediction):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-def _joined(clips, examples):
-    """Values of both in each frame, `(B, T, 2 V C)`."""
-    flat = (-1, clips.shape[1], clips.shape[2] * clips.shape[3])
-    both = [ops.reshape(x, flat) for x in (clips, examples)]
-    return ops.cast(ops.concatenate(both, axis=-1), "float32")
-
-
-def _without(variables, others):
-    taken = {id(variable) for variable in others}
-    return [each for each in variables if id(each) not in taken]
-
-
-def _first_clips(data, count=1024):
-    """Clips of the first batches of what `fit` takes."""
-    if isinstance(data, keras.utils.PyDataset):
-        batches = (data[i] for i in range(len(data)))
-    elif hasattr(data, "take"):
-        batches = iter(data.take(count))
-    elif isinstance(data, dict) or hasattr(data, "shape"):
-        batches = iter([data])
-    else:
-        raise ValueError(
-            "The bank of examples is empty, and the data can be read but "
-            f"once ({type(data).__name__}). Fill it first: "
-            "`pretext.encoder.fill_bank(clips)`."
-        )
-    found, number = [], 0
-    for batch in batches:
-        clips, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        clips = clips["skeletons"] if isinstance(clips, dict) else clips
-        found.append(ops.convert_to_numpy(clips)[: count - number])
-        number += len(found[-1])
-        if number >= count:
-            break
-    return np.concatenate(found)
 
 
 preprocess_input, decode_predictions = conventions("finetec", num_frames=48)

@@ -128,4 +128,3 @@ def test_losses_and_errors(fixtures_dir):
         assert_close(entropy, arrays["out/L_CE"], name)
         total = entropy + config["lambda_"] * acceleration
         assert_close(total, arrays["out/L_total"], name)
-
