@@ -407,10 +407,12 @@ class Completion(keras.layers.Layer):
         rows = ops.reshape(clips, (-1, *clips.shape[2:]))
         lost = ops.repeat(lost[:, None], persons, axis=1)
         lost = ops.reshape(lost, (-1, frames))
+        is_lost = ops.cast(lost, "float32")[:, :, None, None] > 0
+        # Where lost frames are given, they may hold anything.
+        rows = ops.where(is_lost, 0, rows)
         restored, _ = self.restored(rows, lost)
-        is_present = ops.any(rows != 0, axis=(1, 2, 3))
-        is_made = (ops.cast(lost, "float32") > 0) & is_present[:, None]
-        rows = ops.where(is_made[:, :, None, None], restored, rows)
+        is_present = ops.any(rows != 0, axis=(1, 2, 3), keepdims=True)
+        rows = ops.where(is_lost & is_present, restored, rows)
         return ops.reshape(rows, (-1, *clips.shape[1:]))
 
     def compute_output_shape(self, clips_shape, lost_shape=None):

@@ -56,9 +56,27 @@ class CompletionTraining(MaskedPrediction):
             self.encoder.fill_bank(_first_clips(x))
         return super().fit(x, *args, **kwargs)
 
-    def restore(self, inputs, batch_size=32):
-        """See `FineTec.restore`."""
-        return self.encoder.restore(inputs, batch_size)
+    def restore(self, inputs):
+        """Whole clips, of which frames are hidden as in training.
+
+        Returns:
+            Tuple of the clips `(N, M, T, V, C)` with restored frames in the
+            place of hidden ones, and the mask `(N, M, T, V)`, 1 there.
+        """
+        prepared = self.prepare(inputs)
+        choice, is_seen = self.hide(prepared)
+        found, _ = self._restored(prepared, choice)
+        clips = prepared["clips"]
+        mask = (choice["lost"] * is_seen)[..., None]
+        restored = ops.where(
+            mask[..., None] > 0, ops.cast(found, clips.dtype), clips
+        )
+        shape = self.encoder.settings["input_shape"]
+        mask = mask * ops.ones_like(clips[..., 0])
+        return (
+            ops.reshape(restored, (-1, *shape)),
+            ops.reshape(mask, (-1, *shape[:-1])),
+        )
 
     def prepare(self, clips):
         """Single persons and the example beside each, `(B, T, V, C)`."""
@@ -91,17 +109,19 @@ class CompletionTraining(MaskedPrediction):
         return choice, ops.cast(is_seen, "float32")
 
     def predict_hidden(self, clips, choice, training=None):
+        return joined(*self._restored(clips, choice))
+
+    def _restored(self, clips, choice):
         lost = choice["lost"][..., None, None]
-        restored = self.completion.restored(
+        return self.completion.restored(
             clips["clips"] * (1 - lost),
             choice["lost"],
             clips["examples"],
             choice["hidden"],
         )
-        return _joined(*restored)
 
     def make_target(self, clips):
-        return _joined(clips["clips"], clips["examples"])
+        return joined(clips["clips"], clips["examples"])
 
     def error(self, prediction, target):
         # Half of the values are the clip's, half the example's: the sum of
@@ -109,7 +129,7 @@ class CompletionTraining(MaskedPrediction):
         return 2 * super().error(prediction, target)
 
 
-def _joined(clips, examples):
+def joined(clips, examples):
     """Values of both in each frame, `(B, T, 2 V C)`."""
     flat = (-1, clips.shape[1], clips.shape[2] * clips.shape[3])
     both = [ops.reshape(x, flat) for x in (clips, examples)]

@@ -129,7 +129,7 @@ class FineTec(STGCNPlusPlus):
     >>> model = FineTec(encoder=pretext.encoder, classes=99)
     >>> model.compile("sgd", SmoothedCrossentropy())
     >>> history = model.fit(lossy_clips, labels)
-    >>> restored = model.restore(lossy_clips)
+    >>> restored, mask = model.restore(lossy_clips)
 
     Reference: Shao, Shi and Liu, FineTec: Fine-Grained Action Recognition
     Under Temporal Corruption via Skeleton Decomposition and Sequence
@@ -313,26 +313,28 @@ class FineTec(STGCNPlusPlus):
         pose = persons.mean(axis=(0, 1), dtype="float64")
         self.completion.fill(persons, pose, seed)
 
-    def restore(self, inputs, batch_size=32):
-        """Clips as the completion restores them.
+    def restore(self, inputs):
+        """What the completion makes of lost frames.
 
         Args:
             inputs: What the model takes: clips `(N, M, T, V, C)`, or the dict
                 of both inputs.
-            batch_size: Clips at once.
 
         Returns:
-            float32 array of the shape of the clips.
+            Tuple of the restored clips and the mask `(N, M, T, V)`, 1 where a
+            joint was lost. `keras_skeleton.explain.reconstruct` computes them
+            in batches.
         """
-        part = _graph.cached(
-            self,
-            "restored",
-            lambda: keras.Model(
-                self.input, _graph.layer_output(self, "completion")
-            ),
-        )
-        restored = part.predict(inputs, batch_size=batch_size, verbose=0)
-        return np.asarray(restored, "float32")
+        clips, valid = inputs, ()
+        if isinstance(inputs, dict):
+            clips, *valid = inputs["skeletons"], inputs["valid"]
+        clips = ops.convert_to_tensor(clips, dtype="float32")
+        lost = self.get_layer("lost_frames")(clips, *valid)
+        restored = ops.cast(self.completion(clips, lost), "float32")
+        is_present = ops.any(restored != 0, axis=(2, 3, 4))[:, :, None, None]
+        mask = ops.cast(is_present, "float32")
+        mask = mask * ops.cast(lost, "float32")[:, None, :, None]
+        return restored, mask * ops.ones_like(clips[..., 0])
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

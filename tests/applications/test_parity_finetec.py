@@ -6,6 +6,8 @@ from support import assert_close
 from support import cases
 
 from keras_skeleton import evaluation
+from keras_skeleton.applications import FineTecPretext
+from keras_skeleton.applications import _completion_training
 from keras_skeleton.applications import _decomposition
 from keras_skeleton.applications import _physics
 from keras_skeleton.applications._dynamics import acceleration_loss
@@ -113,6 +115,19 @@ def test_losses_and_errors(fixtures_dir):
         ):
             found = measure(true, restored)
             assert_close(np.float64(found), arrays[f"out/{key}"], key)
+        pretext = FineTecPretext(**FineTecPretext.tiny)
+        found = [
+            _completion_training.joined(
+                ops.convert_to_tensor(arrays[f"in/{clip}"]),
+                ops.convert_to_tensor(arrays[f"in/{example}"]),
+            )
+            for clip, example in (
+                ("S_base", "S_mask_out"),
+                ("S_gt", "S_context"),
+            )
+        ]
+        context = ops.mean(pretext.error(*found))
+        assert_close(context, arrays["out/L_ICL"], name)
         differences, accelerations = (
             np.concatenate([arrays[f"in/{kind}_{copy}"] for copy in COPIES])
             for kind in ("a_hat", "a")
