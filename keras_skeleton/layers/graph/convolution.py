@@ -386,15 +386,15 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
             inputs: Tensor `(B, T, V, C)`.
             graph: Tensor `(S, V, V)`, or `(B, S, V, V)`, one for each row.
         """
-        # TensorFlow would not take a variable for a tensor of its type.
-        graph = ops.convert_to_tensor(graph, inputs.dtype)
+        graph = ops.cast(graph, inputs.dtype)
         number, joints, _ = graph.shape[-3:]
         frames, channels = inputs.shape[1], inputs.shape[-1]
         rows = () if len(graph.shape) == 3 else (-1,)
         # Rows in the order of receiver and graph: what a joint receives along
         # all graphs then lies side by side, without a transposition.
+        order = (0, 2, 1, 3) if rows else (1, 0, 2)
         to_receivers = ops.reshape(
-            ops.swapaxes(graph, -3, -2), (*rows, joints * number, joints)
+            ops.transpose(graph, order), (*rows, joints * number, joints)
         )
         x = inputs
         if rows:
