@@ -16,6 +16,7 @@ SYSTEMS = {
     "mamp": ("MAMP", "MAMPPretext"),
     "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
+    "skeletonmae": ("SkeletonMAE", "SkeletonMAEPretext"),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
     "stgcnpp": ("STGCNPlusPlus",),

@@ -349,6 +349,13 @@ class Application(InputCheck, keras.Model):
         """The scores of the published head, from a layer `predictions`."""
         raise NotImplementedError
 
+    def start_head(self):
+        """Sets a head that weights lack to where it starts from an encoder.
+
+        For heads that begin as copies of parts of the encoder, whose weights
+        were loaded after the head was made; does nothing by default.
+        """
+
     @classmethod
     def linear_head_graph(
         cls, features, settings, skeleton, classes, activation, dtype

@@ -20,6 +20,8 @@ from keras_skeleton.explain.attention import to_shares
 from keras_skeleton.explain.attention import upsample
 from keras_skeleton.explain.parts import joints_of
 from keras_skeleton.explain.parts import to_skeleton
+from keras_skeleton.explain.reconstruction import draw_reconstruction
+from keras_skeleton.explain.reconstruction import reconstruct
 from keras_skeleton.explain.report import explain
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
@@ -41,6 +43,7 @@ __all__ = [
     "block_joints",
     "class_probabilities",
     "clip_topology",
+    "draw_reconstruction",
     "explain",
     "feature_grid",
     "frame_importance",
@@ -51,6 +54,7 @@ __all__ = [
     "joint_attention",
     "joint_importance",
     "joints_of",
+    "reconstruct",
     "saliency",
     "shared_topology",
     "tf_keras_vis_grad_cam",

@@ -36,9 +36,12 @@ from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
 from keras_skeleton.layers.graph import GraphConvolution
+from keras_skeleton.layers.graph import GraphIsomorphismLayer
+from keras_skeleton.layers.graph import GraphIsomorphismNetwork
 from keras_skeleton.layers.graph import HyperGraphConvolution
 from keras_skeleton.layers.graph import PartitionGraphConvolution
 from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
@@ -73,6 +76,8 @@ __all__ = [
     "FillJoints",
     "FoldPersons",
     "GraphConvolution",
+    "GraphIsomorphismLayer",
+    "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
     "JointEmbedding",
     "LayoutDense",
@@ -92,6 +97,7 @@ __all__ = [
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
+    "body_graph",
     "gather_tokens",
     "partition_graph",
     "patchify",
