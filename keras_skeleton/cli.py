@@ -185,7 +185,7 @@ def _add_what_to_evaluate_on(parser):
     own.add_argument(
         "--stream",
         metavar="NAME",
-        help="bone, joint_motion or bone_motion, made after the transforms",
+        help="bone, skip or their motion, made after the transforms",
     )
 
 

@@ -438,6 +438,7 @@ class Sequences:
         drop_remainder=False,
         workers=1,
         shard=None,
+        training=None,
     ):
         """Returns batches for `fit`, on any backend, without TensorFlow.
 
@@ -467,6 +468,10 @@ class Sequences:
                 processes: this one's share of each batch. `batch_size`
                 counts the clips of all shares, which together are the batch
                 of a single process.
+            training: Whether random transforms act. By default where there
+                is `shuffle=True` or a `sampler`; else they do what they do
+                outside training, so that all passes over test clips are the
+                same, whatever the seed.
 
         Returns:
             A `keras.utils.PyDataset`. Its attribute `epoch` is the number of
@@ -486,6 +491,7 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.SequenceBatches(plan, workers=workers)
 
@@ -501,6 +507,7 @@ class Sequences:
         drop_remainder=False,
         workers=None,
         shard=None,
+        training=None,
     ):
         """Returns the batches of `to_keras` as a `tf.data.Dataset`.
 
@@ -533,5 +540,6 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.build_dataset(plan, workers)

@@ -25,6 +25,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton._lazy import missing
 from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
@@ -106,3 +107,7 @@ __all__ = [
     "style_transfer",
     "virtual_joint_graph",
 ]
+
+
+def __getattr__(name):
+    raise missing(__name__, name)

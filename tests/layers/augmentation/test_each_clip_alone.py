@@ -44,6 +44,7 @@ ARGUMENTS = {
         {"joints": (1, 2), "frames": (2, 6)},
         {"joints": (1, 2), "frames": None},
     ],
+    "DropSide": [{"skeleton": ARM}],
     "FaceFront": [
         {"shoulders": (2, 3)},
         {"shoulders": (2, 3), "published": True},
@@ -52,6 +53,7 @@ ARGUMENTS = {
     "GaussianBlur": [{}, {"normalized": True}],
     "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
     "JointCorruption": [{"num_joints": 2}],
+    "KeepScores": [{"layer": augmentation.Center(joint=1)}],
     "LoopFrames": [{}],
     "MainPerson": [{}],
     "MapSkeleton": [
@@ -87,11 +89,15 @@ ARGUMENTS = {
     "RandomSegmentFrames": [{"num_frames": 7}],
     "RandomShear": [{}],
     "RandomTimeFlip": [{}],
+    "RandomTimeShift": [{}],
     "RandomView": [{}],
     "RootNormalization": [{}],
     "SelectJoints": [{"joints": (3, 0)}],
     "SplitClips": [{"num_clips": 3}],
-    "Streams": [{"skeleton": ARM}],
+    "Streams": [
+        {"skeleton": ARM},
+        {"skeleton": ARM, "streams": ("skip", "skip_motion"), "skips": 3},
+    ],
     "TemporalCrop": [{}],
     "UniformSample": [
         {"num_frames": 5, "num_clips": 2, "interval": (0.5, 1)},
