@@ -147,6 +147,21 @@ class FineTec(STGCNPlusPlus):
         "hidden_dim": [32, 48, 64, 96],
         "dropout_rate": (0.0, 0.5),
     }
+    # The rate (0.05 to 0.2, by data), the passes and Nesterov are published,
+    # the rest is a choice.
+    recipes = {
+        "finetune": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "minimum": 0.0,
+            "warmup_epochs": 0,
+            "epochs": 150,
+            "batch_size": 64,
+            "weight_decay": 5e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+        }
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",
