@@ -281,7 +281,9 @@ class DropSide(SkeletonTransform):
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         sides = np.zeros((2, clips.shape[3]), bool)
-        for side, joints in zip(sides, zip(*self.skeleton.mirror), strict=True):
+        for side, joints in zip(
+            sides, zip(*self.skeleton.mirror, strict=True), strict=True
+        ):
             side[list(joints)] = True
         is_first = self.draws_as_tensor(draws)[:, :1] < 0.5
         first, second = self.backend.convert_to_tensor(sides[:, None], "bool")
