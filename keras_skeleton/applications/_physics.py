@@ -56,7 +56,9 @@ def symmetric(upper, size):
     place = np.zeros((size, size), "int32")
     rows, columns = np.triu_indices(size)
     place[rows, columns] = place[columns, rows] = np.arange(len(rows))
-    matrix = ops.take(upper, place.ravel(), axis=-1)
+    # Rows of a flat matrix: the one gathering that PyTorch exports.
+    flat = ops.transpose(ops.reshape(upper, (-1, len(rows))))
+    matrix = ops.transpose(ops.take(flat, place.ravel(), axis=0))
     return ops.reshape(matrix, (-1, *upper.shape[1:-1], size, size))
 
 
