@@ -22,10 +22,10 @@ import re
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files import tables
-from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
@@ -334,7 +334,7 @@ def _read_label(label, class_names):
         return -1
     if isinstance(label, str) and label not in (class_names or ()):
         label = _as_value(label)
-    return _extracted.number_label(label, class_names)
+    return _names.number_label(label, class_names)
 
 
 def _as_value(value):
