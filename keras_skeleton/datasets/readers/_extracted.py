@@ -139,7 +139,9 @@ def track(frames, num_persons, identities=None, notes=None):
     if identities is None:
         identities = [[None] * len(persons) for persons in frames]
     unknown = sum(
-        bool(np.isnan(person).all()) for persons in frames for person in persons
+        bool(name is None and np.isnan(person).all())
+        for pair in zip(frames, identities, strict=True)
+        for person, name in zip(*pair, strict=True)
     )
     if unknown and notes is not None:
         notes.append(f"{unknown} persons in frames are NaN or null throughout")

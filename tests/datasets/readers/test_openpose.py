@@ -54,7 +54,7 @@ def test_one_folder_is_one_clip(tmp_path, joints, key, version):
     frames = [frame(persons, key, version=version) for persons in people]
     write(tmp_path / "walk", frames, "walk_", numbers=[*range(11), 100])
     data = openpose.load_data(tmp_path / "walk", strict=True)
-    assert data.names == ["a/walk"]
+    assert data.names == ["walk"]
     assert data.skeleton.name == f"openpose{joints}"
     assert data.coordinates == ("x", "y", "score")
     np.testing.assert_array_equal(data.labels, [-1])
