@@ -45,16 +45,19 @@ class Finder:
 
     Args:
         given: names.
+        clips: names of clips or of their files, as far as they are known: a
+            name that is one of them means no other clip.
     """
 
-    def __init__(self, given):
+    def __init__(self, given, clips=()):
         self.given = list(given)
+        own = set(map(plain, clips))
         self._exact = {name: name for name in self.given}
         self._plain, self._tails = {}, {}
         for name in self.given:
             text = plain(name)
             self._plain.setdefault(text, []).append(name)
-            parts = text.split("/")
+            parts = text.split("/") if text not in own else ()
             for start in range(1, len(parts)):
                 tail = "/".join(parts[start:])
                 self._tails.setdefault(tail, []).append(name)
@@ -124,7 +127,7 @@ def indices_of(names, clips, what):
     Raises:
         ValueError: See `report`.
     """
-    finder = Finder(dict.fromkeys(map(str, names)))
+    finder = Finder(dict.fromkeys(map(str, names)), clips)
     found = {}
     for index, clip in enumerate(clips):
         name = finder.find(clip)

@@ -103,6 +103,12 @@ def test_unknown_labels_and_whole_floats(folder):
     assert data.labels.tolist() == [-1, 1, 0]
 
 
+def test_a_name_of_one_clip_means_no_other():
+    finder = _names.Finder(["b/walk"], ["walk.json", "b/walk.json"])
+    assert finder.find("walk") is None
+    assert finder.find("b/walk") == "b/walk"
+
+
 def test_a_name_that_could_mean_two_is_not_used():
     finder = _names.Finder(["a/walk.json", "b/walk.json"])
     assert finder.find("walk") is None

@@ -46,11 +46,11 @@ class ExtractedReader(Reader):
     def label(self, name):
         """Returns the label of the clip of a name, -1 if it has none."""
         if self._named is None:
-            self._named = _names.Finder(self.labels)
+            self._named = _names.Finder(self.labels, self.units())
         return self.labels.get(self._named.find(name), -1)
 
     def check(self, names, skipped):
-        named = _names.Finder(self.labels)
+        named = _names.Finder(self.labels, [*self.units(), *names])
         there = [*names, *(name for name, _ in skipped)]
         complete = all(named.find(name) is not None for name in names)
         _names.report(

@@ -139,6 +139,11 @@ class CasiaBReader(Reader):
             with open(self.path / file, "rb") as opened:
                 places = find_sequences(opened)
             units += [(file, name, tuple(p)) for name, p in places.items()]
+        if not units:
+            raise ValueError(
+                f"No line of {', '.join(self.files[:3])} begins with the path "
+                f"of an image such as 001-nm-01-000/000017.jpg. {HINT}"
+            )
         return units
 
     def unit_name(self, unit):
