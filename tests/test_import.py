@@ -53,6 +53,26 @@ def test_all_subpackages_load_on_first_use():
         assert getattr(keras_skeleton, name).__name__.endswith(name)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("place", "name", "found"),
+    [
+        ("keras_skeleton", "MAMP", "keras_skeleton.applications.MAMP"),
+        ("keras_skeleton", "Sequences", "keras_skeleton.datasets.Sequences"),
+        ("layers", "CropResize", "keras_skeleton.layers.augmentation.CropRes"),
+        ("datasets", "HaLP", "keras_skeleton.applications.HaLP"),
+    ],
+)
+def test_names_looked_for_elsewhere(place, name, found):
+    import keras_skeleton
+
+    module = getattr(keras_skeleton, place, keras_skeleton)
+    with pytest.raises(AttributeError, match=f"it is {found}"):
+        getattr(module, name)
+    with pytest.raises(AttributeError, match="no attribute 'nowhere'$"):
+        module.nowhere  # noqa: B018
+
+
 def test_a_saved_model_opens_in_another_process(tmp_path):
     from keras_skeleton.applications import MAMP
     from keras_skeleton.losses import SmoothedCrossentropy

@@ -6,8 +6,10 @@ from keras_skeleton._lazy import attach
 # belongs to a system, in this package and others, has its name: the module
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
+    "aclnet": ("ACLNet", "ACLNetTraining"),
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
+    "dgstgcn": ("DGSTGCN",),
     "dsta": ("DSTA",),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
@@ -15,8 +17,10 @@ SYSTEMS = {
     "mamp": ("MAMP", "MAMPPretext"),
     "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
+    "skeletonmae": ("SkeletonMAE", "SkeletonMAEPretext"),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
+    "stgcnpp": ("STGCNPlusPlus",),
 }
 
 __getattr__, __dir__, __all__ = attach(

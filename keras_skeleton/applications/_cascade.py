@@ -4,21 +4,7 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-
-
-def dense(units, fan_in, name, dtype, activation=None):
-    """A dense layer that starts uniform within `1 / sqrt(fan_in)`, built."""
-    limit = fan_in**-0.5
-    layer = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        bias_initializer=keras.initializers.RandomUniform(-limit, limit),
-        name=name,
-        dtype=dtype,
-    )
-    layer.build((None, fan_in))
-    return layer
+from keras_skeleton.layers.dense import uniform_dense as dense
 
 
 def _norm(dim, name, dtype):

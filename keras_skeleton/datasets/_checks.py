@@ -124,6 +124,17 @@ def check_coordinates(names, number):
     return names
 
 
+SCORES = ("score", "visibility", "confidence", "presence")
+
+
+def count_scores(coordinates):
+    """How many of the last coordinates are scores, by their names."""
+    number = 0
+    while number < len(coordinates) and coordinates[-1 - number] in SCORES:
+        number += 1
+    return number
+
+
 def check_labels(labels, num_clips, class_names):
     """Returns labels as int64, -1 for unknown ones."""
     if labels is None:

@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import samplers
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
@@ -17,8 +18,8 @@ class EpochPlan:
     """What is in each batch of each epoch, and how it is prepared.
 
     The order of the clips and the random draws of the transforms are a pure
-    function of the seed and the epoch. If the first transform chooses
-    frames, only those are read.
+    function of the seed and the epoch; outside training nothing is drawn. If
+    the first transform chooses frames, only those are read.
 
     Args:
         sequences: The `Sequences`.
@@ -37,6 +38,7 @@ class EpochPlan:
         numbers=False,
         drop_remainder=False,
         shard=None,
+        training=None,
     ):
         self.sequences = sequences
         self.transforms = _check_transforms(transforms)
@@ -52,17 +54,23 @@ class EpochPlan:
                 "Some clips have no label. Pass labels=False for batches of "
                 "clips alone."
             )
+        if training is None:
+            training = bool(shuffle) or sampler is not None
+        self.training = bool(training)
         self.sampler = _check_sampler(sampler, shuffle)
         self.epoch_size = len(self._order(0))
         self.shard = self._check_shard(shard)
-        self.num_draws = sum(each.num_draws for each in self.transforms)
+        self.num_draws = 0
+        if self.training:
+            self.num_draws = sum(each.num_draws for each in self.transforms)
         self.longest = int(sequences.lengths.max())
         if drop_remainder and self.epoch_size < self.batch_size:
             raise ValueError(
                 f"{self.epoch_size} clips fill no batch of {self.batch_size}, "
                 "and drop_remainder=True leaves out incomplete ones."
             )
-        self._on_numpy = [each.twin("numpy") for each in self.transforms]
+        self.applied = _beside_scores(self.transforms, sequences)
+        self._on_numpy = [each.twin("numpy") for each in self.applied]
         self._set_shapes()
 
     def _set_shapes(self):
@@ -125,7 +133,7 @@ class EpochPlan:
 
     def _output_shape(self, shape):
         """Shape of the clips of a batch, or a dict of those of its views."""
-        for transform in self.transforms:
+        for transform in self.applied:
             if isinstance(shape, dict):
                 raise ValueError(
                     "`Views` must be the last of the transforms: put those "
@@ -208,9 +216,14 @@ class EpochPlan:
 
     def _chosen_frames(self, lengths, draws):
         first = self._on_numpy[0]
-        draws = draws[:, : first.num_draws] if first.num_draws else None
+        draws = self._own(draws, 0, first.num_draws)
         frames = first.choose_frames(lengths, draws, self.longest)
         return frames.astype("int32")
+
+    def _own(self, draws, start, stop):
+        """A transform's columns of the draws; `None` where it has none."""
+        has_draws = self.training and stop > start
+        return draws[:, start:stop] if has_draws else None
 
     def read_labels(self, indices):
         """Returns int32 labels."""
@@ -233,7 +246,7 @@ class EpochPlan:
         transforms = transforms or self._on_numpy
         for index, each in enumerate(transforms):
             stop = start + each.num_draws
-            own = draws[:, start:stop] if each.num_draws else None
+            own = self._own(draws, start, stop)
             start = stop
             if index == 0 and self.chooses_frames:
                 each.check(tuple(clips.shape))
@@ -270,6 +283,25 @@ def _check_count(name, value, minimum):
             f"Received: {value!r}"
         )
     return int(value)
+
+
+def _beside_scores(transforms, sequences):
+    """The transforms, told that the last coordinates are scores.
+
+    What follows streams of several kinds is not: there, scores are in
+    between.
+    """
+    number = _checks.count_scores(sequences.coordinates)
+    if not number:
+        return transforms
+    persons, joints, coordinates = sequences.frame_shape
+    shape = (None, persons, None, joints, coordinates)
+    told = []
+    for each in transforms:
+        has_scores = isinstance(shape, tuple) and shape[-1] == coordinates
+        told.append(each.beside_scores(number) if has_scores else each)
+        shape = told[-1].compute_output_shape(shape)
+    return told
 
 
 def _check_transforms(transforms):
@@ -402,7 +434,7 @@ def build_dataset(plan, workers=None):
         ) from error
 
     counter = _EpochCounter()
-    twins = [each.twin("tensorflow") for each in plan.transforms]
+    twins = [each.twin("tensorflow") for each in plan.applied]
 
     def start(_):
         order, draws = tf.numpy_function(

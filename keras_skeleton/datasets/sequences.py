@@ -235,8 +235,8 @@ class Sequences:
         starts = np.cumsum(counts) - counts
         is_whole = counts.sum() == len(self._bodies)
         if is_whole and np.array_equal(self._starts, starts):
-            is_array = isinstance(self._bodies, np.ndarray)
-            return self._bodies if is_array else np.asarray(self._bodies)
+            # What is mapped into memory stays so, and is checked.
+            return np.asanyarray(self._bodies)
         shape = self._bodies.shape[1:]
         bodies = [self.clip(i).reshape(-1, *shape) for i in range(len(self))]
         return np.concatenate([np.zeros((0, *shape), "float32"), *bodies])
@@ -429,9 +429,14 @@ class Sequences:
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 
+        A file carries checksums. What it says of its clips is checked here,
+        frames when they are first read: here, or by whatever asks for them,
+        which then raises a `ValueError` that names the file and the clips.
+        Nothing outside of the file is read, whatever it says.
+
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is cut off or of another kind.
+            ValueError: If the file is cut off, damaged or of another kind.
         """
         from keras_skeleton.datasets import _storage
 
@@ -449,6 +454,7 @@ class Sequences:
         drop_remainder=False,
         workers=1,
         shard=None,
+        training=None,
     ):
         """Returns batches for `fit`, on any backend, without TensorFlow.
 
@@ -478,6 +484,10 @@ class Sequences:
                 processes: this one's share of each batch. `batch_size`
                 counts the clips of all shares, which together are the batch
                 of a single process.
+            training: Whether random transforms act. By default where there
+                is `shuffle=True` or a `sampler`; else they do what they do
+                outside training, so that all passes over test clips are the
+                same, whatever the seed.
 
         Returns:
             A `keras.utils.PyDataset`. Its attribute `epoch` is the number of
@@ -497,6 +507,7 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.SequenceBatches(plan, workers=workers)
 
@@ -512,6 +523,7 @@ class Sequences:
         drop_remainder=False,
         workers=None,
         shard=None,
+        training=None,
     ):
         """Returns the batches of `to_keras` as a `tf.data.Dataset`.
 
@@ -544,5 +556,6 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.build_dataset(plan, workers)

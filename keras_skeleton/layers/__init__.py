@@ -25,6 +25,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton._lazy import missing
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -34,10 +35,14 @@ from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import DynamicGraphConvolution
 from keras_skeleton.layers.graph import GraphConvolution
+from keras_skeleton.layers.graph import GraphIsomorphismLayer
+from keras_skeleton.layers.graph import GraphIsomorphismNetwork
 from keras_skeleton.layers.graph import HyperGraphConvolution
 from keras_skeleton.layers.graph import PartitionGraphConvolution
 from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
@@ -47,6 +52,7 @@ from keras_skeleton.layers.layouts import LayoutGraphConvolution
 from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
+from keras_skeleton.layers.mixed_temporal import MixedTemporalConvolution
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
@@ -66,16 +72,20 @@ __all__ = [
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
     "DropPath",
+    "DynamicGraphConvolution",
     "FeatureDrop",
     "FillJoints",
     "FoldPersons",
     "GraphConvolution",
+    "GraphIsomorphismLayer",
+    "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
     "JointEmbedding",
     "LayoutDense",
     "LayoutGraphConvolution",
     "LayoutNormalization",
     "MaskToken",
+    "MixedTemporalConvolution",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
@@ -88,6 +98,7 @@ __all__ = [
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
+    "body_graph",
     "gather_tokens",
     "partition_graph",
     "patchify",
@@ -96,3 +107,7 @@ __all__ = [
     "style_transfer",
     "virtual_joint_graph",
 ]
+
+
+def __getattr__(name):
+    raise missing(__name__, name)

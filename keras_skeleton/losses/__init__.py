@@ -1,5 +1,6 @@
 """Stateless losses."""
 
 from keras_skeleton.losses.classification import SmoothedCrossentropy
+from keras_skeleton.losses.masked import ReweightedCosineError
 
-__all__ = ["SmoothedCrossentropy"]
+__all__ = ["ReweightedCosineError", "SmoothedCrossentropy"]

@@ -102,6 +102,33 @@ _built_in(
         "right_leg": (12, 14, 16),
     },
 )
+# What ACLNet makes of `coco17`: three joints in the middle of the body more.
+_built_in(
+    "coco_new",
+    name="coco20",
+    joints="nose left_eye right_eye left_ear right_ear "
+    "left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist left_hip right_hip left_knee right_knee "
+    "left_ankle right_ankle pelvis spine shoulder_center",
+    edges=_chains(
+        (19, 0, 1, 3),
+        (0, 2, 4),
+        (19, 5, 7, 9),
+        (19, 6, 8, 10),
+        (19, 18, 17, 11, 13, 15),
+        (17, 12, 14, 16),
+    ),
+    mirror=_sides(range(1, 17, 2), range(2, 17, 2)),
+    center=19,
+    parts={
+        "head": (0, 1, 2, 3, 4),
+        "trunk": (17, 18, 19),
+        "left_arm": (5, 7, 9),
+        "right_arm": (6, 8, 10),
+        "left_leg": (11, 13, 15),
+        "right_leg": (12, 14, 16),
+    },
+)
 _built_in(
     name="openpose18",
     joints="nose neck right_shoulder right_elbow right_wrist "

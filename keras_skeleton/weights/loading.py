@@ -106,6 +106,8 @@ def _load_by_path(model, tensors, label):
     )
     conversion.check(label, model, missing, left_over, mismatched)
     conversion.assign(variables, arrays)
+    if "head" not in present:
+        _start_head(model)
 
 
 def _same_head(table, variables, tensors):
@@ -141,6 +143,14 @@ def _load_official(model, tensors):
     )
     head = "load" if load_head else "fresh"
     conversion.load_official(model, tensors, head=head)
+    if not load_head:
+        _start_head(model)
+
+
+def _start_head(model):
+    # Models of pre-training have no head.
+    if hasattr(model, "start_head"):
+        model.start_head()
 
 
 def _load_keras_file(model, path):

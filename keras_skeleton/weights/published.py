@@ -11,6 +11,7 @@ DATA_SETS = {
     "nw_ucla": "NW-UCLA",
     "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
+    "pyskl": "NTU 2D",
 }
 PROTOCOLS = {"xsub": "X-sub", "xview": "X-view", "xset": "X-set"}
 

@@ -16,6 +16,7 @@ from keras_skeleton.layers.augmentation import PadTo
 from keras_skeleton.layers.augmentation import RandomFrames
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.layers.augmentation import RandomSegmentFrames
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import UniformSample
@@ -273,9 +274,35 @@ def test_lengths_follow_the_transforms():
         MaskFrames(25, "suffix", 0.4),
         RandomSegmentFrames(5),
     ]
-    (clips,) = data.to_keras(transforms, labels=False)
+    (clips,) = data.to_keras(transforms, labels=False, training=True)
     # Ten of 25 frames are removed, which does not make the clip shorter.
     assert np.flatnonzero(clips[0, 0, :, 0, 0]).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", ("to_keras", "to_dataset"))
+def test_nothing_is_drawn_outside_training(make):
+    """Passes over test clips are equal, whatever seed and epoch."""
+    if make == "to_dataset":
+        pytest.importorskip("tensorflow")
+    transforms = [RandomFrames(8), RandomScale((0.5, 2.0))]
+    data = make_data()
+    passes = []
+    for seed in (0, 1):
+        batches = getattr(data, make)(transforms, 7, seed=seed, labels=False)
+        for _ in range(2):
+            passes.append(np.asarray(next(iter(batches))))
+    even = RandomFrames(8).on_numpy()(data.padded(range(7)), None, data.lengths)
+    for each in passes:
+        np.testing.assert_array_equal(each, even)
+    asked = getattr(data, make)(transforms, 7, labels=False, training=True)
+    assert np.any(np.asarray(next(iter(asked))) != even)
+    # And a training may look at clips as they are tested.
+    batches = getattr(data, make)(
+        transforms, 7, shuffle=True, labels=False, training=False, numbers=True
+    )
+    batch = next(iter(batches))
+    order = np.asarray(batch["sample"])
+    np.testing.assert_array_equal(np.asarray(batch["clips"]), even[order])
 
 
 CHOICES = [
@@ -320,7 +347,9 @@ def test_a_long_clip_takes_no_memory(choice, in_memory, tmp_path):
 def test_chosen_frames_give_what_padded_clips_give():
     data = make_data()
     for choice in CHOICES:
-        batches = data.to_keras([choice], batch_size=7, labels=False)
+        batches = data.to_keras(
+            [choice], batch_size=7, labels=False, training=True
+        )
         draws = batches.plan.epoch_plan(0)[1] if choice.num_draws else None
         expected = choice.on_numpy()(data.padded(range(7)), draws, data.lengths)
         np.testing.assert_array_equal(batches[0], expected, choice.name)

@@ -97,8 +97,8 @@ def test_names_by_pattern(arguments, expected):
 
 def test_names_of_all_systems():
     every = weights.names()
-    # Networks that others train, and a system that released none.
-    without = {"dsta", "msclr", "stgcn"}
+    # Networks that others train, and systems that released none.
+    without = {"dsta", "msclr", "skeletonmae"}
     systems = {name.split("/")[0] for name in every}
     assert systems == set(applications.SYSTEMS) - without
     assert weights.names("mamp") == [n for n in every if n[:5] == "mamp/"]
@@ -152,12 +152,15 @@ def test_cards_say_what_to_evaluate_by():
             assert card["class"] == full["class"]
             assert card["config"].items() <= full["config"].items()
         shape = (2, entry.configuration["input_shape"][0], 40)
-        joints = {"nw_ucla": 20, "penn_action": 13}
+        joints = {"nw_ucla": 20, "penn_action": 13, "pyskl": 17}
         shape = (*shape, joints.get(recipe["data_set"], 25), 3)
         for transform in built:
             shape = transform.compute_output_shape(shape)
         assert tuple(shape[1:]) == entry.configuration["input_shape"]
-        classes = formats.class_names(recipe["data_set"])
+        data_set = recipe["data_set"]
+        if data_set == "pyskl":
+            data_set = entry.name.removeprefix("2d_").partition("_")[0]
+        classes = formats.class_names(data_set)
         assert entry.class_names == tuple(classes)
         assert entry.classes in (None, len(classes))
         if recipe["stream"] not in (None, "joint"):

@@ -46,8 +46,10 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
     `"gallery_nm"`, `"gallery_bg"` and `"gallery_cl"` hold subjects 75 to
     124: the gallery, nm-01 to nm-04, as the training part, and the probes of
     a condition (nm-05 and nm-06, bg-01 and bg-02, cl-01 and cl-02) as the
-    test part. Compare a probe with the gallery of each other view, and
-    average over the views: the identical view does not count.
+    test part; `"gallery"` the gallery and the probes of all conditions.
+    `keras_skeleton.evaluation.cross_view` compares a probe with the gallery
+    of each other view, and averages over the views: the identical view does
+    not count.
 
     The poses of GaitGraph can be downloaded from
     https://github.com/tteepe/GaitGraph/releases/tag/v0.1; CASIA-B itself is
@@ -183,6 +185,10 @@ class CasiaBReader(Reader):
                 "train": np.flatnonzero(is_train),
                 "test": np.flatnonzero(~is_train),
             }
+        }
+        splits["gallery"] = {
+            "train": np.flatnonzero(gallery),
+            "test": np.flatnonzero(~is_train & ~gallery),
         }
         for kind in CONDITIONS:
             probes = ~is_train & (condition == kind) & ~gallery
