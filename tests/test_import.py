@@ -44,6 +44,7 @@ def test_import_loads_no_large_library(imports):
     large = {"tensorflow", "torch", "jax"} - {keras.backend.backend()}
     large |= {"matplotlib", "sklearn", "tf_keras_vis", "keras_tuner"}
     assert not new & large
+    assert "keras_skeleton.explain" not in imports[0]["new"]
 
 
 def test_all_subpackages_load_on_first_use():
