@@ -170,11 +170,15 @@ def _draw_groups(groups, share, generator):
             "All clips are of one group, "
             f"{_names.list_some(values.tolist())}: it cannot be divided."
         )
-    order = generator.permutation(len(values))
-    sums = np.cumsum(counts[order])
-    # As near to the share as whole groups come.
-    count = 1 + int(np.argmin(np.abs(sums[:-1] - share * sums[-1])))
-    return np.isin(groups, values[order[:count]])
+    wanted = share * counts.sum()
+    chosen, size = [], 0
+    for group in generator.permutation(len(values)).tolist():
+        # As near to the share as whole groups come.
+        if abs(size + counts[group] - wanted) <= abs(size - wanted):
+            chosen.append(group)
+            size += counts[group]
+    chosen = chosen[: len(values) - 1] or [int(np.argmin(counts))]
+    return np.isin(groups, values[chosen])
 
 
 def resample(clip, source, target):
