@@ -224,8 +224,8 @@ class Sequences:
         starts = np.cumsum(counts) - counts
         is_whole = counts.sum() == len(self._bodies)
         if is_whole and np.array_equal(self._starts, starts):
-            is_array = isinstance(self._bodies, np.ndarray)
-            return self._bodies if is_array else np.asarray(self._bodies)
+            # What is mapped into memory stays so, and is checked.
+            return np.asanyarray(self._bodies)
         shape = self._bodies.shape[1:]
         bodies = [self.clip(i).reshape(-1, *shape) for i in range(len(self))]
         return np.concatenate([np.zeros((0, *shape), "float32"), *bodies])
@@ -418,9 +418,14 @@ class Sequences:
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 
+        A file carries checksums. What it says of its clips is checked here,
+        frames when they are first read: here, or by whatever asks for them,
+        which then raises a `ValueError` that names the file and the clips.
+        Nothing outside of the file is read, whatever it says.
+
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is cut off or of another kind.
+            ValueError: If the file is cut off, damaged or of another kind.
         """
         from keras_skeleton.datasets import _storage
 
