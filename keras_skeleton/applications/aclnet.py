@@ -35,10 +35,12 @@ class ACLNet(DGSTGCN):
 
     One model sees one stream. The published results add the scores of six
     (`FUSION_WEIGHTS`): joints, bones, skipped bones, and the motion of each,
-    as `layers.augmentation.Streams` makes them. People in the image, with the
-    17 joints of COCO, are shown with three more in the middle of the body,
-    the layout `coco20`: `MapSkeleton("coco17", "coco20")`, for scores and
-    places alike.
+    as `layers.augmentation.Streams` makes them, before frames are sampled
+    (`UniformSampleDecode(100, streams=...)`). People in the image, with the 17
+    joints of COCO, are shown with three more in the middle of the body, the
+    layout `coco20`: `MapSkeleton("coco17", "coco20")`, for scores and places
+    alike; their streams are made after sampling, by `Streams("coco20", ...,
+    score="bone")`.
 
     People themselves are recognized, by gait or again in another video, where
     the classes are persons: `keras_skeleton.evaluation.cross_view` and
