@@ -6,16 +6,20 @@ from keras_skeleton._lazy import attach
 # belongs to a system, in this package and others, has its name: the module
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
+    "aclnet": ("ACLNet", "ACLNetTraining"),
     "brl": ("BRL",),
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
+    "dgstgcn": ("DGSTGCN",),
     "dsta": ("DSTA",),
+    "finetec": ("FineTec", "FineTecPretext"),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),
     "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
+    "skeletonmae": ("SkeletonMAE", "SkeletonMAEPretext"),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
     "stgcnpp": ("STGCNPlusPlus",),

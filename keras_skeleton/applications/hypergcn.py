@@ -105,10 +105,10 @@ class HyperGCN(Application):
     | `large_ntu60_xview_<stream>` | NTU-60 X-view | | 97.8 | authors |
     | `large_ntu120_xsub_<stream>` | NTU-120 X-sub | | 90.9 | authors |
     | `large_ntu120_xset_<stream>` | NTU-120 X-set | | 92.0 | authors |
-    | `nw_ucla` | NW-UCLA X-view | 94.2 (93.8) | 95.5 (94.9) | us |
-    | `nw_ucla_bone` | NW-UCLA X-view | 93.3 (91.6) | 95.5 (94.9) | us |
-    | `nw_ucla_bone_motion` | NW-UCLA X-view | 89.9 (89.2) | 95.5 (94.9) | us |
-    | `nw_ucla_joint_motion` | NW-UCLA X-view | 87.9 (90.8) | 95.5 (94.9) | us |
+    | `nw_ucla` | NW-UCLA X-view | 92.9 (92.1) | 95.9 (94.9) | us |
+    | `nw_ucla_bone` | NW-UCLA X-view | 93.5 (91.9) | 95.9 (94.9) | us |
+    | `nw_ucla_bone_motion` | NW-UCLA X-view | 90.5 (89.7) | 95.9 (94.9) | us |
+    | `nw_ucla_joint_motion` | NW-UCLA X-view | 88.6 (91.3) | 95.9 (94.9) | us |
 
     Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
     `RandomFrames(64)` and, but for joints, `Streams("nw_ucla", streams=...)`

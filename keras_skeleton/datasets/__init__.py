@@ -27,7 +27,9 @@ READERS = (
     "stgcn",
 )
 _OWN = (
+    "aligned",
     "batches",
+    "features",
     "files",
     "formats",
     "overview",
@@ -44,5 +46,11 @@ __getattr__, __dir__, __all__ = attach(
         **{name: f"readers.{name}" for name in READERS},
         **{name: name for name in _OWN},
     },
-    homes={"Sequences": "sequences", "class_counts": "_long_tailed"},
+    homes={
+        "Aligned": "aligned",
+        "Features": "features",
+        "Sequences": "sequences",
+        "Videos": "features",
+        "class_counts": "_long_tailed",
+    },
 )

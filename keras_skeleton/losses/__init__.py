@@ -11,6 +11,7 @@ from keras_skeleton.losses.long_tailed import LabelMarginCrossentropy
 from keras_skeleton.losses.long_tailed import WeightedCrossentropy
 from keras_skeleton.losses.long_tailed import action_aware_betas
 from keras_skeleton.losses.long_tailed import effective_number_weights
+from keras_skeleton.losses.masked import ReweightedCosineError
 
 __all__ = [
     "ActionAwareCrossentropy",
@@ -20,6 +21,7 @@ __all__ = [
     "GumbelCrossentropy",
     "KeyPointSensitiveCrossentropy",
     "LabelMarginCrossentropy",
+    "ReweightedCosineError",
     "SmoothedCrossentropy",
     "WeightedCrossentropy",
     "action_aware_betas",

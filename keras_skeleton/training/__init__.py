@@ -1,5 +1,7 @@
 """What `fit` does: training steps of our own, and recipes of training."""
 
+from keras_skeleton.training.affinity import ClassAffinity
+from keras_skeleton.training.affinity import LabelledMemory
 from keras_skeleton.training.body_mixing import BodyMixing
 from keras_skeleton.training.contrast import Branch
 from keras_skeleton.training.contrast import ConsistentContrast
@@ -29,8 +31,10 @@ __all__ = [
     "SelfDistillation",
     "BodyMixing",
     "Branch",
+    "ClassAffinity",
     "ConsistentContrast",
     "FeatureQueue",
+    "LabelledMemory",
     "LayerwiseAdamW",
     "MaskedPrediction",
     "MomentumContrast",

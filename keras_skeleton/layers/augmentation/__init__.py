@@ -16,6 +16,7 @@ from keras_skeleton.layers.augmentation.dropping import DropJoints
 from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.layout_views import LayoutViews
@@ -27,18 +28,21 @@ from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
 from keras_skeleton.layers.augmentation.parts import BodyPart
+from keras_skeleton.layers.augmentation.parts import DropPart
 from keras_skeleton.layers.augmentation.parts import SelectJoints
 from keras_skeleton.layers.augmentation.parts import body_part
 from keras_skeleton.layers.augmentation.persons import Persons
 from keras_skeleton.layers.augmentation.recipes import basic_augmentation
 from keras_skeleton.layers.augmentation.recipes import corrupting_augmentation
 from keras_skeleton.layers.augmentation.recipes import facing_preprocessing
+from keras_skeleton.layers.augmentation.recipes import pose_preprocessing
 from keras_skeleton.layers.augmentation.recipes import strong_augmentation
 from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
 from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
+from keras_skeleton.layers.augmentation.scores import KeepScores
 from keras_skeleton.layers.augmentation.space import Center
 from keras_skeleton.layers.augmentation.space import RandomMirror
 from keras_skeleton.layers.augmentation.space import RandomRotation
@@ -69,12 +73,15 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "DropPart",
     "DropSide",
     "FaceFront",
+    "FillLostFrames",
     "FrameChoice",
     "GaussianBlur",
     "GaussianNoise",
     "JointCorruption",
+    "KeepScores",
     "LayoutViews",
     "LoopFrames",
     "MainPerson",
@@ -115,6 +122,7 @@ __all__ = [
     "corruption_draws",
     "deserialize_transforms",
     "facing_preprocessing",
+    "pose_preprocessing",
     "serialize_transforms",
     "strong_augmentation",
     "upright_preprocessing",

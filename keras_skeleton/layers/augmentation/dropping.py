@@ -75,6 +75,10 @@ class RandomApply(SkeletonTransform):
                 f"but {type(self.layer).__name__} makes {changed} of {shape}."
             )
 
+    def beside_scores(self, number):
+        changed = self.layer.beside_scores(number)
+        return type(self)(changed, self.probability, seed=self.seed)
+
     def transform(self, clips, draws, lengths):
         # The engine at work is known to the layer that was called.
         self.layer.backend = self.backend
@@ -133,6 +137,7 @@ class DropAxis(SkeletonTransform):
     [Hyper-GCN](https://arxiv.org/abs/2411.14796).
     """
 
+    moves_joints = True
     num_draws = 1
 
     def transform(self, clips, draws, lengths):

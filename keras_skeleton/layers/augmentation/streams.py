@@ -4,6 +4,7 @@ import keras
 
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
 from keras_skeleton.layers.augmentation.space import check_joints
 from keras_skeleton.layers.augmentation.space import take_joints
 
@@ -83,6 +84,13 @@ def _are_followed(backend, clips, lengths):
     return number[None] < lengths[:, None]
 
 
+def _with_score(transform, number):
+    """The transform with a score, unless it was told whether there is one."""
+    if transform.score is not None or number != 1:
+        return transform
+    return copy_with(transform, score=True)
+
+
 def _starts(pairs, num_joints):
     """Where the vector of each joint begins, `num_joints` for the origin."""
     # Without a pair it begins at the joint itself, and is zero.
@@ -107,11 +115,11 @@ def _check_pairs(what, pairs):
 class _BoneTransform(SkeletonTransform):
     """A transform that knows bones, from a skeleton or as given."""
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(**kwargs)
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         self.bones = bones
-        self.score = bool(score)
+        self.score = score if score in (None, "bone") else bool(score)
         if isinstance(bones, str):
             if bones not in PUBLISHED_BONES:
                 raise ValueError(
@@ -126,6 +134,9 @@ class _BoneTransform(SkeletonTransform):
             self._pairs = self.skeleton.bones
         else:
             self._pairs = ()
+
+    def beside_scores(self, number):
+        return _with_score(self, number)
 
     def parents(self, num_joints):
         """Start of the bone of each joint, `num_joints` for the origin."""
@@ -169,13 +180,14 @@ class Bones(_BoneTransform):
         bones: Pairs `(joint, parent)` in place of those of the skeleton, or
             a name; see `Streams`.
         score: Whether the last coordinate is a score: that of a bone is the
-            mean of the scores of its two joints.
+            mean of the scores of its two joints. `None`: as the
+            `coordinates` of the data say, and none where nobody knows.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(skeleton, bones, score, **kwargs)
         if skeleton is None and bones is None:
             raise ValueError("Bones needs a `skeleton` or `bones`.")
@@ -195,15 +207,18 @@ class Motion(SkeletonTransform):
 
     Args:
         score: Whether the last coordinate is a score: that of a motion is
-            the mean of the scores in the two frames.
+            the mean of the scores in the two frames. `None`: see `Bones`.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, score=False, **kwargs):
+    def __init__(self, score=None, **kwargs):
         super().__init__(**kwargs)
-        self.score = bool(score)
+        self.score = None if score is None else bool(score)
+
+    def beside_scores(self, number):
+        return _with_score(self, number)
 
     def transform(self, clips, draws, lengths):
         is_followed = _are_followed(self.backend, clips, lengths)
@@ -241,7 +256,9 @@ class Streams(_BoneTransform):
             `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
             layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
-            is taken of: bones and motions have the mean of two scores.
+            is taken of: bones and motions have the mean of two scores. With
+            `"bone"` bones alone have it, and scores are subtracted in the
+            others, as published for ACLNet. `None`: see `Bones`.
         skips: Where the vectors of `"skip"` begin: a number of bones up the
             skeleton's tree, 2 by default, as published for BRL; or pairs
             `(joint, start)` as in `bones`, or a name of `PUBLISHED_SKIPS`.
@@ -268,7 +285,7 @@ class Streams(_BoneTransform):
         skeleton=None,
         streams=STREAMS,
         bones=None,
-        score=False,
+        score=None,
         skips=2,
         **kwargs,
     ):
@@ -336,15 +353,19 @@ class Streams(_BoneTransform):
         """
         kinds = {"joint": clips}
         outputs = []
+        in_bones = elsewhere = self.score
+        if self.score == "bone":
+            in_bones, elsewhere = True, False
         for stream in self.streams:
             kind = stream.removesuffix("_motion")
             if kind not in kinds:
                 pairs = self._pairs if kind == "bone" else self._skip_pairs
                 starts = _starts(pairs, clips.shape[3])
-                kinds[kind] = _bones(backend, clips, starts, self.score)
+                score = in_bones if kind == "bone" else elsewhere
+                kinds[kind] = _bones(backend, clips, starts, score)
             output = kinds[kind]
             if stream.endswith("motion"):
-                output = _motion(backend, output, self.score, is_followed)
+                output = _motion(backend, output, elsewhere, is_followed)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 

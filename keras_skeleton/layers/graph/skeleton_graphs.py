@@ -90,6 +90,28 @@ def partition_graph(num_joints, edges, center):
     ).astype("float32")
 
 
+def body_graph(num_joints, edges):
+    """The symmetric graph of a body: 1 between joints that are linked.
+
+    Joints are not linked to themselves.
+
+    Args:
+        num_joints: Number of joints `V`.
+        edges: Pairs of joints. They need not form a tree.
+
+    Returns:
+        float32 array `(V, V)` of 0 and 1.
+
+    Example:
+
+    >>> body_graph(3, [(1, 0), (2, 1)]).tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    return virtual_joint_graph(num_joints, edges) - np.eye(
+        num_joints, dtype="float32"
+    )
+
+
 def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
     """Adjacency of a skeleton and of virtual joints that see all of it.
 
