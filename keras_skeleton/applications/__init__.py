@@ -6,8 +6,10 @@ from keras_skeleton._lazy import attach
 # belongs to a system, in this package and others, has its name: the module
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
+    "aclnet": ("ACLNet", "ACLNetTraining"),
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
+    "dgstgcn": ("DGSTGCN",),
     "dsta": ("DSTA",),
     "finetec": ("FineTec", "FineTecPretext"),
     "halp": ("HaLP", "HaLPPretext"),

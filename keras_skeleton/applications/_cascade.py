@@ -7,7 +7,7 @@ from keras_skeleton.layers.dense import uniform_dense as dense
 
 
 def _norm(dim, name, dtype):
-    norm = keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype=dtype)
+    norm = layers.LayerNormalization(epsilon=1e-5, name=name, dtype=dtype)
     norm.build((None, dim))
     return norm
 
@@ -177,9 +177,9 @@ def blocks(settings, count, dropout_rate, prefix, dtype):
 def mlp(x, settings, dtype):
     dim = x.shape[-1]
     rate = settings["head_dropout_rate"]
-    x = keras.layers.LayerNormalization(
-        epsilon=1e-5, name="head_norm", dtype=dtype
-    )(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="head_norm", dtype=dtype)(
+        x
+    )
     x = keras.layers.Dropout(rate, name="head_dropout_1", dtype=dtype)(x)
     x = dense(dim, dim, "head_hidden", dtype, activation="relu")(x)
     return keras.layers.Dropout(rate, name="head_dropout_2", dtype=dtype)(x)

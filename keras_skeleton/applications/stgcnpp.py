@@ -121,6 +121,8 @@ class STGCNPlusPlus(STGCN):
     """
 
     system = "stgcnpp"
+    #: Whether the mean of the joints passes through the branches over time.
+    mean_joint = False
     search_space = {
         "hidden_dim": [32, 48, 64, 96],
         "dropout_rate": (0.0, 0.5),
@@ -184,7 +186,11 @@ class STGCNPlusPlus(STGCN):
                 dtype=dtype,
             ),
             temporal_convolution=layers.MixedTemporalConvolution(
-                filters, stride=stride, name="temporal_convolution", dtype=dtype
+                filters,
+                stride=stride,
+                mean_joint=cls.mean_joint,
+                name="temporal_convolution",
+                dtype=dtype,
             ),
             kernel_initializer=uniform_initializer(),
             **arguments,

@@ -8,6 +8,7 @@ from keras_skeleton import skeletons
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _long_tailed
+from keras_skeleton.datasets import _missing
 
 
 class Sequences:
@@ -113,6 +114,7 @@ class Sequences:
         splits=None,
         coordinates=None,
         strict=True,
+        missing="zeros",
     ):
         """Checks clips and joins them.
 
@@ -128,6 +130,12 @@ class Sequences:
             coordinates: see `Sequences`.
             strict: Whether a faulty clip is an error. If not, it is left
                 out and its name and the reason are added to `skipped`.
+            missing: What to do with joints that were not found (NaN, `None`
+                or masked) and frames without anybody. `"zeros"` makes zeros
+                of them, as absent joints are here; `"interpolate"` fills
+                them, and frames of zeros in which a person is lost, from the
+                frames around; `"error"` takes them for a fault. What was
+                done is told in a warning. Infinite values are a fault.
 
         Returns:
             A `Sequences`.
@@ -145,9 +153,12 @@ class Sequences:
         if labels is not None:
             given["labels"] = labels
         _checks.check_entries(len(clips), given)
-        faults = _clips.find_faults(clips, skeleton)
+        faults, notes = _clips.settle_all(
+            clips, skeleton, _missing.check(missing), coordinates
+        )
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)
+        _clips.report_notes([(names[i], note) for i, note in notes.items()])
         kept = [i for i in range(len(clips)) if i not in faults]
         return cls(
             **_clips.join([clips[i] for i in kept], skeleton.num_joints),
@@ -454,7 +465,8 @@ class Sequences:
             transforms: list of transforms from `layers.augmentation`,
                 applied to each batch in turn. They are told the length of
                 every clip. If the first one chooses frames, only these are
-                read; else a batch is padded to its longest clip. If the last
+                read; else clips are padded to the longest of those of about
+                their length, before transforms shorten them. If the last
                 one is `Views`, batches hold a dict of the views in place of
                 the clips.
             batch_size: Clips per batch.

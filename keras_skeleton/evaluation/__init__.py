@@ -31,6 +31,8 @@ _HOMES = {
     "few_shot": "unseen",
     "average_precision": "ranking",
     "retrieval": "ranking",
+    "cross_view": "views",
+    "cross_view_table": "views",
     "default_corruptions": "corrupted",
     "robustness": "corrupted",
     "fuse": "streams",

@@ -119,15 +119,21 @@ class ConversionTable:
         ignored: Patterns of official names that carry nothing.
         constants: Dict of variable paths to the value they get when the
             checkpoint has no tensor for them.
+        kept: Patterns of the paths of variables that no checkpoint has, what
+            a training remembers: they stay as they are.
     """
 
     entries: tuple
     parts: dict
     ignored: tuple = ("*num_batches_tracked",)
     constants: dict = dataclasses.field(default_factory=dict)
+    kept: tuple = ()
 
     def is_ignored(self, name):
         return any(fnmatch.fnmatchcase(name, p) for p in self.ignored)
+
+    def is_kept(self, path):
+        return any(fnmatch.fnmatchcase(path, p) for p in self.kept)
 
     def find(self, path):
         """The entry and the official name of a variable, or None twice."""
@@ -333,7 +339,7 @@ def load_official(model, source, head="load"):
     }
     arrays, missing, mismatched, used = {}, [], [], set()
     for path, variable in variables.items():
-        if head == "fresh" and table.in_head(path):
+        if table.is_kept(path) or head == "fresh" and table.in_head(path):
             continue
         entry, name = table.find(path)
         if name in tensors:

@@ -25,13 +25,16 @@ def head_of(names):
     return "cls_head.fc" if is_other else HEAD
 
 
-def table(network, names, ignored=()):
+def table(network, names, ignored=(), more=(), parts=None, kept=()):
     """The table of a classifier, or of a file that holds its network alone.
 
     Args:
         network: Entries of all layers but the head, without prefix.
         names: Names of the official tensors at hand, none for the usual.
         ignored: Patterns of names of constants that our layers compute.
+        more: Further entries, by their whole names.
+        parts: Dict of further parts.
+        kept: See `ConversionTable`.
     """
     head = head_of(names)
     is_alone = names and not any(name.startswith(BACKBONE) for name in names)
@@ -39,10 +42,17 @@ def table(network, names, ignored=()):
     entries = [
         *names_of.inside(network, prefix),
         *names_of.linear(head, "predictions"),
+        *more,
     ]
-    parts = {"head": Part((f"{head}.*",), ("head_norm/*", "predictions/*"))}
+    parts = {
+        "head": Part((f"{head}.*",), ("head_norm/*", "predictions/*")),
+        **(parts or {}),
+    }
     return names_of.ExactTable(
-        tuple(entries), parts, ("*num_batches_tracked", *ignored)
+        tuple(entries),
+        parts,
+        ("*num_batches_tracked", *ignored),
+        kept=tuple(kept),
     )
 
 
@@ -91,7 +101,7 @@ def mixed_temporal_convolution(dilations, official, ours):
         ours: Path of ours.
     """
     entries = [
-        Entry(f"{official}.add_coeff", f"{ours}/gates"),
+        Entry(f"{official}.add_coeff", f"{ours}/gates", adapt=_first_joints),
         *names_of.norm(f"{official}.transform.0", f"{ours}/mixing_norm"),
         *names_of.pointwise(f"{official}.transform.2", f"{ours}/mixing"),
         *names_of.norm(f"{official}.bn", f"{ours}/norm"),
@@ -113,6 +123,11 @@ def mixed_temporal_convolution(dilations, official, ours):
     return entries
 
 
+def _first_joints(gates, shape):
+    """The official vector is one for 25 joints, whatever the layout."""
+    return gates[: shape[0]] if gates.ndim == 1 else gates
+
+
 def shortcut(official, ours):
     """The shortcut of a `SpatioTemporalBlock`."""
     return [
@@ -121,7 +136,9 @@ def shortcut(official, ours):
     ]
 
 
-def transforms(joints, stream, num_frames=NUM_FRAMES, num_clips=1):
+def transforms(
+    joints, stream, num_frames=NUM_FRAMES, num_clips=1, upright=True
+):
     """The published preprocessing for evaluation.
 
     Args:
@@ -129,9 +146,11 @@ def transforms(joints, stream, num_frames=NUM_FRAMES, num_clips=1):
         stream: Name of the stream.
         num_frames: Frames of a sample.
         num_clips: Samples of each clip, whose scores are averaged.
+        upright: Whether the spine is brought upright. Recipes that leave it,
+            those of DG-STGCN and ACLNet, sample in another way as well.
     """
     is_flat = joints == "hrnet"
-    first = augmentation.PreNormalize3D()
+    first = augmentation.PreNormalize3D(align_spine=upright)
     streams = {"skeleton": "ntu"}
     if is_flat:
         first = augmentation.PreNormalize2D()
@@ -139,9 +158,10 @@ def transforms(joints, stream, num_frames=NUM_FRAMES, num_clips=1):
     made = None
     if stream != "joint":
         made = augmentation.Streams(streams=stream, **streams)
-    sample = augmentation.UniformSample(
-        num_frames, num_clips, mode="test", streams=made
-    )
+    kind = augmentation.UniformSample
+    if not upright:
+        kind = augmentation.UniformSampleDecode
+    sample = kind(num_frames, num_clips, mode="test", streams=made)
     return serialize_transforms([first, sample])
 
 
@@ -155,6 +175,7 @@ def card(
     folder,
     prefix="",
     configuration=(),
+    upright=True,
 ):
     """The card of weights of PYSKL.
 
@@ -168,12 +189,15 @@ def card(
         folder: Folder of the file below `ADDRESS`.
         prefix: Begins the name of the weights.
         configuration: Arguments of the constructor beside the usual.
+        upright: See `transforms`.
     """
     data = published.data_name(*test_set.split("_"))
     words = stream.replace("_", " ")
     file = f"{LETTERS[stream]}.pth"
     is_flat = joints == "hrnet"
-    found = published.evaluation(test_set, transforms(joints, stream), stream)
+    found = published.evaluation(
+        test_set, transforms(joints, stream, upright=upright), stream
+    )
     if is_flat:
         # Of an annotation file, ntu60_hrnet.pkl or ntu120_hrnet.pkl.
         found["recipe"]["data_set"] = "pyskl"
@@ -199,8 +223,7 @@ def card(
         ),
         notes=(
             "The scores are those of the mean probabilities of ten samples "
-            "of each clip, UniformSample(100, num_clips=10); this recipe "
-            "takes one."
+            "of each clip, num_clips=10; this recipe takes one."
         ),
         **found,
     )

@@ -1,17 +1,15 @@
 """ST-GCN and ST-GCN++ against the outputs of the code of PYSKL and BRL."""
 
-import keras
 import numpy as np
 import pytest
-from graph_networks import Derived
 from graph_networks import assert_manifests
-from graph_networks import channels_first
-from graph_networks import run
 from keras import ops
+from pyskl_networks import SKELETONS
+from pyskl_networks import assert_inference
+from pyskl_networks import network_of
 from support import assert_close
 from support import cases
 from support import documents
-from support import part
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
@@ -21,9 +19,7 @@ from keras_skeleton.applications import stgcnpp
 from keras_skeleton.evaluation import fuse_scores
 from keras_skeleton.evaluation import top_k_accuracy
 from keras_skeleton.layers.graph.skeleton_graphs import body_edges
-from keras_skeleton.weights import load_official
 
-SKELETONS = {"nturgb+d": "ntu", "coco": "coco17", "nw_ucla": "nw_ucla"}
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 
 
@@ -32,52 +28,16 @@ def build(config, shape, classes=None):
     if config.get("tcn_type") == "mstcn":
         assert config["gcn_adaptive"] == "init"
         assert config["gcn_with_res"]
-        application, others = STGCNPlusPlus, {}
-    else:
-        dropout_rate = config.get("tcn_dropout", 0.0)
-        application = STGCN
-        others = {"output_dim": None, "dropout_rate": dropout_rate}
-    layout = config.get("graph_cfg", {}).get("layout", "nturgb+d")
-    width, plan = 1, []
-    for i in range(1, config.get("num_stages", 10) + 1):
-        width *= 2 if i in config.get("inflate_stages", (5, 8)) else 1
-        stride = 2 if i in config.get("down_stages", (5, 8)) else 1
-        plan.append((width, stride))
-    return application(
-        input_shape=shape,
-        skeleton=SKELETONS[layout],
-        classes=classes,
-        hidden_dim=config.get("base_channels", 64),
-        blocks=tuple(plan),
-        **others,
+        return network_of(STGCNPlusPlus, config, shape, classes)
+    dropout_rate = config.get("tcn_dropout", 0.0)
+    return network_of(
+        STGCN,
+        config,
+        shape,
+        classes,
+        output_dim=None,
+        dropout_rate=dropout_rate,
     )
-
-
-def values_of(model):
-    """Symbolic values on the way, by the names that they come from."""
-    values = {"data_bn": model.get_layer("input_norm").output}
-    for i, block in enumerate(model.blocks):
-        values |= {f"gcn.{i} input": block.input, f"gcn.{i}": block.output}
-    return {**values, "x": model.output}
-
-
-def derive(model, values, expected):
-    """What is compared with official values, of the same names."""
-    found = {}
-    for i, block in enumerate(model.blocks):
-        found[f"gcn.{i}"] = channels_first(values[f"gcn.{i}"])
-        if f"gcn.{i}.gcn" in expected:
-            y = block.graph_convolution(values[f"gcn.{i} input"])
-            found[f"gcn.{i}.gcn"] = channels_first(y)
-            y = block.temporal_convolution(y)
-            found[f"gcn.{i}.tcn"] = channels_first(y)
-    x = values["data_bn"]
-    _, persons, frames, joints, channels = x.shape
-    x = ops.reshape(x, (-1, frames, joints * channels))
-    found["data_bn"] = ops.transpose(x, (0, 2, 1))
-    found["x"] = ops.transpose(values["x"], (0, 1, 4, 2, 3))
-    found["pooled"] = ops.mean(values["x"], axis=(1, 2, 3))
-    return {key: found[key] for key in expected}
 
 
 @pytest.mark.parametrize(
@@ -86,17 +46,8 @@ def derive(model, values, expected):
 )
 def test_inference(fixtures_dir, folder, pattern):
     for name, config, arrays in cases(fixtures_dir(folder), pattern):
-        clips, expected = arrays["in/keypoint"], part(arrays, "out/")
-        model = build(config["backbone"], clips.shape[1:])
-        load_official(model, part(arrays, "state/"))
-        derived = Derived(
-            keras.Model(model.input, values_of(model)),
-            lambda values, model=model, expected=expected: derive(
-                model, values, expected
-            ),
-        )
-        for key, value in run(derived, clips).items():
-            assert_close(value, expected[key], f"{name}: {key}", 2e-5)
+        model = build(config["backbone"], arrays["in/keypoint"].shape[1:])
+        assert_inference(name, model, arrays)
 
 
 @pytest.mark.once

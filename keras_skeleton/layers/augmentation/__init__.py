@@ -28,6 +28,7 @@ from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
 from keras_skeleton.layers.augmentation.parts import BodyPart
+from keras_skeleton.layers.augmentation.parts import DropPart
 from keras_skeleton.layers.augmentation.parts import SelectJoints
 from keras_skeleton.layers.augmentation.parts import body_part
 from keras_skeleton.layers.augmentation.persons import Persons
@@ -72,6 +73,7 @@ __all__ = [
     "CropResize",
     "DropAxis",
     "DropJoints",
+    "DropPart",
     "DropSide",
     "FaceFront",
     "FillLostFrames",

@@ -119,7 +119,7 @@ class _BoneTransform(SkeletonTransform):
         super().__init__(**kwargs)
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         self.bones = bones
-        self.score = None if score is None else bool(score)
+        self.score = score if score in (None, "bone") else bool(score)
         if isinstance(bones, str):
             if bones not in PUBLISHED_BONES:
                 raise ValueError(
@@ -256,7 +256,9 @@ class Streams(_BoneTransform):
             `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
             layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
-            is taken of: bones and motions have the mean of two scores.
+            is taken of: bones and motions have the mean of two scores. With
+            `"bone"` bones alone have it, and scores are subtracted in the
+            others, as published for ACLNet. `None`: see `Bones`.
         skips: Where the vectors of `"skip"` begin: a number of bones up the
             skeleton's tree, 2 by default, as published for BRL; or pairs
             `(joint, start)` as in `bones`, or a name of `PUBLISHED_SKIPS`.
@@ -351,15 +353,19 @@ class Streams(_BoneTransform):
         """
         kinds = {"joint": clips}
         outputs = []
+        in_bones = elsewhere = self.score
+        if self.score == "bone":
+            in_bones, elsewhere = True, False
         for stream in self.streams:
             kind = stream.removesuffix("_motion")
             if kind not in kinds:
                 pairs = self._pairs if kind == "bone" else self._skip_pairs
                 starts = _starts(pairs, clips.shape[3])
-                kinds[kind] = _bones(backend, clips, starts, self.score)
+                score = in_bones if kind == "bone" else elsewhere
+                kinds[kind] = _bones(backend, clips, starts, score)
             output = kinds[kind]
             if stream.endswith("motion"):
-                output = _motion(backend, output, self.score, is_followed)
+                output = _motion(backend, output, elsewhere, is_followed)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 

@@ -6,6 +6,7 @@ from keras_skeleton.layers.graph.convolution import (
 )
 from keras_skeleton.layers.graph.convolution import GraphConvolution
 from keras_skeleton.layers.graph.convolution import PartitionGraphConvolution
+from keras_skeleton.layers.graph.dynamic import DynamicGraphConvolution
 from keras_skeleton.layers.graph.hypergraph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph.hypergraph import HyperGraphConvolution
 from keras_skeleton.layers.graph.isomorphism import GraphIsomorphismLayer
@@ -20,6 +21,7 @@ __all__ = [
     "AdaptiveHyperGraph",
     "ChannelTopologyGraphConvolution",
     "DivergenceRegularizer",
+    "DynamicGraphConvolution",
     "GraphConvolution",
     "GraphIsomorphismLayer",
     "GraphIsomorphismNetwork",

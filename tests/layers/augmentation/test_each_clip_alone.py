@@ -17,6 +17,7 @@ ARM = skeletons.Skeleton(
     ("body", "elbow", "left_hand", "right_hand"),
     ((1, 0), (2, 1), (3, 1)),
     mirror=((2, 3),),
+    parts={"left_arm": (2,), "right_arm": (3,)},
 )
 FACE = skeletons.Skeleton("alone_face", ("nose", "elbow"), ((1, 0),))
 LENGTHS = np.array([12, 5, 8, 1, 7], "int32")
@@ -44,6 +45,7 @@ ARGUMENTS = {
         {"joints": (1, 2), "frames": (2, 6)},
         {"joints": (1, 2), "frames": None},
     ],
+    "DropPart": [{"skeleton": ARM}],
     "DropSide": [{"skeleton": ARM}],
     "FaceFront": [
         {"shoulders": (2, 3)},
