@@ -1,6 +1,7 @@
 """Packages whose content is imported on first use."""
 
 import importlib
+import importlib.util
 
 # Where things live that people look for elsewhere.
 _ROOMS = (
@@ -14,7 +15,9 @@ def missing(package, name):
     """The error for a name that a package lacks, with the place it has."""
     told = f"module {package!r} has no attribute {name!r}"
     root = package.partition(".")[0]
-    if not name.startswith("_"):
+    # `from package import module` asks for the name of the module first.
+    is_module = importlib.util.find_spec(f"{package}.{name}") is not None
+    if not name.startswith("_") and not is_module:
         for room in _ROOMS:
             place = f"{root}.{room}"
             try:

@@ -3,6 +3,68 @@
 import numpy as np
 
 
+def whole_number(name, value, least=None):
+    """Returns an argument that is a whole number.
+
+    Args:
+        name: The name of the argument.
+        value: What was passed for it.
+        least: The smallest number it may be, if there is one.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    is_whole = isinstance(value, int | np.integer) or (
+        isinstance(value, float) and value.is_integer()
+    )
+    limit = "" if least is None else f" from {least} up"
+    if (
+        not is_whole
+        or isinstance(value, bool)
+        or (least is not None and value < least)
+    ):
+        raise ValueError(
+            f"`{name}` must be a whole number{limit}. Received: {value!r}"
+        )
+    return int(value)
+
+
+def number(name, value, above=None):
+    """Returns an argument that is a finite number, as a float.
+
+    Args:
+        name: The name of the argument.
+        value: What was passed for it.
+        above: What it must be larger than, if anything.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    limit = "" if above is None else f" above {above}"
+    if (
+        not is_number
+        or isinstance(value, bool)
+        or not np.isfinite(value)
+        or (above is not None and value <= above)
+    ):
+        raise ValueError(
+            f"`{name}` must be a number{limit}. Received: {value!r}"
+        )
+    return float(value)
+
+
+def truth(name, value):
+    """Returns an argument that is true or false.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"`{name}` must be true or false. Received: {value!r}")
+    return bool(value)
+
+
 def check_counts(name, counts, num_clips=None):
     """Returns one whole number from 1 up for each clip, as int64."""
     received = np.asarray(counts)
@@ -32,6 +94,12 @@ def check_bodies(bodies, skeleton, counts):
             f"the {joints} joints of the skeleton {skeleton.name!r}. "
             f"Received bodies of shape {shape}."
         )
+    if shape[2] < 2:
+        raise ValueError(
+            f"`bodies` have {shape[2]} coordinates, where 2 to 4 are usual. "
+            f"Received bodies of shape {shape}; expected (bodies, joints, "
+            "coordinates)."
+        )
     if counts.sum() != shape[0]:
         raise ValueError(
             f"`lengths` and `persons` ask for {counts.sum()} bodies, but "
@@ -60,6 +128,42 @@ def check_coordinates(names, number):
             f"frames. Received: {names}"
         )
     return names
+
+
+def frame_rates(source, metadata, num_clips):
+    """Returns the frames per second of each clip.
+
+    Args:
+        source: A number, one for each clip, or `None` for the metadata's.
+        metadata: dictionary of arrays.
+        num_clips: How many clips there are.
+
+    Raises:
+        ValueError: If they are unknown or no numbers above 0.
+    """
+    if source is None:
+        for key in ("frame_rate", "fps", "frame_time"):
+            if key in metadata:
+                source = np.asarray(metadata[key], "float64")
+                if key == "frame_time":
+                    with np.errstate(divide="ignore"):
+                        source = 1 / source
+                break
+        else:
+            raise ValueError(
+                "The clips have no metadata 'frame_rate', 'fps' or "
+                "'frame_time': pass `source`, their frames per second."
+            )
+    try:
+        rates = np.broadcast_to(np.asarray(source, "float64"), (num_clips,))
+    except (ValueError, TypeError):
+        rates = np.zeros(1)
+    if not (np.isfinite(rates) & (rates > 0)).all():
+        raise ValueError(
+            "`source` must be one number above 0, or one for each of the "
+            f"{num_clips} clips. Received: {source!r}"
+        )
+    return rates
 
 
 SCORES = ("score", "visibility", "confidence", "presence")

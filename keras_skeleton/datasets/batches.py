@@ -1,4 +1,4 @@
-"""Batches of clips: the same for `keras.utils.PyDataset` and `tf.data`."""
+"""Batches of clips: what is in each, and `keras.utils.PyDataset` of them."""
 
 import concurrent.futures
 import math
@@ -12,6 +12,10 @@ from keras_skeleton.datasets import samplers
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
 PIECE_BYTES = 1 << 19
+# Bytes of clips that are padded together before transforms shorten them: one
+# long clip would make all others of a batch as long. TensorFlow works through
+# larger pieces, as each has a cost of its own.
+PADDED_BYTES = {"numpy": 1 << 22, "tensorflow": 1 << 24}
 
 
 class EpochPlan:
@@ -78,7 +82,7 @@ class EpochPlan:
         persons, joints, coordinates = self.sequences.frame_shape
         length = None
         shape = self._output_shape((None, persons, None, joints, coordinates))
-        if any(view[2] is None for view in _shapes_of_views(shape)):
+        if any(view[2] is None for view in shapes_of_views(shape)):
             length = self.longest
             shape = self._output_shape(
                 (None, persons, length, joints, coordinates)
@@ -91,6 +95,9 @@ class EpochPlan:
             length = self._chosen_frames(np.ones(1, "int32"), draws).shape[1]
             self.num_chosen = length
         self.raw_shape = (None, persons, length, joints, coordinates)
+        made = (math.prod(view[1:]) for view in shapes_of_views(shape))
+        self._bytes_made = 4 * sum(made)
+        self._bytes_of_frame = 4 * persons * joints * coordinates
 
     @property
     def chooses_frames(self):
@@ -98,6 +105,11 @@ class EpochPlan:
         return bool(self._on_numpy) and hasattr(
             self._on_numpy[0], "choose_frames"
         )
+
+    @property
+    def pads_batches(self):
+        """Whether clips are padded to the longest, and shortened then."""
+        return self.has_fixed_length and not self.chooses_frames
 
     def _check_shard(self, shard):
         if shard is None:
@@ -190,13 +202,38 @@ class EpochPlan:
         draws[is_repeat] = generator.random(shape, "float32")
         return order, draws
 
-    def pieces(self, num_clips):
-        """Yields the bounds of groups of clips that stay in fast memory."""
-        shapes = _shapes_of_views(self.batch_shape)
-        size = 4 * sum(math.prod(shape[1:]) for shape in shapes)
-        size = max(1, PIECE_BYTES // size)
-        for start in range(0, num_clips, size):
-            yield start, min(start + size, num_clips)
+    def pieces(self, indices, engine="numpy"):
+        """Divides a batch, so that little is padded and stays in memory.
+
+        Args:
+            indices: int array of the clips of the batch.
+            engine: `"numpy"` or `"tensorflow"`.
+
+        Returns:
+            int64 array of places in the batch, piece after piece, and int64
+            array of where each piece ends among them.
+        """
+        num_clips = len(indices)
+        order = np.arange(num_clips)
+        read = np.zeros(num_clips, "int64")
+        # Else all are of one length.
+        if self.pads_batches:
+            lengths = self.sequences.lengths[indices]
+            read = self._bytes_of_frame * lengths
+            if num_clips * read.max() > PADDED_BYTES[engine]:
+                order = np.argsort(lengths, kind="stable")
+        most_made = PIECE_BYTES if engine == "numpy" else np.inf
+        stops, start = [], 0
+        for stop, row in enumerate(order.tolist()):
+            count = stop + 1 - start
+            # The newest of a piece is the longest, where it matters.
+            if count > 1 and (
+                count * self._bytes_made > most_made
+                or count * read[row] > PADDED_BYTES[engine]
+            ):
+                stops.append(stop)
+                start = stop
+        return order, np.array([*stops, num_clips])
 
     def read(self, indices, draws):
         """Returns raw clips, padded, or their chosen frames; and lengths.
@@ -272,7 +309,8 @@ class EpochPlan:
         return (clips, labels) if self.labels else clips
 
 
-def _shapes_of_views(shape):
+def shapes_of_views(shape):
+    """The shapes of the views of a batch, or that of its only one."""
     return shape.values() if isinstance(shape, dict) else [shape]
 
 
@@ -393,108 +431,19 @@ class SequenceBatches(keras.utils.PyDataset):
         _, order, draws = current
         rows = self.plan.rows(index)
         order, draws = order[rows], draws[rows]
-        clips = [
-            self._prepare(order[start:stop], draws[start:stop])
-            for start, stop in self.plan.pieces(len(order))
+        places, stops = self.plan.pieces(order)
+        pieces = [
+            self._prepare(order[piece], draws[piece])
+            for piece in np.split(places, stops[:-1])
         ]
-        if len(clips) == 1:
-            clips = clips[0]
-        else:
+        clips = pieces[0]
+        if len(pieces) > 1:
+            into = np.argsort(places)
             clips = keras.tree.map_structure(
-                lambda *pieces: np.concatenate(pieces), *clips
+                lambda *parts: np.concatenate(parts)[into], *pieces
             )
         labels = self.plan.read_labels(order)
         return self.plan.batch(clips, order.astype("int32"), labels)
 
     def _prepare(self, indices, draws):
         return self.plan.transform(*self.plan.read(indices, draws), draws)
-
-
-class _EpochCounter:
-    def __init__(self):
-        self.epoch = 0
-
-    def assign(self, epoch):
-        self.epoch = int(epoch)
-
-    def advance(self):
-        self.epoch += 1
-        return self.epoch - 1
-
-
-def build_dataset(plan, workers=None):
-    """Returns the batches of an `EpochPlan` as a `tf.data.Dataset`."""
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise ImportError(
-            "`to_dataset` makes a `tf.data.Dataset` and needs TensorFlow: "
-            "pip install tensorflow. Without it, `to_keras` gives the same "
-            "batches."
-        ) from error
-
-    counter = _EpochCounter()
-    twins = [each.twin("tensorflow") for each in plan.applied]
-
-    def start(_):
-        order, draws = tf.numpy_function(
-            lambda: plan.epoch_plan(counter.advance()),
-            [],
-            [tf.int64, tf.float32],
-        )
-        order = tf.ensure_shape(order, (plan.epoch_size,))
-        draws = tf.ensure_shape(draws, (plan.epoch_size, plan.num_draws))
-        rows = tf.data.Dataset.from_tensor_slices((order, draws))
-        rows = rows.take(plan.num_batches * plan.batch_size)
-        shard, count = plan.shard
-        rows = rows.shard(count, shard)
-        return rows.batch(plan.batch_size // count)
-
-    def prepare(indices, draws):
-        clips, frames, lengths, labels = tf.numpy_function(
-            lambda indices, draws: (
-                *plan.read(indices, draws),
-                plan.read_labels(indices),
-            ),
-            [indices, draws],
-            [tf.float32, tf.int32, tf.int32, tf.int32],
-        )
-        clips = tf.ensure_shape(clips, plan.raw_shape)
-        lengths = tf.ensure_shape(lengths, (None,))
-        frames = tf.ensure_shape(frames, (None, plan.num_chosen))
-        clips = plan.transform(clips, frames, lengths, draws, twins)
-        batch = None
-        if plan.drop_remainder:
-            batch = plan.batch_size // plan.shard[1]
-
-        def ensure(clips, shape):
-            return tf.ensure_shape(clips, (batch, *shape[1:]))
-
-        shapes = plan.batch_shape
-        if isinstance(shapes, dict):
-            clips = {view: ensure(clips[view], shapes[view]) for view in clips}
-        else:
-            clips = ensure(clips, shapes)
-        numbers = tf.ensure_shape(tf.cast(indices, tf.int32), (batch,))
-        return plan.batch(clips, numbers, tf.ensure_shape(labels, (batch,)))
-
-    dataset = tf.data.Dataset.range(1).flat_map(start)
-    dataset = dataset.apply(
-        tf.data.experimental.assert_cardinality(plan.num_batches)
-    )
-    dataset = dataset.map(
-        prepare,
-        num_parallel_calls=tf.data.AUTOTUNE if workers is None else workers,
-        deterministic=True,
-    )
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    options = tf.data.Options()
-    # There are no files for `tf.distribute` to divide among its workers.
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-        if plan.shard == (0, 1)
-        else tf.data.experimental.AutoShardPolicy.OFF
-    )
-    dataset = dataset.with_options(options)
-    dataset.set_epoch = counter.assign
-    return dataset

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -27,6 +28,8 @@ class Report:
         num_clips: Clips written.
         class_counts: Dictionary from class name (or number) to clips.
         skipped: list of `(name, reason)` of what was left out.
+        notes: list of `(name, text)` of what was done to clips, for example
+            to values that were not found.
     """
 
     paths: list
@@ -35,9 +38,10 @@ class Report:
     num_clips: int
     class_counts: dict
     skipped: list
+    notes: list = dataclasses.field(default_factory=list)
 
 
-def prepare(reader, path, workers=1, shards=1, progress=False):
+def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
     """Reads a data set and writes its store, for `Sequences.load`.
 
     Units that cannot be read are left out and reported. Finished work is
@@ -54,18 +58,22 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
             `<stem>-00000-of-00008.h5`, and `Sequences.load(path)` reads all,
             `Sequences.load` of one of them that one.
         progress: Whether to show a progress bar.
+        overwrite: Whether files that are there may be replaced.
 
     Returns:
         A `Report`.
 
     Raises:
+        FileExistsError: If a file to write is there, without `overwrite`.
         FileNotFoundError: If there is nothing to read.
         ValueError: If no clip can be used.
     """
     path = os.fspath(path)
     if shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards}")
-    units = list(reader.units())
+    if not overwrite:
+        _check_free(path, shards)
+    units = readers.find_units(reader)
     chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
     folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
     parts = [folder / f"part_{index:06d}.h5" for index in range(len(chunks))]
@@ -79,6 +87,8 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
         for _ in readers.with_progress(results, sizes, progress):
             pass  # The parts are on disk.
     sequences = _join(reader, parts)
+    notes = [note for part in parts for note in _read_notes(part)]
+    notes += reader.check(sequences.names, sequences.skipped)
     paths = _save(sequences, path, shards)
     shutil.rmtree(folder)
     return Report(
@@ -88,7 +98,24 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
         num_clips=len(sequences),
         class_counts=count_classes(sequences),
         skipped=sequences.skipped,
+        notes=notes,
     )
+
+
+def _check_free(path, shards):
+    paths = (
+        [path]
+        if shards == 1
+        else [
+            _storage.shard_path(path, index, shards) for index in range(shards)
+        ]
+    )
+    for each in paths:
+        if os.path.exists(each):
+            raise FileExistsError(
+                f"{each!r} is there already. Pass overwrite=True (as a "
+                "command, --overwrite) to replace it, or another path."
+            )
 
 
 def write_part(reader, task):
@@ -100,7 +127,16 @@ def write_part(reader, task):
     """
     path, units = task
     clips, skipped = readers.read_units(reader, units)
+    # First, as the part itself tells that the task is done.
+    pathlib.Path(f"{path}.notes").write_text(
+        json.dumps(readers.notes_of(clips)), "utf-8"
+    )
     readers.assemble(reader, clips, skipped).save(path)
+
+
+def _read_notes(part):
+    path = pathlib.Path(f"{part}.notes")
+    return list(map(tuple, json.loads(path.read_text("utf-8"))))
 
 
 def _open_parts(folder, fingerprint):

@@ -29,6 +29,7 @@ its abilities, as blocks do.
 
 from keras_skeleton._lazy import missing
 from keras_skeleton.layers.activations import exact_gelu
+from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -74,6 +75,7 @@ __all__ = [
     "AdaptiveHyperGraph",
     "BatchNormalization",
     "ChannelTopologyGraphConvolution",
+    "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
     "DynamicGraphConvolution",

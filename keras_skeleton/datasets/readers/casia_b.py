@@ -33,7 +33,7 @@ HINT = (
 )
 
 
-def load_data(path=None, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1, missing="zeros"):
     """Reads poses of CASIA-B: tables of GaitGraph or folders of OpenGait.
 
     124 subjects walk past eleven cameras, six times normally ("nm"), twice
@@ -64,6 +64,9 @@ def load_data(path=None, strict=False, workers=1):
             If not, it is left out, and named in a warning and in `skipped`.
             Rows of a table without a full pose are never used.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)` and the metadata
@@ -89,7 +92,7 @@ def load_data(path=None, strict=False, workers=1):
     - [Teepe et al., 2021](https://arxiv.org/abs/2101.11228)
     """
     path = _places.locate(path, "casia_b", HINT)
-    return collect(CasiaBReader(path), strict, workers)
+    return collect(CasiaBReader(path), strict, workers, missing=missing)
 
 
 class CasiaBReader(Reader):
@@ -138,6 +141,11 @@ class CasiaBReader(Reader):
             with open(self.path / file, "rb") as opened:
                 places = find_sequences(opened)
             units += [(file, name, tuple(p)) for name, p in places.items()]
+        if not units:
+            raise ValueError(
+                f"No line of {', '.join(self.files[:3])} begins with the path "
+                f"of an image such as 001-nm-01-000/000017.jpg. {HINT}"
+            )
         return units
 
     def unit_name(self, unit):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
@@ -38,6 +39,7 @@ def load_data(
     stride=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads Human3.6M in the form of MotionBERT.
 
@@ -69,6 +71,9 @@ def load_data(
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)`, those for training
@@ -97,7 +102,7 @@ def load_data(
     """
     path = _places.locate(path, "human36m", HINT)
     reader = Human36MReader(path, poses, normalize, clip_length, stride)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class Human36MReader(Reader):
@@ -117,10 +122,8 @@ class Human36MReader(Reader):
                 f"`poses` must be '2d' or '3d'. Received: {poses!r}"
             )
         for name, value in (("clip_length", clip_length), ("stride", stride)):
-            if value is not None and value < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {value}"
-                )
+            if value is not None:
+                _checks.whole_number(name, value, 1)
         self.path = pathlib.Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"There is no file {str(path)!r}. {HINT}")

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
@@ -36,6 +37,7 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the two-dimensional poses of Kinetics 400.
 
@@ -65,6 +67,9 @@ def load_data(
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 17, 3)` in the order of the
@@ -91,7 +96,7 @@ def load_data(
     reader = K400Reader(
         path, keypoints, box_threshold, valid_ratio, max_persons, class_names
     )
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class K400Reader(AnnotationReader):
@@ -122,6 +127,7 @@ class K400Reader(AnnotationReader):
                 raise FileNotFoundError(
                     f"There is nothing at {str(what)!r}. {HINT}"
                 )
+        valid_ratio = _checks.number("valid_ratio", valid_ratio)
         if valid_ratio > 0 and box_threshold not in THRESHOLDS:
             raise ValueError(
                 "With `valid_ratio`, `box_threshold` must be one of "
@@ -129,7 +135,7 @@ class K400Reader(AnnotationReader):
             )
         self.box_threshold = box_threshold
         self.valid_ratio = valid_ratio
-        self.max_persons = max_persons
+        self.max_persons = _checks.whole_number("max_persons", max_persons, 1)
         self._files = {}
         super().__init__(path, None, "coco17", class_names)
         self.num_classes = min(self.num_classes, NUM_CLASSES)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_json
 from keras_skeleton.datasets.files.pickles import as_integer
@@ -31,7 +32,9 @@ HINT = (
 )
 
 
-def load_data(path=None, max_persons=2, strict=False, workers=1):
+def load_data(
+    path=None, max_persons=2, strict=False, workers=1, missing="zeros"
+):
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
     About 240,000 clips for training and 20,000 for validation, mostly 300
@@ -60,6 +63,9 @@ def load_data(path=None, max_persons=2, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 18, 3)`.
@@ -82,7 +88,9 @@ def load_data(path=None, max_persons=2, strict=False, workers=1):
     - [Yan et al., 2018](https://arxiv.org/abs/1801.07455)
     """
     path = _places.locate(path, "kinetics", HINT)
-    return collect(make_reader(path, max_persons), strict, workers)
+    return collect(
+        make_reader(path, max_persons), strict, workers, missing=missing
+    )
 
 
 def make_reader(path, max_persons=2):
@@ -103,11 +111,7 @@ class KineticsReader(Reader):
     coordinates = ("x", "y", "score")
 
     def __init__(self, path, max_persons=2):
-        if max_persons < 1:
-            raise ValueError(
-                f"`max_persons` must be at least 1. Received: {max_persons}"
-            )
-        self.max_persons = max_persons
+        self.max_persons = _checks.whole_number("max_persons", max_persons, 1)
         self._source = archives.open_source(path, ".json", HINT, wanted=CLIP)
         labels = {}
         for table in self._label_tables().values():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
@@ -35,6 +36,7 @@ def load_data(
     num_persons=8,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the three-dimensional poses of CMU Panoptic.
 
@@ -63,6 +65,9 @@ def load_data(
         strict: boolean, whether a sequence that cannot be used is an error.
             If not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object without labels, with clips `(M, T, 19, 4)`: x,
@@ -87,7 +92,7 @@ def load_data(
     """
     path = _places.locate(path, "panoptic", HINT)
     reader = PanopticReader(path, head, unit, num_persons)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class PanopticReader(Reader):
@@ -111,7 +116,7 @@ class PanopticReader(Reader):
             )
         self.head = head
         self.unit = unit
-        self.num_persons = num_persons
+        self.num_persons = _checks.whole_number("num_persons", num_persons, 1)
         self._source = archives.open_source(path, ".json", HINT, wanted=PATH)
         self._clips = None
 
