@@ -27,6 +27,7 @@ import numpy as np
 
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import _checksums
+from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.skeletons import Skeleton
 
 LEG = Skeleton("leg", ("hip", "knee", "foot"), ((1, 0), (2, 1)))
@@ -252,7 +253,7 @@ def mutate_objects(generator, source, path):
         for _ in range(generator.integers(1, 4)):
             try:
                 change_object(generator, file)
-            except (ValueError, KeyError, TypeError, OSError, RuntimeError):
+            except hdf5.ERRORS:
                 pass  # One change may make another impossible.
     if with_sums:
         content = path.read_bytes()
@@ -351,7 +352,9 @@ def run(kind, count, without_sums=False):
                 slowest = max(slowest, line["seconds"])
         start = lines[-1]["seed"] + 1
         if "outcome" not in lines[-1]:
-            outcomes[f"crash ({done.returncode})"] += 1
+            why = done.stderr.strip().splitlines()[-1:]
+            seed = lines[-1]["seed"]
+            outcomes[f"crash {done.returncode} at {seed}: {why}"] += 1
     return outcomes, slowest
 
 

@@ -15,7 +15,7 @@ def missing(package, name):
     """The error for a name that a package lacks, with the place it has."""
     told = f"module {package!r} has no attribute {name!r}"
     root = package.partition(".")[0]
-    # `from package import module` asks here first; then it is imported.
+    # `from package import module` asks for the name of the module first.
     is_module = importlib.util.find_spec(f"{package}.{name}") is not None
     if not name.startswith("_") and not is_module:
         for room in _ROOMS:

@@ -10,9 +10,9 @@ SCRIPT = """
 import json, sys, time
 import keras
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 import keras_skeleton
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 new = sorted(set(sys.modules) - before)
 print(json.dumps({"seconds": seconds, "new": new}))
 """
@@ -34,7 +34,7 @@ def imports():
 
 
 def test_import_adds_less_than_a_third_of_a_second(imports):
-    # The faster of two: other processes may keep the machine busy.
+    # Of the processor; the faster of two, as others may use its caches.
     assert min(result["seconds"] for result in imports) < 0.3
 
 
@@ -44,6 +44,7 @@ def test_import_loads_no_large_library(imports):
     large = {"tensorflow", "torch", "jax"} - {keras.backend.backend()}
     large |= {"matplotlib", "sklearn", "tf_keras_vis", "keras_tuner"}
     assert not new & large
+    assert "keras_skeleton.explain" not in imports[0]["new"]
 
 
 def test_all_subpackages_load_on_first_use():

@@ -11,6 +11,7 @@ SYSTEMS = {
     "ctrgcn": ("CTRGCN",),
     "dgstgcn": ("DGSTGCN",),
     "dsta": ("DSTA",),
+    "finetec": ("FineTec", "FineTecPretext"),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),

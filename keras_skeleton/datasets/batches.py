@@ -7,11 +7,16 @@ import keras
 import numpy as np
 
 from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
 PIECE_BYTES = 1 << 19
+# Bytes of clips that are padded together before transforms shorten them: one
+# long clip would make all others of a batch as long. TensorFlow works through
+# larger pieces, as each has a cost of its own.
+PADDED_BYTES = {"numpy": 1 << 22, "tensorflow": 1 << 24}
 
 
 class EpochPlan:
@@ -50,9 +55,12 @@ class EpochPlan:
         if not len(sequences):
             raise ValueError("There are no clips to make batches of.")
         if self.labels and np.any(sequences.labels < 0):
+            unknown = np.flatnonzero(sequences.labels < 0)
             raise ValueError(
-                "Some clips have no label. Pass labels=False for batches of "
-                "clips alone."
+                f"{len(unknown)} of {len(sequences)} clips have no label: "
+                f"{_names.list_some(sequences.names[i] for i in unknown)}. "
+                "Give them one where they are read, leave them out by "
+                "`select`, or pass labels=False for batches of clips alone."
             )
         if training is None:
             training = bool(shuffle) or sampler is not None
@@ -91,6 +99,9 @@ class EpochPlan:
             length = self._chosen_frames(np.ones(1, "int32"), draws).shape[1]
             self.num_chosen = length
         self.raw_shape = (None, persons, length, joints, coordinates)
+        made = (math.prod(view[1:]) for view in _shapes_of_views(shape))
+        self._bytes_made = 4 * sum(made)
+        self._bytes_of_frame = 4 * persons * joints * coordinates
 
     @property
     def chooses_frames(self):
@@ -98,6 +109,11 @@ class EpochPlan:
         return bool(self._on_numpy) and hasattr(
             self._on_numpy[0], "choose_frames"
         )
+
+    @property
+    def pads_batches(self):
+        """Whether clips are padded to the longest, and shortened then."""
+        return self.has_fixed_length and not self.chooses_frames
 
     def _check_shard(self, shard):
         if shard is None:
@@ -190,13 +206,38 @@ class EpochPlan:
         draws[is_repeat] = generator.random(shape, "float32")
         return order, draws
 
-    def pieces(self, num_clips):
-        """Yields the bounds of groups of clips that stay in fast memory."""
-        shapes = _shapes_of_views(self.batch_shape)
-        size = 4 * sum(math.prod(shape[1:]) for shape in shapes)
-        size = max(1, PIECE_BYTES // size)
-        for start in range(0, num_clips, size):
-            yield start, min(start + size, num_clips)
+    def pieces(self, indices, engine="numpy"):
+        """Divides a batch, so that little is padded and stays in memory.
+
+        Args:
+            indices: int array of the clips of the batch.
+            engine: `"numpy"` or `"tensorflow"`.
+
+        Returns:
+            int64 array of places in the batch, piece after piece, and int64
+            array of where each piece ends among them.
+        """
+        num_clips = len(indices)
+        order = np.arange(num_clips)
+        read = np.zeros(num_clips, "int64")
+        # Else all are of one length.
+        if self.pads_batches:
+            lengths = self.sequences.lengths[indices]
+            read = self._bytes_of_frame * lengths
+            if num_clips * read.max() > PADDED_BYTES[engine]:
+                order = np.argsort(lengths, kind="stable")
+        most_made = PIECE_BYTES if engine == "numpy" else np.inf
+        stops, start = [], 0
+        for stop, row in enumerate(order.tolist()):
+            count = stop + 1 - start
+            # The newest of a piece is the longest, where it matters.
+            if count > 1 and (
+                count * self._bytes_made > most_made
+                or count * read[row] > PADDED_BYTES[engine]
+            ):
+                stops.append(stop)
+                start = stop
+        return order, np.array([*stops, num_clips])
 
     def read(self, indices, draws):
         """Returns raw clips, padded, or their chosen frames; and lengths.
@@ -393,15 +434,16 @@ class SequenceBatches(keras.utils.PyDataset):
         _, order, draws = current
         rows = self.plan.rows(index)
         order, draws = order[rows], draws[rows]
-        clips = [
-            self._prepare(order[start:stop], draws[start:stop])
-            for start, stop in self.plan.pieces(len(order))
+        places, stops = self.plan.pieces(order)
+        pieces = [
+            self._prepare(order[piece], draws[piece])
+            for piece in np.split(places, stops[:-1])
         ]
-        if len(clips) == 1:
-            clips = clips[0]
-        else:
+        clips = pieces[0]
+        if len(pieces) > 1:
+            into = np.argsort(places)
             clips = keras.tree.map_structure(
-                lambda *pieces: np.concatenate(pieces), *clips
+                lambda *parts: np.concatenate(parts)[into], *pieces
             )
         labels = self.plan.read_labels(order)
         return self.plan.batch(clips, order.astype("int32"), labels)
@@ -435,6 +477,9 @@ def build_dataset(plan, workers=None):
 
     counter = _EpochCounter()
     twins = [each.twin("tensorflow") for each in plan.applied]
+    shapes = list(_shapes_of_views(plan.batch_shape))
+    has_views = isinstance(plan.batch_shape, dict)
+    views = list(plan.batch_shape) if has_views else []
 
     def start(_):
         order, draws = tf.numpy_function(
@@ -450,31 +495,71 @@ def build_dataset(plan, workers=None):
         rows = rows.shard(count, shard)
         return rows.batch(plan.batch_size // count)
 
-    def prepare(indices, draws):
-        clips, frames, lengths, labels = tf.numpy_function(
-            lambda indices, draws: (
-                *plan.read(indices, draws),
-                plan.read_labels(indices),
-            ),
-            [indices, draws],
-            [tf.float32, tf.int32, tf.int32, tf.int32],
+    def transformed(indices, draws):
+        """List of the clips, or of those of each view."""
+        clips, frames, lengths = tf.numpy_function(
+            plan.read, [indices, draws], [tf.float32, tf.int32, tf.int32]
         )
         clips = tf.ensure_shape(clips, plan.raw_shape)
         lengths = tf.ensure_shape(lengths, (None,))
         frames = tf.ensure_shape(frames, (None, plan.num_chosen))
         clips = plan.transform(clips, frames, lengths, draws, twins)
+        return [clips[view] for view in views] if views else [clips]
+
+    def transformed_in_pieces(indices, draws):
+        """The same, piece after piece."""
+        places, stops = tf.numpy_function(
+            lambda indices: plan.pieces(indices, "tensorflow"),
+            [indices],
+            [tf.int64, tf.int64],
+        )
+        places = tf.ensure_shape(places, (None,))
+        stops = tf.ensure_shape(stops, (None,))
+
+        def add(step, start, arrays):
+            piece = places[start : stops[step]]
+            made = transformed(
+                tf.gather(indices, piece), tf.gather(draws, piece)
+            )
+            return (
+                step + 1,
+                stops[step],
+                [
+                    array.write(step, clips)
+                    for array, clips in zip(arrays, made, strict=True)
+                ],
+            )
+
+        arrays = [
+            tf.TensorArray(
+                tf.float32,
+                tf.size(stops),
+                element_shape=(None, *shape[1:]),
+                infer_shape=False,
+            )
+            for shape in shapes
+        ]
+        *_, arrays = tf.while_loop(
+            lambda step, *_: step < tf.size(stops),
+            add,
+            (0, tf.constant(0, tf.int64), arrays),
+            parallel_iterations=1,
+        )
+        into = tf.argsort(places)
+        return [tf.gather(array.concat(), into) for array in arrays]
+
+    def prepare(indices, draws):
+        make = transformed_in_pieces if plan.pads_batches else transformed
+        made = make(indices, draws)
         batch = None
         if plan.drop_remainder:
             batch = plan.batch_size // plan.shard[1]
-
-        def ensure(clips, shape):
-            return tf.ensure_shape(clips, (batch, *shape[1:]))
-
-        shapes = plan.batch_shape
-        if isinstance(shapes, dict):
-            clips = {view: ensure(clips[view], shapes[view]) for view in clips}
-        else:
-            clips = ensure(clips, shapes)
+        made = [
+            tf.ensure_shape(clips, (batch, *shape[1:]))
+            for clips, shape in zip(made, shapes, strict=True)
+        ]
+        clips = dict(zip(views, made, strict=True)) if views else made[0]
+        labels = tf.numpy_function(plan.read_labels, [indices], tf.int32)
         numbers = tf.ensure_shape(tf.cast(indices, tf.int32), (batch,))
         return plan.batch(clips, numbers, tf.ensure_shape(labels, (batch,)))
 

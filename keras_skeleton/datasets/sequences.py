@@ -589,7 +589,8 @@ class Sequences:
             transforms: list of transforms from `layers.augmentation`,
                 applied to each batch in turn. They are told the length of
                 every clip. If the first one chooses frames, only these are
-                read; else a batch is padded to its longest clip. If the last
+                read; else clips are padded to the longest of those of about
+                their length, before transforms shorten them. If the last
                 one is `Views`, batches hold a dict of the views in place of
                 the clips.
             batch_size: Clips per batch.

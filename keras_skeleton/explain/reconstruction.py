@@ -11,9 +11,11 @@ def reconstruct(pretext, clips, batch_size=8):
     """Hides joints as in pre-training, and puts them where they are predicted.
 
     Args:
-        pretext: A pre-training model with the ability `restore(clips)`, which
-            gives clips with the predicted joints in their places, and the
-            mask: `SkeletonMAEPretext`, `CascadeFormerPretext`.
+        pretext: A model with the ability `restore(clips)`, which gives clips
+            with the predicted joints in their places, and the mask. Models
+            of pre-training hide joints themselves (`SkeletonMAEPretext`,
+            `CascadeFormerPretext`, `FineTecPretext`); a `FineTec` restores
+            what is lost in the clips.
         clips: Array `(N, M, T, V, C)` as the model takes it.
         batch_size: Clips computed at a time.
 
@@ -54,7 +56,9 @@ def reconstruct(pretext, clips, batch_size=8):
     return np.concatenate(restored), np.concatenate(masks)
 
 
-def draw_reconstruction(pretext, clip, *, frames=6, up="y", title=None):
+def draw_reconstruction(
+    pretext, clip, true=None, *, frames=6, up="y", title=None
+):
     """Draws what a model sees of a clip, and where it expects the rest.
 
     The first row has what the model sees, the second one hidden joints where
@@ -63,7 +67,9 @@ def draw_reconstruction(pretext, clip, *, frames=6, up="y", title=None):
     Args:
         pretext: See `reconstruct`.
         clip: Array `(M, T, V, C)` as the model takes it.
-        frames: Number of frames to show.
+        true: Array of the same shape, the clip before something was lost,
+            drawn in grey; by default `clip`.
+        frames: Number of frames to show, evenly spread; or their numbers.
         up: Axis that points up, see `keras_skeleton.drawing.draw_comparison`.
         title: Title of the figure.
 
@@ -79,20 +85,27 @@ def draw_reconstruction(pretext, clip, *, frames=6, up="y", title=None):
     clip = np.asarray(clip, dtype="float32")
     restored, mask = (each[0] for each in reconstruct(pretext, clip[None]))
     before = clip
+    if true is not None:
+        before = np.asarray(true, dtype="float32")
+        if before.shape != clip.shape:
+            raise ValueError(
+                "`true` must be the clip before something was lost, of shape "
+                f"{clip.shape}. Received shape {before.shape}."
+            )
     if len(restored) != len(clip):
         # The model sees one person, whose visible joints are unchanged.
         errors = [
             np.abs(restored - person)[mask == 0].sum()
             for person in clip[:, None]
         ]
-        before = clip[np.argmin(errors)][None]
+        before = before[np.argmin(errors)][None]
     rows = {
-        "seen": np.where(mask[..., None] > 0, 0, before),
+        "seen": np.where(mask[..., None] > 0, 0, restored),
         "predicted": restored,
     }
     return draw_comparison(
         rows,
-        pretext.encoder.skeleton,
+        getattr(pretext, "encoder", pretext).skeleton,
         before,
         frames=frames,
         up=up,

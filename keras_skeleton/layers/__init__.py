@@ -16,6 +16,8 @@ its abilities, as blocks do.
     those that all clips share, `(S, V', V')`. With inputs those of each row of
     the batch, `(B, S, V', V')`, or `(B, S, C, V', V')` where they differ from
     channel to channel; the shared ones again if they do not depend on it.
+    Attention between the joints of each frame is shown so too, as its mean
+    over frames with a graph for each head; there are no shared ones then.
 
 `hyper_edges(inputs)`
     Tuple `(incidence, weights, graph)`: the share of joint (row) in hyper-edge
@@ -26,6 +28,8 @@ its abilities, as blocks do.
 """
 
 from keras_skeleton._lazy import missing
+from keras_skeleton.layers.activations import exact_gelu
+from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -46,6 +50,7 @@ from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 from keras_skeleton.layers.layouts import FillJoints
 from keras_skeleton.layers.layouts import LayoutDense
 from keras_skeleton.layers.layouts import LayoutGraphConvolution
@@ -70,6 +75,7 @@ __all__ = [
     "AdaptiveHyperGraph",
     "BatchNormalization",
     "ChannelTopologyGraphConvolution",
+    "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
     "DynamicGraphConvolution",
@@ -81,6 +87,7 @@ __all__ = [
     "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
     "JointEmbedding",
+    "LayerNormalization",
     "LayoutDense",
     "LayoutGraphConvolution",
     "LayoutNormalization",
@@ -99,6 +106,7 @@ __all__ = [
     "TokenGrid",
     "TransformerBlock",
     "body_graph",
+    "exact_gelu",
     "gather_tokens",
     "partition_graph",
     "patchify",

@@ -6,10 +6,12 @@ import os
 import pathlib
 import tempfile
 import zipfile
+import zlib
 
 import numpy as np
 
 from keras_skeleton import _download as download
+from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
@@ -158,19 +160,35 @@ def _load_keras_file(model, path):
     before = model.get_weights()
     try:
         if path.suffix != ".keras":
-            model.load_weights(path)
+            _load_keras_weights(model, path)
             return
         with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "model.weights.h5"
             with zipfile.ZipFile(path) as archive:
-                archive.extract("model.weights.h5", folder)
-            model.load_weights(file)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+                member = archive.getinfo("model.weights.h5")
+                # Keras packs without compressing.
+                if member.file_size > 2 * path.stat().st_size:
+                    raise ValueError("its weights are larger than the file")
+                archive.extract(member, folder)
+            file = pathlib.Path(folder) / "model.weights.h5"
+            _load_keras_weights(model, file)
+    except (
+        *hdf5.ERRORS,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         model.set_weights(before)
         raise ValueError(
             f"{path.name} cannot be loaded into the {type(model).__name__} "
-            f"{model.name!r}, and nothing was changed: {error}"
+            f"{model.name!r}, and nothing was changed: "
+            f"{str(error) or type(error).__name__}"
         ) from error
+
+
+def _load_keras_weights(model, path):
+    # Keras follows what the file says.
+    hdf5.check_file(path)
+    model.load_weights(path)
 
 
 def save_weights(model, path, dtype="float32", **metadata):

@@ -21,6 +21,7 @@ from keras_skeleton.layers.augmentation import RandomSegmentFrames
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import UniformSample
 from keras_skeleton.layers.augmentation import UniformSampleDecode
+from keras_skeleton.layers.augmentation import Views
 
 
 def make_transforms():
@@ -353,3 +354,40 @@ def test_chosen_frames_give_what_padded_clips_give():
         draws = batches.plan.epoch_plan(0)[1] if choice.num_draws else None
         expected = choice.on_numpy()(data.padded(range(7)), draws, data.lengths)
         np.testing.assert_array_equal(batches[0], expected, choice.name)
+
+
+@pytest.mark.parametrize("kind", ["to_keras", "to_dataset"])
+@pytest.mark.parametrize("views", [True, False])
+def test_one_long_clip_among_short_ones(kind, views, monkeypatch):
+    """Where frames are not chosen first, few are padded to its length."""
+    if kind == "to_dataset":
+        pytest.importorskip("tensorflow")
+    generator = np.random.default_rng(0)
+    lengths = [30 + index % 20 for index in range(48)]
+    lengths[17] = 40_000
+    clips = [generator.normal(size=(length, 4, 3)) for length in lengths]
+    data = Sequences.from_arrays(clips, range(48), skeleton=ARM)
+    transforms = [Motion(), CropResize(8, (0.5, 1.0), min_frames=2)]
+    if views:
+        transforms = [Views([Motion()], one=transforms[1:], two=transforms[1:])]
+    read, padded = [], Sequences.padded
+
+    def record(self, *arguments):
+        found = padded(self, *arguments)
+        read.append(found.nbytes)
+        return found
+
+    monkeypatch.setattr(Sequences, "padded", record)
+    settings = {"batch_size": 48, "shuffle": True, "seed": 3}
+    (batch,) = getattr(data, kind)(transforms, **settings)
+    assert max(read) < 3 * 40_000 * 4 * 3 * 4
+    assert sum(read) < 5 * 40_000 * 4 * 3 * 4
+    # The same, all padded to the longest at once.
+    plan = data.to_keras(transforms, **settings).plan
+    order, draws = plan.epoch_plan(0)
+    expected = plan.transform(*plan.read(order, draws), draws)
+    found, labels = batch
+    np.testing.assert_array_equal(labels, order)
+    for view in ("one", "two") if views else (None,):
+        one, other = (x[view] if view else x for x in (found, expected))
+        np.testing.assert_allclose(np.asarray(one), other, atol=1e-5)

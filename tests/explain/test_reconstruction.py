@@ -4,6 +4,8 @@ from keras import ops
 
 from keras_skeleton import explain
 from keras_skeleton.applications import CascadeFormerPretext
+from keras_skeleton.applications import FineTec
+from keras_skeleton.applications import FineTecPretext
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.applications import SkeletonMAEPretext
 from keras_skeleton.layers.augmentation.views import MainPerson
@@ -88,3 +90,38 @@ def test_wrong_input():
     model = SkeletonMAEPretext(**SkeletonMAEPretext.tiny)
     with pytest.raises(ValueError, match=r"\(N, M, T, V, C\)"):
         explain.reconstruct(model, clips()[0])
+
+
+def test_lost_frames_over_the_true_ones():
+    model = FineTec(**FineTec.tiny, classes=3)
+    true = np.tile(clips(2)[:, :1, :1], (1, 1, 8, 1, 1))
+    model.fill_bank(true[:1])
+    lossy = true + 0
+    lossy[:, :, [2, 3, 6]] = 0
+    restored, mask = explain.reconstruct(model, lossy)
+    assert mask[:, :, [2, 3, 6]].all() and mask.sum() == 2 * 3 * 20
+    np.testing.assert_array_equal(restored[mask == 0], true[mask == 0])
+    assert (restored[mask == 1] != 0).any(axis=-1).all()
+    figure = explain.draw_reconstruction(
+        model, lossy[0], true[0], frames=[2, 4]
+    )
+    seen, predicted = figure.axes[1::2]
+    behind, front = (
+        [np.isfinite(x).all() and len(x) == 2 for x in each.get_segments()]
+        for each in seen.collections[:2]
+    )
+    # The true body stands in both frames, what was seen in one.
+    assert sum(behind) == 2 * 19 and sum(front) == 19
+    assert len(predicted.collections[1].get_segments()) == 2 * 19
+    with pytest.raises(ValueError, match="before something was lost"):
+        explain.draw_reconstruction(model, lossy[0], true[0, :, :4])
+
+
+def test_frames_hidden_in_the_first_stage():
+    model = FineTecPretext(**FineTecPretext.tiny)
+    x = clips(3)[:, :1]
+    model.encoder.fill_bank(x)
+    restored, mask = explain.reconstruct(model, x)
+    assert set(mask[:, 0, :, 0].sum(axis=1)) <= {2, 4, 6}
+    np.testing.assert_array_equal(restored[mask == 0], x[mask == 0])
+    assert (restored[mask == 1] != x[mask == 1]).any(axis=-1).all()

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_names_by_pattern(arguments, expected):
 def test_names_of_all_systems():
     every = weights.names()
     # Networks that others train, and systems that released none.
-    without = {"dsta", "msclr", "skeletonmae"}
+    without = {"dsta", "finetec", "msclr", "skeletonmae"}
     systems = {name.split("/")[0] for name in every}
     assert systems == set(applications.SYSTEMS) - without
     assert weights.names("mamp") == [n for n in every if n[:5] == "mamp/"]
@@ -396,6 +397,36 @@ def test_files_of_keras(tiny, tmp_path, suffix):
     path.write_bytes(b"not a file of keras")
     with pytest.raises(ValueError, match=f"model{suffix}"):
         weights.load_weights(model, path)
+
+
+@pytest.mark.once
+def test_files_of_keras_that_point_elsewhere(tiny, tmp_path):
+    source = randomize(MAMP(**tiny))
+    path = tmp_path / "model.weights.h5"
+    source.save_weights(path)
+    source.save_weights(tmp_path / "other.weights.h5")
+    names = []
+    with h5py.File(path) as file:
+        file.visit(names.append)
+        found = [each for each in names if isinstance(file[each], h5py.Dataset)]
+    name = found[0]
+    replacements = [
+        lambda file: h5py.ExternalLink("other.weights.h5", f"/{name}"),
+        lambda file: h5py.SoftLink(f"/{found[1]}"),
+        lambda file: np.dtype("f4"),
+        lambda file: file.create_dataset("huge", (1 << 40,), chunks=(1024,)),
+        lambda file: "text",
+    ]
+    model = randomize(MAMP(**tiny), seed=2)
+    before = values(model)
+    for replacement in replacements:
+        source.save_weights(path)
+        with h5py.File(path, "a") as file:
+            del file[name]
+            file[name] = replacement(file)
+        with pytest.raises(ValueError, match="model.weights.h5.*changed"):
+            weights.load_weights(model, path)
+        assert_loaded(model, before)
 
 
 def test_packaged_weights(tiny, tmp_path, monkeypatch):

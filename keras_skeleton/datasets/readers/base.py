@@ -5,9 +5,11 @@ import contextlib
 import csv
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import struct
+import threading
 import typing
 import zlib
 
@@ -399,6 +401,19 @@ def reading(reader, tasks, workers=1, function=read_units):
 def _set_work(reader, function):
     global _reader, _function
     _reader, _function = reader, function
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """Ends this process when the one that started it is gone.
+
+    The pipe that work comes from is held open by the workers themselves, so
+    that one whose parent was killed would wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(task):

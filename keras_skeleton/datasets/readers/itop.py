@@ -164,7 +164,11 @@ class ITOPReader(Reader):
                 valid = hdf5.get_dataset(
                     file, "is_valid", (len(ids),), "uib", MOST_FRAMES
                 )
-                runs = find_runs(ids[:], valid[:])
+                if hdf5.is_text(ids):
+                    texts = hdf5.read_text(ids, "id", 16 * len(ids))
+                else:
+                    texts = ids[:]
+                runs = find_runs(texts, valid[:])
             except (ValueError, OSError) as error:
                 raise ValueError(f"{str(path)!r}: {error}.") from error
             units += [(part, *run) for run in runs]

@@ -16,6 +16,7 @@ from keras_skeleton.layers.augmentation.dropping import DropJoints
 from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.layout_views import LayoutViews
@@ -75,6 +76,7 @@ __all__ = [
     "DropPart",
     "DropSide",
     "FaceFront",
+    "FillLostFrames",
     "FrameChoice",
     "GaussianBlur",
     "GaussianNoise",

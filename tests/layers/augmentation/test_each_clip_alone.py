@@ -51,6 +51,7 @@ ARGUMENTS = {
         {"shoulders": (2, 3)},
         {"shoulders": (2, 3), "published": True},
     ],
+    "FillLostFrames": [{}, {"fill": "duplication"}],
     "GaussianBlur": [{}, {"normalized": True}],
     "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
     "JointCorruption": [{"num_joints": 2}],
