@@ -66,6 +66,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(M, T, 18, 3)`.

@@ -37,6 +37,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the three-dimensional poses of CMU Panoptic.
 
@@ -68,6 +69,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object without labels, with clips `(M, T, 19, 4)`: x,
@@ -92,7 +95,7 @@ def load_data(
     """
     path = _places.locate(path, "panoptic", HINT)
     reader = PanopticReader(path, head, unit, num_persons)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class PanopticReader(Reader):
