@@ -157,6 +157,8 @@ def run(capsys, *words):
         ("nw_ucla", ["skeleton=ntu"], "25 joints, the data have 20"),
         ("kinetics", ["max_persons=all"], "`max_persons` must be a whole"),
         ("panoptic", ["num_persons=x"], "`num_persons` must be a whole"),
+        ("panoptic", ["head={}"], "with the options head={}: TypeError"),
+        ("k400", ["keypoints=3"], "with the options keypoints=3: TypeError"),
         ("ntu60", ["preparation=no"], "`preparation` must be one of"),
     ],
 )

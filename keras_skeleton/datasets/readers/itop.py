@@ -98,7 +98,11 @@ def load_data(
     """
     path = _places.locate(path, "itop", HINT)
     return collect(
-        ITOPReader(path, view, coordinates), strict, workers, missing=missing
+        ITOPReader(path, view, coordinates),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

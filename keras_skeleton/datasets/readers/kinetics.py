@@ -33,7 +33,12 @@ HINT = (
 
 
 def load_data(
-    path=None, max_persons=2, strict=False, workers=1, missing="zeros"
+    path=None,
+    max_persons=2,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
 ):
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
@@ -91,7 +96,11 @@ def load_data(
     """
     path = _places.locate(path, "kinetics", HINT)
     return collect(
-        make_reader(path, max_persons), strict, workers, missing=missing
+        make_reader(path, max_persons),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

@@ -173,7 +173,13 @@ def load_prepared(
     ```
     """
     return _prepared.load(
-        path, class_names, split, strict, workers, missing=missing
+        path,
+        class_names,
+        split,
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

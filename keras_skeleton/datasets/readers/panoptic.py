@@ -188,15 +188,18 @@ def parse_bodies(data):
         raise ValueError("it has no list 'bodies'")
     found = {}
     for body in bodies:
-        if not isinstance(body, dict) or type(body.get("id")) is not int:
+        number = None
+        if isinstance(body, dict):
+            number = _extracted.identity(body.get("id"))
+        if number is None:
             raise ValueError("a body has no number 'id'")
-        if body["id"] in found:
-            raise ValueError(f"it has two bodies {body['id']}")
+        if number in found:
+            raise ValueError(f"it has two bodies {number}")
         count = 19 if "joints19" in body else 15
         numbers = parsing.to_array(body.get(f"joints{count}"), (4 * count,))
         joints = np.zeros((NUM_JOINTS, 4), "float32")
         joints[:count] = numbers.reshape(count, 4)
         # Not found is told by a confidence of -1.
         joints[joints[:, 3] < 0] = 0
-        found[body["id"]] = joints
+        found[number] = joints
     return found

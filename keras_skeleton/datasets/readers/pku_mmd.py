@@ -171,7 +171,13 @@ def load_prepared(
     ```
     """
     return _prepared.load(
-        path, _class_names, split, strict, workers, missing=missing
+        path,
+        _class_names,
+        split,
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

@@ -138,6 +138,8 @@ def load_prepared(
             `train_label_14.pkl` and so on.
         classes: 14 or 28, see `load_data`.
         strict: See `load_data`.
+        missing: See `load_data`.
+        skeleton: See `load_data`.
 
     Returns:
         A `Sequences` object as from `load_data`, training clips first.
