@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import typing
 
 
@@ -141,8 +142,17 @@ def make_reader(name, path, **options):
                     f"The format {name!r} needs the option {parameter.name!r}"
                     f"{_describe(parameter.name)}"
                 )
-    reader = make(path, **{**found.options, **options})
-    return reader.configure(**both)
+    try:
+        reader = make(path, **{**found.options, **options})
+        return reader.configure(**both)
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        # A value of a kind that nobody thought of.
+        given = {**options, **{k: v for k, v in both.items() if v is not None}}
+        words = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        raise ValueError(
+            f"{os.fspath(path)!r} cannot be read as {name!r} with the options "
+            f"{words or 'none'}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _describe(option):
