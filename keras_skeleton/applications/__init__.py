@@ -9,6 +9,7 @@ SYSTEMS = {
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
     "dsta": ("DSTA",),
+    "epamnet": ("EPAMNet",),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),

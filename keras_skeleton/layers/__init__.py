@@ -41,6 +41,7 @@ from keras_skeleton.layers.graph import SpatioTemporalBlock
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.heatmaps import PoseHeatmaps
 from keras_skeleton.layers.layouts import FillJoints
 from keras_skeleton.layers.layouts import LayoutDense
 from keras_skeleton.layers.layouts import LayoutGraphConvolution
@@ -80,6 +81,7 @@ __all__ = [
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
     "PersonNormalization",
+    "PoseHeatmaps",
     "PositionEmbedding",
     "Projector",
     "SelfAttention",

@@ -1,5 +1,6 @@
 """Stateless losses."""
 
+from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
 
-__all__ = ["SmoothedCrossentropy"]
+__all__ = ["JointCrossentropy", "SmoothedCrossentropy"]

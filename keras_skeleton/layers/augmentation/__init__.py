@@ -17,6 +17,10 @@ from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.image_plane import CropToPeople
+from keras_skeleton.layers.augmentation.image_plane import RandomCropInPlane
+from keras_skeleton.layers.augmentation.image_plane import RandomFlipInPlane
+from keras_skeleton.layers.augmentation.image_plane import ScaleInPlane
 from keras_skeleton.layers.augmentation.layout_views import LayoutViews
 from keras_skeleton.layers.augmentation.linear import JointCorruption
 from keras_skeleton.layers.augmentation.linear import RandomShear
@@ -35,6 +39,7 @@ from keras_skeleton.layers.augmentation.recipes import facing_preprocessing
 from keras_skeleton.layers.augmentation.recipes import strong_augmentation
 from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
+from keras_skeleton.layers.augmentation.sampling import SegmentSample
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
 from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
@@ -65,6 +70,7 @@ __all__ = [
     "Center",
     "CorruptFrames",
     "CropResize",
+    "CropToPeople",
     "DropAxis",
     "DropJoints",
     "FaceFront",
@@ -86,6 +92,8 @@ __all__ = [
     "PreNormalize3D",
     "RandomApply",
     "RandomChoice",
+    "RandomCropInPlane",
+    "RandomFlipInPlane",
     "RandomFrames",
     "RandomMirror",
     "RandomNoise",
@@ -96,6 +104,8 @@ __all__ = [
     "RandomTimeFlip",
     "RandomView",
     "RootNormalization",
+    "ScaleInPlane",
+    "SegmentSample",
     "SelectJoints",
     "SkeletonTransform",
     "SplitClips",
