@@ -14,6 +14,7 @@ SYSTEMS = {
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),
     "mamp": ("MAMP", "MAMPPretext"),
+    "mmixer": ("MMixer",),
     "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),

@@ -9,6 +9,8 @@ from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._video_input import PIXEL_DEVIATION
+from keras_skeleton.applications._video_input import PIXEL_MEAN
 from keras_skeleton.applications._video_input import choose_frames
 from keras_skeleton.applications._video_input import preprocess_input
 from keras_skeleton.applications._xshift import xshift_stream
@@ -17,6 +19,8 @@ from keras_skeleton.weights import conversion
 
 __all__ = [
     "EPAMNet",
+    "PIXEL_DEVIATION",
+    "PIXEL_MEAN",
     "choose_frames",
     "decode_predictions",
     "preprocess_input",
@@ -89,8 +93,15 @@ class EPAMNet(Application):
     adds the cross-entropies of both scores: compile `by_stream()` with
     `losses.JointCrossentropy`.
 
-    | `EPAMNet` | data | supervised | fused | from |
-    |---|---|---|---|---|
+    | `EPAMNet` | data | fused | from |
+    |---|---|---|---|
+    | `ntu60_xsub` | NTU-60 X-sub | 96.1 | authors |
+    | `ntu60_xview` | NTU-60 X-view | 99.0 | authors |
+    | `ntu120_xsub` | NTU-120 X-sub | 92.4 | authors |
+    | `ntu120_xset` | NTU-120 X-set | 94.3 | authors |
+    | `toyota_cs` | Toyota Smarthome CS | 71.7 | authors |
+    | `ntu60_xsub_skeletons` | NTU-60 X-sub | | authors |
+    | `ntu120_xsub_<stream>` | NTU-120 X-sub | | authors |
 
     Accuracy in percent, as the authors' repository states it; on Toyota
     Smarthome it is the mean over classes.
@@ -235,6 +246,11 @@ class EPAMNet(Application):
             raise ValueError(
                 "`video_shape` must be four positive numbers (frames, rows, "
                 f"columns, channels). Received video_shape={video}."
+            )
+        if settings["streams"] != "video" and pose[3] not in (2, 3):
+            raise ValueError(
+                "Skeletons have column, row and, as third coordinate, score. "
+                f"Received input_shape={pose}."
             )
         if settings["streams"] != "both":
             return

@@ -25,7 +25,7 @@ CLASSIFIERS = [
     each
     for each in NAMES
     if weights.get(*each).classes
-    and weights.get(*each).recipe["data_set"].startswith("ntu")
+    and weights.get(*each).recipe["data_set"] in ("ntu60", "ntu120")
 ]
 SMALL = {
     "cascadeformer": {"hidden_dim": 16, "num_layers": 1, "mlp_dim": 16},

@@ -321,7 +321,9 @@ class RandomCropInPlane(_ImagePlane):
 
         x = placed(clips[..., 0], left, width, self.size[1])
         y = placed(clips[..., 1], top, height, self.size[0])
-        return self.joined(x, y, clips)
+        # Padding, and who is absent, stay zero.
+        here = self.is_present(clips)[..., None, None]
+        return ops.where(here, self.joined(x, y, clips), ops.zeros_like(clips))
 
     def get_config(self):
         return {
