@@ -52,6 +52,18 @@ class _Attention(keras.layers.Layer):
         return x[..., 0]
 
 
+def _largest(x):
+    """The largest channel of each place, `(..., 1)`.
+
+    The gradient of `max` looks for the places that equal the maximum. Where
+    a compiler computes them anew and rounds otherwise there are none, and it
+    is 0 / 0.
+    """
+    place = ops.argmax(ops.stop_gradient(x), axis=-1)
+    chosen = ops.one_hot(place, x.shape[-1], dtype=x.dtype)
+    return ops.sum(x * chosen, axis=-1, keepdims=True)
+
+
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class NestedAttention(_Attention):
     """Where to look in each frame, and from that, when: 107 parameters.
@@ -85,7 +97,7 @@ class NestedAttention(_Attention):
         """`A_s`, `(N, T, H, W, 1)`."""
         both = ops.concatenate(
             [
-                ops.max(skeletons, axis=-1, keepdims=True),
+                _largest(skeletons),
                 ops.mean(skeletons, axis=-1, keepdims=True),
             ],
             axis=-1,

@@ -415,9 +415,8 @@ class EPAMNet(Application):
                         f"of shape {tuple(variable.shape)}. Build the model "
                         f"of the stream {stream!r} with the same arguments."
                     )
-                found[path] = variable.value
-        for path, value in found.items():
-            ours[path].assign(value)
+                found[path] = ops.convert_to_numpy(variable.value)
+        conversion.assign(ours, found)
 
 
 def _extent(size, halvings):

@@ -70,8 +70,8 @@ class MMixer(Application):
         hidden_dim: Width `D` of states and content. Defaults to 512.
         num_heads: Heads of the queries' attention. Defaults to 8.
         num_queries: Learned queries of each modality. Defaults to 1.
-        readout: What is classified: the states of the `"last"` frame
-            (default), or their `"mean"`.
+        readout: What is classified: `"last"` (default), the states of the
+            last frame, or `"mean"`, their mean over the frames.
         mask_padding: Whether frames in which all inputs are zero are left
             out: they change no state. Defaults to False.
         num_skeleton_blocks: Blocks of the encoder of skeletons. Defaults
