@@ -8,6 +8,7 @@ from keras_skeleton._lazy import attach
 SYSTEMS = {
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
+    "deformable3d": ("DeformableTransformer3D",),
     "dsta": ("DSTA",),
     "epamnet": ("EPAMNet",),
     "halp": ("HaLP", "HaLPPretext"),

@@ -1,7 +1,6 @@
 """Layers of CascadeFormer: encoder blocks, and what joins two of them."""
 
 import keras
-from keras import ops
 
 from keras_skeleton import layers
 
@@ -101,39 +100,6 @@ class EncoderBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class CrossAttention(layers.SelfAttention):
-    """Attention of tokens to those of another sequence of the same length.
-
-    Arguments and weights are those of `SelfAttention`: queries are made of
-    the first tokens, keys and values of the second.
-
-    Call arguments:
-        tokens: Tensor `(B, L, D)`.
-        context: Tensor `(B, L, D)`.
-        valid: Optional tensor `(B, L)`, 0 where the context is padding.
-        training: Whether dropout acts.
-
-    Output shape: `(B, L, D)`.
-    """
-
-    def call(self, tokens, context, valid=None, training=None):
-        return self.attend(*self._parts(tokens, context), valid, training)
-
-    def attention_weights(self, tokens, context, valid=None):
-        """The softmax weights `(B, num_heads, L, L)`; each row sums to 1."""
-        query, key, _ = self._parts(tokens, context)
-        return self.softmax(query, key, valid)
-
-    def _parts(self, tokens, context):
-        dim = tokens.shape[-1]
-        kernel, bias = self.qkv.kernel, self.qkv.bias
-        query = ops.matmul(tokens, kernel[:, :dim]) + bias[:dim]
-        rest = ops.matmul(context, kernel[:, dim:]) + bias[dim:]
-        parts = (query, *ops.split(rest, 2, axis=-1))
-        return [self.by_head(part) for part in parts]
-
-
-@keras.saving.register_keras_serializable(package="keras_skeleton")
 class CascadeAttention(keras.layers.Layer):
     """Lets the first encoder's tokens attend to those of the second.
 
@@ -164,7 +130,7 @@ class CascadeAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.feed_forward = feed_forward
         self.dropout_rate = dropout_rate
-        self.attention = CrossAttention(
+        self.attention = layers.CrossAttention(
             num_heads,
             dropout_rate=dropout_rate,
             attention_dropout_rate=dropout_rate if feed_forward else 0.0,

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_skeleton.layers import BatchNormalization
 from keras_skeleton.layers import _joined
+from keras_skeleton.layers.convolution import Kernel
 from keras_skeleton.layers.convolution import convolve_rows
 from keras_skeleton.layers.convolution import depthwise_rows
 
@@ -56,28 +57,9 @@ def over_frames(function, x):
     return ops.reshape(y, (-1, x.shape[1], *y.shape[1:]))
 
 
-def _normal(outputs, positions=1):
+def _normal(outputs):
     """He's normal initialization by outputs, as published."""
-    return keras.initializers.RandomNormal(
-        stddev=math.sqrt(2 / (outputs * positions))
-    )
-
-
-class _Kernel(keras.layers.Layer):
-    """A kernel over 3 x 3 pixels without a bias; its owner convolves."""
-
-    bias = None
-
-    def __init__(self, shape, **kwargs):
-        super().__init__(**kwargs)
-        self.shape_of_kernel = shape
-
-    def build(self, input_shape=None):
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=self.shape_of_kernel,
-            initializer=_normal(self.shape_of_kernel[-1], positions=9),
-        )
+    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / outputs))
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -102,7 +84,7 @@ class XShiftStem(keras.layers.Layer):
     def build(self, input_shape):
         dtype = self.dtype_policy
         shape = (3, 3, input_shape[-1], self.filters)
-        self.convolution = _Kernel(shape, name="convolution", dtype=dtype)
+        self.convolution = Kernel(shape, name="convolution", dtype=dtype)
         self.convolution.build()
         self.norm = BatchNormalization(name="norm", dtype=dtype)
         self.norm.build(self.compute_output_shape(input_shape))
@@ -170,7 +152,7 @@ class XShiftBlock(keras.layers.Layer):
     def build(self, input_shape):
         channels = input_shape[-1]
         self._pointwise("expand", channels, self.expanded)
-        self.convolution = _Kernel(
+        self.convolution = Kernel(
             (3, 3, self.expanded), name="convolution", dtype=self.dtype_policy
         )
         self.convolution.build()

@@ -25,6 +25,7 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.drop_path import DropPath
@@ -65,6 +66,7 @@ __all__ = [
     "AdaptiveHyperGraph",
     "BatchNormalization",
     "ChannelTopologyGraphConvolution",
+    "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
     "FeatureDrop",

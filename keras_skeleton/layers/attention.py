@@ -133,6 +133,39 @@ class SelfAttention(keras.layers.Layer):
         }
 
 
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class CrossAttention(SelfAttention):
+    """Attention of tokens to those of another sequence.
+
+    Arguments and weights are those of `SelfAttention`: queries are made of
+    the first tokens, keys and values of the second.
+
+    Call arguments:
+        tokens: Tensor `(B, L, D)`.
+        context: Tensor `(B, K, D)`.
+        valid: Optional tensor `(B, K)`, 0 where the context is padding.
+        training: Whether dropout acts.
+
+    Output shape: `(B, L, D)`.
+    """
+
+    def call(self, tokens, context, valid=None, training=None):
+        return self.attend(*self._parts(tokens, context), valid, training)
+
+    def attention_weights(self, tokens, context, valid=None):
+        """The softmax weights `(B, num_heads, L, K)`; each row sums to 1."""
+        query, key, _ = self._parts(tokens, context)
+        return self.softmax(query, key, valid)
+
+    def _parts(self, tokens, context):
+        dim = tokens.shape[-1]
+        kernel, bias = self.qkv.kernel, self.qkv.bias
+        query = ops.matmul(tokens, kernel[:, :dim]) + bias[:dim]
+        rest = ops.matmul(context, kernel[:, dim:]) + bias[dim:]
+        parts = (query, *ops.split(rest, 2, axis=-1))
+        return [self.by_head(part) for part in parts]
+
+
 def _prefers_explicit():
     """Whether written-out attention is faster than the fused operation.
 

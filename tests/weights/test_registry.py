@@ -98,7 +98,7 @@ def test_names_by_pattern(arguments, expected):
 def test_names_of_all_systems():
     every = weights.names()
     # Networks that others train, and systems that released none.
-    without = {"dsta", "mmixer", "msclr", "stgcn"}
+    without = {"deformable3d", "dsta", "mmixer", "msclr", "stgcn"}
     systems = {name.split("/")[0] for name in every}
     assert systems == set(applications.SYSTEMS) - without
     assert weights.names("mamp") == [n for n in every if n[:5] == "mamp/"]
