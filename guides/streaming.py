@@ -149,7 +149,7 @@ the packages that `pip install "keras-skeleton[export]"` brings:
 
 | format | TensorFlow | PyTorch | JAX | runs in |
 |---|---|---|---|---|
-| `"onnx"` | yes | yes | yes | onnxruntime |
+| `"onnx"` | all but HaLP | yes | yes | onnxruntime |
 | `"litert"` | yes | with litert-torch | no | ai-edge-litert |
 | `"tf_saved_model"` | yes | no | all but Hyper-GCN | TensorFlow |
 

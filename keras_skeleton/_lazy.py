@@ -1,6 +1,35 @@
 """Packages whose content is imported on first use."""
 
 import importlib
+import importlib.util
+
+# Where things live that people look for elsewhere.
+_ROOMS = (
+    *("applications", "datasets", "layers", "layers.augmentation", "losses"),
+    *("training", "evaluation", "explain", "serving", "skeletons", "tuning"),
+    *("drawing", "weights"),
+)
+
+
+def missing(package, name):
+    """The error for a name that a package lacks, with the place it has."""
+    told = f"module {package!r} has no attribute {name!r}"
+    root = package.partition(".")[0]
+    # `from package import module` asks for the name of the module first.
+    is_module = importlib.util.find_spec(f"{package}.{name}") is not None
+    if not name.startswith("_") and not is_module:
+        for room in _ROOMS:
+            place = f"{root}.{room}"
+            try:
+                module = importlib.import_module(place)
+            except ImportError:
+                continue
+            # Rooms that are being imported have no list of names yet.
+            public = getattr(module, "__all__", ())
+            if place != package and name in public:
+                told += f"; it is {place}.{name}"
+                break
+    return AttributeError(told)
 
 
 def attach(package, submodules=(), homes=None):
@@ -28,7 +57,7 @@ def attach(package, submodules=(), homes=None):
             return getattr(module, name)
         if name in submodules:
             return importlib.import_module(f"{package}.{submodules[name]}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        raise missing(package, name)
 
     def names():
         return public

@@ -185,7 +185,7 @@ def _add_what_to_evaluate_on(parser):
     own.add_argument(
         "--stream",
         metavar="NAME",
-        help="bone, joint_motion or bone_motion, made after the transforms",
+        help="bone, skip or their motion, made after the transforms",
     )
 
 
@@ -333,6 +333,11 @@ def _add_show(commands):
         "--clip", type=int, metavar="INDEX", help="which clip to show"
     )
     parser.add_argument("--json", metavar="FILE", help="write the counts too")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only compare every byte of the store with its checksums",
+    )
     parser.set_defaults(run=show)
 
 
@@ -341,6 +346,9 @@ def show(options):
     from keras_skeleton.datasets import Sequences
     from keras_skeleton.datasets import overview
 
+    if options.check:
+        check(options.path)
+        return
     sequences = Sequences.load(options.path, in_memory=False)
     description = overview.describe(sequences)
     print(overview.format_text(description))
@@ -350,6 +358,23 @@ def show(options):
     page = options.html or pathlib.Path(options.path).with_suffix(".html")
     overview.write_page(sequences, page, options.clip)
     print(f"\nA moving clip is in {page}")
+
+
+def check(path):
+    """Says whether a store is as it was written, or names what is not."""
+    from keras_skeleton.datasets import _storage
+
+    faults, unknown = _storage.find_damage(path)
+    if faults:
+        raise ValueError("\n".join(faults))
+    if unknown:
+        print(
+            f"{path} opens, but {unknown} of its files are of an old form "
+            "without checksums. Write them anew: Sequences.load(path)."
+            "save(path)."
+        )
+    else:
+        print(f"{path} is whole: every byte is as it was written.")
 
 
 def _add_demo(commands):

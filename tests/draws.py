@@ -52,3 +52,12 @@ def of_normal(values):
     radius = -np.expm1(-(x**2 + y**2) / 2)
     angle = np.arctan2(y, x) / (2 * np.pi) % 1
     return np.concatenate([radius, angle])
+
+
+def of_noise(normal, direction, coordinates):
+    """For `RandomNoise`, whose Box-Muller transform is to be `normal`."""
+    normal = normal.astype("float64")
+    radius = -np.expm1(-(normal**2) / 2)
+    angle = np.where(normal < 0, 0.5, 0.0)
+    point = direction.reshape(coordinates, -1).T
+    return np.concatenate([radius, angle, of_range(point.ravel(), -1, 1)])

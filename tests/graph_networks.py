@@ -301,12 +301,19 @@ def variable_errors(model, expected):
     }
 
 
-def assert_manifests(manifests, build):
+def is_shared_graph(model, variable):
+    """Whether the variable is a graph of the baseline of CTR-GCN."""
+    return model.get_config().get("baseline") and variable.name == "graph"
+
+
+def assert_manifests(manifests, build, is_swapped=is_shared_graph):
     """Checks that every official tensor finds its variable, and back.
 
     Args:
         manifests: Names and contents of manifests.
         build: Function from the official configuration to a model.
+        is_swapped: Function of the model and a variable, whether the senders
+            are in the rows of its official tensor.
     """
     for name, manifest in manifests:
         shapes = manifest["tensors"]
@@ -317,9 +324,7 @@ def assert_manifests(manifests, build):
         for variable in model.weights:
             tensor = tensors[names[variable.path]]
             loaded = ops.convert_to_numpy(variable.value)
-            is_baseline = model.get_config().get("baseline")
-            if is_baseline and variable.name == "graph":
-                # Its official matrices have the senders in their rows.
+            if is_swapped(model, variable):
                 tensor = tensor.transpose(0, 2, 1)
             np.testing.assert_array_equal(
                 loaded.ravel(), in_our_order(tensor).ravel(), name
@@ -339,7 +344,7 @@ def load_random_tensors(model, shapes, label):
         for name, shape in shapes.items()
     }
     load_official(model, tensors)
-    names = official_names(model)
+    names = official_names(model, tuple(tensors))
     counters = {n for n in shapes if n.endswith("num_batches_tracked")}
     assert set(names.values()) == set(shapes) - counters, label
     return tensors, names

@@ -1,8 +1,11 @@
-"""Exported graph networks compute the same as the models.
+"""Exported models compute the same as the models.
 
-Conversion takes long. By default a small network goes to each format, and one
-with official weights to ONNX; with KERAS_SKELETON_EXPORT=all every fixture of
-every system, and PSUMNet's three networks together, go to each.
+Conversion takes long. By default a small graph network goes to each format,
+one with official weights to ONNX, and the smallest form of every system to
+ONNX from the backend that compiles nothing (the transformers from each); with
+KERAS_SKELETON_EXPORT=all every fixture of the graph networks, and PSUMNet's
+three networks together, go to each format, and every system to ONNX from each
+backend.
 """
 
 import os
@@ -13,11 +16,13 @@ import pytest
 from applications import test_parity_ctrgcn
 from applications import test_parity_hypergcn
 from applications import test_parity_psumnet
+from graph_networks import randomize_network
 from graph_networks import to_ours
 from support import assert_close
 from support import fixture_paths
 from support import read_fixture
 
+from keras_skeleton import applications
 from keras_skeleton import skeletons
 from keras_skeleton.applications import PSUMNet
 
@@ -43,6 +48,10 @@ CANNOT = {
     ("torch", "tf_saved_model"): "Keras writes no SavedModel from PyTorch: "
     "torch.export and the signature disagree about dynamic shapes",
     ("jax", "litert"): "Keras writes LiteRT from TensorFlow and PyTorch only",
+    ("jax", "tf_saved_model", "hypergcn"): "TensorFlow cannot read the `top_k` "
+    "of this JAX: it knows an older StableHLO",
+    ("tensorflow", "onnx", "halp"): "tf2onnx leaves lists of tensors, which "
+    "recurrent layers keep on TensorFlow, without a type",
 }
 SYSTEMS = {
     "ctrgcn": (test_parity_ctrgcn, ("ctrgcn_*.npz",)),
@@ -50,19 +59,20 @@ SYSTEMS = {
     "psumnet": (test_parity_psumnet, ("body*.npz", "hand*.npz", "leg*.npz")),
 }
 
+# Layer normalization on PyTorch and GELU on TensorFlow did not become ONNX.
+TRANSFORMERS = ("cascadeformer", "mamp")
+VARIANTS = {
+    "cascadeformer": (
+        {"frame_embedding": "transformer", "input_shape": (2, 8, 20, 3)},
+        {"head": "cascade_mlp", "mask_padding": True},
+    ),
+}
+
 
 def check_format(form, system=None):
     """Skips a test of what cannot be exported here."""
     reason = CANNOT.get((BACKEND, form))
-    if reason is None and (BACKEND, form, system) == (
-        "jax",
-        "tf_saved_model",
-        "hypergcn",
-    ):
-        reason = (
-            "TensorFlow cannot read the `top_k` of this JAX: it knows an "
-            "older StableHLO"
-        )
+    reason = reason or CANNOT.get((BACKEND, form, system))
     if reason is not None:
         pytest.skip(reason)
     for package in NEEDS[BACKEND, form]:
@@ -181,3 +191,28 @@ def test_small_networks(part, form, tmp_path):
     expected = model.predict(clips, verbose=0)
     run = export(model, form, tmp_path)
     assert_close(run(clips), expected, form)
+
+
+@pytest.mark.parametrize("system", applications.SYSTEMS)
+def test_every_system_becomes_onnx(system, tmp_path):
+    """For any number of clips, where a system has one input."""
+    check_format("onnx", system)
+    if not ALL and BACKEND != "torch" and system not in TRANSFORMERS:
+        pytest.skip(LONG)
+    cls = getattr(applications, applications.SYSTEMS[system][0])
+    variants = VARIANTS.get(system, ()) if ALL or BACKEND == "torch" else ()
+    for number, changes in enumerate(({}, *variants)):
+        keras.utils.set_random_seed(0)
+        model = cls(**{**cls.tiny, **changes}, classes=3)
+        randomize_network(model)
+        random = np.random.default_rng(0)
+        clips = random.normal(size=(3, *model.input_shape[1:]))
+        clips = clips.astype("float32")
+        clips[:, :, 6:] = 0
+        expected = model.predict(clips, verbose=0)
+        run = export(model, "onnx", tmp_path / str(number))
+        for count in (3, 1):
+            assert_close(
+                run(clips[:count]), expected[:count], f"{system}: {changes}"
+            )
+        keras.backend.clear_session()

@@ -10,9 +10,9 @@ SCRIPT = """
 import json, sys, time
 import keras
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 import keras_skeleton
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 new = sorted(set(sys.modules) - before)
 print(json.dumps({"seconds": seconds, "new": new}))
 """
@@ -34,7 +34,7 @@ def imports():
 
 
 def test_import_adds_less_than_a_third_of_a_second(imports):
-    # The faster of two: other processes may keep the machine busy.
+    # Of the processor; the faster of two, as others may use its caches.
     assert min(result["seconds"] for result in imports) < 0.3
 
 
@@ -44,6 +44,7 @@ def test_import_loads_no_large_library(imports):
     large = {"tensorflow", "torch", "jax"} - {keras.backend.backend()}
     large |= {"matplotlib", "sklearn", "tf_keras_vis", "keras_tuner"}
     assert not new & large
+    assert "keras_skeleton.explain" not in imports[0]["new"]
 
 
 def test_all_subpackages_load_on_first_use():
@@ -51,6 +52,26 @@ def test_all_subpackages_load_on_first_use():
 
     for name in keras_skeleton.__all__:
         assert getattr(keras_skeleton, name).__name__.endswith(name)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("place", "name", "found"),
+    [
+        ("keras_skeleton", "MAMP", "keras_skeleton.applications.MAMP"),
+        ("keras_skeleton", "Sequences", "keras_skeleton.datasets.Sequences"),
+        ("layers", "CropResize", "keras_skeleton.layers.augmentation.CropRes"),
+        ("datasets", "HaLP", "keras_skeleton.applications.HaLP"),
+    ],
+)
+def test_names_looked_for_elsewhere(place, name, found):
+    import keras_skeleton
+
+    module = getattr(keras_skeleton, place, keras_skeleton)
+    with pytest.raises(AttributeError, match=f"it is {found}"):
+        getattr(module, name)
+    with pytest.raises(AttributeError, match="no attribute 'nowhere'$"):
+        module.nowhere  # noqa: B018
 
 
 def test_a_saved_model_opens_in_another_process(tmp_path):

@@ -6,11 +6,14 @@ from keras_skeleton._lazy import attach
 # belongs to a system, in this package and others, has its name: the module
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
+    "aclnet": ("ACLNet", "ACLNetTraining"),
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
     "ctrgcn": ("CTRGCN",),
     "deformable3d": ("DeformableTransformer3D",),
+    "dgstgcn": ("DGSTGCN",),
     "dsta": ("DSTA",),
     "epamnet": ("EPAMNet",),
+    "finetec": ("FineTec", "FineTecPretext"),
     "halp": ("HaLP", "HaLPPretext"),
     "hiclr": ("HiCLR", "HiCLRPretext"),
     "hypergcn": ("HyperGCN",),
@@ -18,8 +21,10 @@ SYSTEMS = {
     "mmixer": ("MMixer",),
     "msclr": ("MSCLR", "MSCLRPretext", "AimCLRPretext"),
     "psumnet": ("PSUMNet",),
+    "skeletonmae": ("SkeletonMAE", "SkeletonMAEPretext"),
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
+    "stgcnpp": ("STGCNPlusPlus",),
 }
 
 __getattr__, __dir__, __all__ = attach(

@@ -9,6 +9,7 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
+from keras_skeleton.applications._targets import check_targets
 
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.
@@ -199,6 +200,8 @@ class Application(InputCheck, keras.Model):
             inside `keras.name_scope`.
         feature_map: The symbolic output of the layer `features`.
         input_form: Shape of the input without the batch, or a dict of them.
+        ends: Dict of how the model ends: `classes`, `pooling` and
+            `classifier_activation`.
     """
 
     system = None
@@ -260,13 +263,24 @@ class Application(InputCheck, keras.Model):
         self.input_form = keras.tree.map_structure(
             lambda x: tuple(x.shape[1:]), inputs
         )
-        self._end = dict(
+        self.ends = dict(
             zip(_ENDS, (classes, pooling, classifier_activation), strict=True)
         )
         if weights is not None:
             from keras_skeleton.weights import load_weights
 
             load_weights(self, weights)
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the model, see `keras.Model.fit`.
+
+        Raises:
+            ValueError: If labels, loss or clips are such that nothing could
+                be learned: labels outside the classes, a loss of
+                probabilities on logits, values that are not finite.
+        """
+        check_targets(self, x, y)
+        return super().fit(x, y, *args, **kwargs)
 
     def _settle(self, named, arguments, weights, encoder):
         """The settings: what was named, else inherited, else published."""
@@ -354,6 +368,13 @@ class Application(InputCheck, keras.Model):
         """The scores of the published head, from a layer `predictions`."""
         raise NotImplementedError
 
+    def start_head(self):
+        """Sets a head that weights lack to where it starts from an encoder.
+
+        For heads that begin as copies of parts of the encoder, whose weights
+        were loaded after the head was made; does nothing by default.
+        """
+
     @classmethod
     def linear_head_graph(
         cls, features, settings, skeleton, classes, activation, dtype
@@ -400,7 +421,7 @@ class Application(InputCheck, keras.Model):
     def get_config(self):
         return {
             **self.settings,
-            **self._end,
+            **self.ends,
             "name": self.name,
             "dtype": self.dtype_policy.name,
         }

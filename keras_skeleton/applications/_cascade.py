@@ -3,25 +3,11 @@
 import keras
 
 from keras_skeleton import layers
-
-
-def dense(units, fan_in, name, dtype, activation=None):
-    """A dense layer that starts uniform within `1 / sqrt(fan_in)`, built."""
-    limit = fan_in**-0.5
-    layer = keras.layers.Dense(
-        units,
-        activation=activation,
-        kernel_initializer=keras.initializers.RandomUniform(-limit, limit),
-        bias_initializer=keras.initializers.RandomUniform(-limit, limit),
-        name=name,
-        dtype=dtype,
-    )
-    layer.build((None, fan_in))
-    return layer
+from keras_skeleton.layers.dense import uniform_dense as dense
 
 
 def _norm(dim, name, dtype):
-    norm = keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype=dtype)
+    norm = layers.LayerNormalization(epsilon=1e-5, name=name, dtype=dtype)
     norm.build((None, dim))
     return norm
 
@@ -191,9 +177,9 @@ def blocks(settings, count, dropout_rate, prefix, dtype):
 def mlp(x, settings, dtype):
     dim = x.shape[-1]
     rate = settings["head_dropout_rate"]
-    x = keras.layers.LayerNormalization(
-        epsilon=1e-5, name="head_norm", dtype=dtype
-    )(x)
+    x = layers.LayerNormalization(epsilon=1e-5, name="head_norm", dtype=dtype)(
+        x
+    )
     x = keras.layers.Dropout(rate, name="head_dropout_1", dtype=dtype)(x)
     x = dense(dim, dim, "head_hidden", dtype, activation="relu")(x)
     return keras.layers.Dropout(rate, name="head_dropout_2", dtype=dtype)(x)

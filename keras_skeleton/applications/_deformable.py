@@ -15,8 +15,6 @@ from keras_skeleton import layers
 from keras_skeleton.layers.convolution import Kernel
 from keras_skeleton.layers.convolution import depthwise_volume
 
-EPSILON = 1e-5
-
 
 def small():
     """The published kind of start: normal numbers, cut off."""
@@ -25,9 +23,7 @@ def small():
 
 def norm(name, width, dtype):
     """A layer normalization, built."""
-    layer = keras.layers.LayerNormalization(
-        epsilon=EPSILON, name=name, dtype=dtype
-    )
+    layer = layers.LayerNormalization(name=name, dtype=dtype)
     layer.build((None, width))
     return layer
 
@@ -38,11 +34,6 @@ def dense(units, name, inputs, dtype, **arguments):
     layer = keras.layers.Dense(units, name=name, dtype=dtype, **arguments)
     layer.build((None, inputs))
     return layer
-
-
-def gelu(x):
-    """The exact form."""
-    return keras.activations.gelu(x, approximate=False)
 
 
 def _constant(values):
@@ -216,7 +207,7 @@ class DeformableAttention(_Residual):
     def offsets(self, z):
         """Frames, rows and columns from each place, `(N, T, H, W, 3)`."""
         x = depthwise_volume(z, self.offset_kernel.kernel) + self.offset_bias
-        x = self.offset_map(gelu(self.offset_norm(x)))
+        x = self.offset_map(layers.exact_gelu(self.offset_norm(x)))
         return ops.tanh(ops.cast(x, "float32")) * _constant(self.offset_range)
 
     def sample(self, z, offsets):
@@ -487,7 +478,7 @@ class DeformableBlock(keras.layers.Layer):
         return tuple(self._mlp(each, training) for each in all_three)
 
     def _mlp(self, tokens, training):
-        x = gelu(self.mlp_hidden(self.mlp_norm(tokens)))
+        x = layers.exact_gelu(self.mlp_hidden(self.mlp_norm(tokens)))
         x = self.mlp_output(self.dropout(x, training=training))
         x = self.dropout(x, training=training)
         return tokens + self.drop_path(x, training=training)

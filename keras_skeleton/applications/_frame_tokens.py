@@ -85,9 +85,37 @@ class JointTransformer(keras.layers.Layer):
         self.projection = dense(channels, dim, "projection", policy)
 
     def call(self, clips, training=None):
-        joints = ops.reshape(clips, (-1, *clips.shape[2:]))
-        joints = self.block(self.embedding(joints), training=training)
+        joints = self.block(self._tokens(clips), training=training)
         return ops.reshape(self.projection(joints), (-1, *clips.shape[1:]))
+
+    def _tokens(self, clips):
+        """The joints of each frame, `(B * T, V, hidden_dim)`."""
+        return self.embedding(ops.reshape(clips, (-1, *clips.shape[2:])))
+
+    def attention_of_frames(self, clips):
+        """How much joints of a frame take from others, `(B, T, heads, V, V)`.
+
+        Each row sums to 1.
+        """
+        weights = self.block.attention_weights(self._tokens(clips))
+        return ops.reshape(weights, (-1, clips.shape[1], *weights.shape[1:]))
+
+    def topology(self, inputs=None):
+        """The attention as graphs of each clip, `(B, heads, V, V)`.
+
+        The mean over frames, without those that are all zero, where all
+        joints are alike.
+        """
+        if inputs is None:
+            raise ValueError(
+                f"The graphs of the layer {self.name!r} are attention, which "
+                "depends on the clip: see `clip_topology`."
+            )
+        weights = self.attention_of_frames(inputs)
+        is_seen = ops.any(inputs != 0, axis=(2, 3))
+        is_seen = ops.cast(is_seen, weights.dtype)[:, :, None, None, None]
+        count = ops.maximum(ops.sum(is_seen, axis=1), 1)
+        return ops.sum(weights * is_seen, axis=1) / count
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -6,7 +6,8 @@ Everything inside of them is a reconstruction, see `MMixer`.
 import keras
 from keras import ops
 
-EPSILON = 1e-5
+from keras_skeleton.layers import LayerNormalization
+from keras_skeleton.layers import exact_gelu
 
 
 def _dense(units, name, inputs, dtype):
@@ -16,9 +17,7 @@ def _dense(units, name, inputs, dtype):
 
 
 def _norm(name, width, dtype):
-    layer = keras.layers.LayerNormalization(
-        epsilon=EPSILON, name=name, dtype=dtype
-    )
+    layer = LayerNormalization(name=name, dtype=dtype)
     layer.build((None, width))
     return layer
 
@@ -109,7 +108,7 @@ class ComplementaryFeatures(keras.layers.Layer):
         shape = (-1, self.num_queries, memory.shape[-1])
         found = self.output_map(ops.reshape(found, shape))
         y = self.norm_1(ops.cast(self.query, found.dtype) + found)
-        hidden = keras.activations.gelu(self.mlp_hidden(y), approximate=False)
+        hidden = exact_gelu(self.mlp_hidden(y))
         y = self.norm_2(y + self.mlp_output(hidden))
         return ops.mean(y, axis=1)
 

@@ -441,13 +441,28 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
 
     def masked(self, clips, mask):
         """Clips `(B, T, V, C)` with zeros where the mask is 1."""
-        order = self.encoder.settings["value_order"]
         places = self._places(clips) * (1 - mask)[..., None]
-        if order == "joints":
-            return ops.reshape(places, (-1, *clips.shape[1:]))
-        _, frames, joints, coordinates = clips.shape
-        x = ops.reshape(places, (-1, frames, coordinates, joints))
-        return ops.transpose(x, (0, 1, 3, 2))
+        return self._from_places(places, clips)
+
+    def restore(self, clips):
+        """Clips whose hidden joints are where they are predicted.
+
+        Args:
+            clips: Clips `(N, M, T, V, C)`.
+
+        Returns:
+            Tuple of clips `(N, 1, T, V, C)` of the person that is seen and
+            the mask `(N, 1, T, V)`, 1 where something of a joint was hidden.
+        """
+        one = self.prepare(clips)
+        choice, mask = self.hide(one)
+        is_hidden = mask[..., None] * ops.ones_like(self._places(one))
+        is_hidden = self._from_places(is_hidden, one)
+        predicted = self.predict_hidden(one, choice)
+        restored = ops.where(
+            is_hidden > 0, self._from_places(predicted, one), one
+        )
+        return restored[:, None], ops.max(is_hidden, axis=-1)[:, None]
 
     def predict_hidden(self, clips, choice, training=None):
         valid = self._valid(clips)
@@ -469,6 +484,14 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
         _, frames, joints, coordinates = clips.shape
         values = _frame_tokens.flat_frames(ops.cast(clips, "float32"), order)
         return ops.reshape(values, (-1, frames * joints, coordinates))
+
+    def _from_places(self, places, clips):
+        """The inverse of `_places`, for clips of the same shape as others."""
+        if self.encoder.settings["value_order"] == "joints":
+            return ops.reshape(places, (-1, *clips.shape[1:]))
+        _, frames, joints, coordinates = clips.shape
+        x = ops.reshape(places, (-1, frames, coordinates, joints))
+        return ops.transpose(x, (0, 1, 3, 2))
 
     def _valid(self, clips):
         return None if self.valid_frames is None else self.valid_frames(clips)

@@ -78,10 +78,10 @@ class CTRGCN(Application):
     |---|---|---|---|---|
     | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 92.4 | authors |
     | `ntu120_xsub_<stream>` | NTU-120 X-sub | | 88.9 | authors |
-    | `nw_ucla` | NW-UCLA X-view | 92.7 (90.8) | 93.8 (92.1) | us |
-    | `nw_ucla_bone` | NW-UCLA X-view | 89.7 (88.1) | 93.8 (92.1) | us |
-    | `nw_ucla_bone_motion` | NW-UCLA X-view | 88.1 (85.6) | 93.8 (92.1) | us |
-    | `nw_ucla_joint_motion` | NW-UCLA X-view | 90.1 (90.0) | 93.8 (92.1) | us |
+    | `nw_ucla` | NW-UCLA X-view | 92.9 (91.1) | 94.4 (93.0) | us |
+    | `nw_ucla_bone` | NW-UCLA X-view | 90.7 (88.9) | 94.4 (93.0) | us |
+    | `nw_ucla_bone_motion` | NW-UCLA X-view | 88.8 (86.2) | 94.4 (93.0) | us |
+    | `nw_ucla_joint_motion` | NW-UCLA X-view | 90.7 (90.2) | 94.4 (93.0) | us |
 
     Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
     `RandomFrames(52)` and, but for joints, `Streams("nw_ucla", streams=...)`

@@ -332,9 +332,7 @@ class DeformableTransformer3D(Application):
         cls, features, settings, skeleton, classes, activation, dtype
     ):
         x = cls.pooled(features, dtype=dtype)
-        x = keras.layers.LayerNormalization(
-            epsilon=_deformable.EPSILON, name="head_norm", dtype=dtype
-        )(x)
+        x = layers.LayerNormalization(name="head_norm", dtype=dtype)(x)
         return keras.layers.Dense(
             classes,
             activation=activation,

@@ -52,11 +52,12 @@ class HaLP(Application):
     them, by linear probe and 1-nn, 79.7 and 65.8 % on NTU-60 X-sub, 71.1 and
     55.8 % on NTU-120 X-sub.
 
-    | `HaLP` | data | from |
-    |---|---|---|
-    | `ntu60_baseline` | NTU-60 X-sub | authors |
-    | `ntu120_baseline` | NTU-120 X-sub | authors |
-    | `pku_baseline` | PKU-MMD X-sub | authors |
+    | `HaLP` | data | linear | 1-nn | from |
+    |---|---|---|---|---|
+    | `ntu60_baseline` | NTU-60 X-sub | | | authors |
+    | `ntu120_baseline` | NTU-120 X-sub | | | authors |
+    | `pku_baseline` | PKU-MMD X-sub | | | authors |
+    | `nw_ucla` | NW-UCLA X-view | 66.4 (66.1) | 65.5 (56.6) | us |
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or

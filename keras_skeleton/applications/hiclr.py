@@ -20,9 +20,7 @@ class HiCLR(STGCN):
 
     | `HiCLR` | data | linear | fused | from |
     |---|---|---|---|---|
-    | `ntu60_joint` | NTU-60 X-sub | 77.3 | 80.9 | authors |
-    | `ntu60_bone` | NTU-60 X-sub | 75.6 | 80.9 | authors |
-    | `ntu60_joint_motion` | NTU-60 X-sub | 70.3 | 80.9 | authors |
+    | `ntu60_<stream>` | NTU-60 X-sub | 70.3-77.3 | 80.9 | authors |
 
     Top-1 accuracy in percent, as the authors' repository states it. The files
     lie behind a share page: the error of the first call says which to fetch

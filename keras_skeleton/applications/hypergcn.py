@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton import skeletons
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
+from keras_skeleton.layers.graph.skeleton_graphs import body_edges
 
 # Width of each block in multiples of `hidden_dim`, and its stride. Blocks come
 # in groups of three.
@@ -105,10 +105,10 @@ class HyperGCN(Application):
     | `large_ntu60_xview_<stream>` | NTU-60 X-view | | 97.8 | authors |
     | `large_ntu120_xsub_<stream>` | NTU-120 X-sub | | 90.9 | authors |
     | `large_ntu120_xset_<stream>` | NTU-120 X-set | | 92.0 | authors |
-    | `nw_ucla` | NW-UCLA X-view | 94.2 (93.8) | 95.5 (94.9) | us |
-    | `nw_ucla_bone` | NW-UCLA X-view | 93.3 (91.6) | 95.5 (94.9) | us |
-    | `nw_ucla_bone_motion` | NW-UCLA X-view | 89.9 (89.2) | 95.5 (94.9) | us |
-    | `nw_ucla_joint_motion` | NW-UCLA X-view | 87.9 (90.8) | 95.5 (94.9) | us |
+    | `nw_ucla` | NW-UCLA X-view | 92.9 (92.1) | 95.9 (94.9) | us |
+    | `nw_ucla_bone` | NW-UCLA X-view | 93.5 (91.9) | 95.9 (94.9) | us |
+    | `nw_ucla_bone_motion` | NW-UCLA X-view | 90.5 (89.7) | 95.9 (94.9) | us |
+    | `nw_ucla_joint_motion` | NW-UCLA X-view | 88.6 (91.3) | 95.9 (94.9) | us |
 
     Their clips are those that `Center(joint=1)`, `MinMaxNormalization()`,
     `RandomFrames(64)` and, but for joints, `Streams("nw_ucla", streams=...)`
@@ -292,39 +292,6 @@ class JointPositions(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs + self.embedding[0]
-
-
-def body_edges(skeleton, bones="published"):
-    """Bones of a layout as the published graph has them.
-
-    On the NTU layout the tips of the hands and the thumbs hang directly on
-    the hands, in the graph and in the bone stream; the layout itself, like
-    most other systems, hangs the thumbs on the hands and the tips on the
-    thumbs. All other layouts have their own bones.
-
-    Args:
-        skeleton: A `Skeleton` or its registered name.
-        bones: `"published"`, or `"skeleton"` for the layout's own bones.
-
-    Returns:
-        Tuple of pairs `(child, parent)`.
-
-    Example:
-
-    >>> body_edges("ntu")[-4:]
-    ((21, 7), (22, 7), (23, 11), (24, 11))
-    """
-    if bones not in ("published", "skeleton"):
-        raise ValueError(
-            "`bones` must be 'published' or 'skeleton'. Received "
-            f"bones={bones!r}."
-        )
-    skeleton = skeletons.get(skeleton)
-    edges = skeleton.edges
-    if bones == "published" and skeleton == skeletons.get("ntu"):
-        hands = ((21, 7), (22, 7), (23, 11), (24, 11))
-        edges = tuple(sorted(e for e in edges if e[0] < 21)) + hands
-    return edges
 
 
 def _plan(settings):

@@ -187,9 +187,7 @@ class MAMP(Application):
             settings, settings["num_layers"], prefix="block", dtype=dtype
         ):
             x = block(x)
-        x = keras.layers.LayerNormalization(
-            epsilon=1e-5, name="norm", dtype=dtype
-        )(x)
+        x = layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)(x)
         return layers.TokenGrid(
             persons, segments, patches, name="features", dtype=dtype
         )(x)
@@ -400,7 +398,7 @@ class MAMPPretext(InputCheck, MaskedPrediction):
         self.decoder_blocks = _blocks(
             settings, decoder_layers, prefix="decoder_block", **policy
         )
-        self.decoder_norm = keras.layers.LayerNormalization(
+        self.decoder_norm = layers.LayerNormalization(
             epsilon=1e-5, name="decoder_norm", **policy
         )
         self.decoder_prediction = keras.layers.Dense(

@@ -27,7 +27,9 @@ READERS = (
     "stgcn",
 )
 _OWN = (
+    "aligned",
     "batches",
+    "features",
     "files",
     "formats",
     "overview",
@@ -44,5 +46,10 @@ __getattr__, __dir__, __all__ = attach(
         **{name: f"readers.{name}" for name in READERS},
         **{name: name for name in _OWN},
     },
-    homes={"Sequences": "sequences"},
+    homes={
+        "Aligned": "aligned",
+        "Features": "features",
+        "Sequences": "sequences",
+        "Videos": "features",
+    },
 )

@@ -7,14 +7,34 @@ import warnings
 import numpy as np
 
 from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _missing
+
+# What people who come from ST-GCN and its successors pass.
+STGCN_AXES = (
+    "(coordinates, frames, joints, persons), as in ST-GCN; pass "
+    "`clip.transpose(3, 1, 2, 0)`"
+)
 
 
-def find_faults(clips, skeleton):
-    """Maps the index of each unusable clip to what is wrong with it."""
-    faults = {}
+def settle_all(clips, skeleton, missing="zeros", names=None):
+    """Brings all clips to the form in which they are kept.
+
+    Args:
+        clips: list of arrays; each that can be used is replaced.
+        skeleton: the `Skeleton` they should show.
+        missing: see `_missing.settle`.
+        names: the names of the coordinates, or `None` if they were not given.
+
+    Returns:
+        A dictionary from the index of each unusable clip to what is wrong
+        with it, and one from the index of a clip to what was done to it.
+    """
+    faults, notes = {}, {}
     coordinates = collections.Counter()
     for index, clip in enumerate(clips):
-        fault = find_fault(clip, skeleton)
+        clips[index], note, fault = settle(clip, skeleton, missing, names)
+        if note:
+            notes[index] = note
         if fault:
             faults[index] = fault
         else:
@@ -27,15 +47,55 @@ def find_faults(clips, skeleton):
                 faults[index] = (
                     f"it has {received} coordinates, others have {usual}"
                 )
-    return dict(sorted(faults.items()))
+    return dict(sorted(faults.items())), notes
 
 
-def find_fault(clip, skeleton):
-    """Says what makes a clip unusable, or returns `None`.
+def settle(clip, skeleton, missing="zeros", names=None):
+    """Checks a clip, and treats what was not found.
 
     Args:
         clip: array `(T, V, C)` or `(M, T, V, C)`.
         skeleton: the `Skeleton` it should show.
+        missing: see `_missing.settle`.
+        names: the names of the coordinates, or `None` if they are unknown.
+
+    Returns:
+        The clip, what was done to it or `None`, what makes it unusable or
+        `None`.
+    """
+    clip = _as_numbers(clip)
+    fault = find_fault(clip, skeleton, named=names is not None)
+    if fault:
+        return clip, None, fault
+    with np.errstate(over="ignore"):
+        clip = np.asarray(clip, "float32")
+    scored = bool(names) and tuple(names)[-1] in ("score", "visibility")
+    return _missing.settle(clip, missing, scored)
+
+
+def _as_numbers(clip):
+    """The clip, with NaN for what is masked or `None` in it."""
+    if isinstance(clip, np.ma.MaskedArray):
+        if clip.dtype.kind in "fiu" and np.ma.is_masked(clip):
+            clip = clip.astype("float32").filled(np.nan)
+        return np.asarray(clip)
+    try:
+        array = np.asarray(clip)
+        if array.dtype.kind == "O" and array.ndim > 2:
+            array = array.astype("float32")
+    except (ValueError, TypeError, OverflowError):
+        return clip
+    return array
+
+
+def find_fault(clip, skeleton, named=True):
+    """Says what makes a clip unusable, or returns `None`.
+
+    Args:
+        clip: array `(T, V, C)` or `(M, T, V, C)`; NaN is no fault.
+        skeleton: the `Skeleton` it should show.
+        named: whether the caller has said what the coordinates are, so that
+            an unusual but possible shape is meant.
     """
     try:
         clip = np.asarray(clip)
@@ -51,16 +111,36 @@ def find_fault(clip, skeleton):
     if not clip.size:
         return f"it is empty, its shape is {clip.shape}"
     fault = _axis_fault(clip.shape, skeleton)
+    if not fault and not named:
+        fault = _layout_fault(clip)
     if fault:
         return fault
-    broken = ~np.isfinite(np.asarray(clip, "float32"))
+    with np.errstate(over="ignore"):
+        broken = np.isinf(np.asarray(clip, "float32"))
     if broken.any():
         frame = np.argwhere(broken)[0][-3]
         return (
-            f"{int(broken.sum())} of its values are NaN or infinite, the "
-            f"first in frame {frame}"
+            f"{int(broken.sum())} of its values are infinite, the first in "
+            f"frame {frame}; values that were not found should be 0 or NaN"
         )
     return None
+
+
+def _layout_fault(clip):
+    """Says why a clip that fits seems to have the axes of ST-GCN."""
+    if clip.ndim != 4:
+        return None
+    shape = clip.shape
+    # Coordinates of one person, who would be there without any extent.
+    alone = np.asarray(clip[..., 1:], "float32")
+    alone = shape[0] in (2, 3, 4) and not np.nan_to_num(alone).any()
+    if not alone and (shape[0], shape[-1]) != (3, 2):
+        return None
+    return (
+        f"its shape {shape} means {shape[0]} persons of {shape[-1]} "
+        f"coordinates, but seems to be {STGCN_AXES}; if it is as you mean it, "
+        "name the `coordinates`, such as ('x', 'y')"
+    )
 
 
 def _axis_fault(shape, skeleton):
@@ -78,6 +158,14 @@ def _axis_fault(shape, skeleton):
         elif joints in shape:
             fault += "; the axes seem to be in another order"
         return f"{fault}; expected {expected}"
+    if shape[-1] == 1:
+        fault = (
+            f"its shape {shape} has one coordinate on the last axis, where 2 "
+            f"to 4 are usual; expected {expected}"
+        )
+        if len(shape) == 4 and 2 <= shape[0] <= 4:
+            fault += f"; it seems to be {STGCN_AXES}"
+        return fault
     if shape[-1] > 4:
         return (
             f"its shape {shape} has {shape[-1]} coordinates on the last "
@@ -179,6 +267,26 @@ def report_skipped(skipped, total, strict, warn=True):
         raise ValueError(message)
     if warn:
         warnings.warn(f"{message}\nThey are left out.", stacklevel=4)
+
+
+def format_notes(notes):
+    """One text of what was done to clips, or `None` if nothing was.
+
+    Args:
+        notes: list of `(name, what was done)`.
+    """
+    if not notes:
+        return None
+    lines = [f"  {name}: {note}" for name, note in notes[:20]]
+    if len(notes) > 20:
+        lines.append(f"  and {len(notes) - 20} more")
+    return "\n".join(["Clips were read with remarks:", *lines])
+
+
+def report_notes(notes):
+    """Warns of what was done to clips, see `format_notes`."""
+    if notes:
+        warnings.warn(format_notes(notes), stacklevel=4)
 
 
 def renumber(splits, kept, num_clips):

@@ -10,89 +10,38 @@ import h5py
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _bodies
+from keras_skeleton.datasets import _checksums
+from keras_skeleton.datasets import _stored
+from keras_skeleton.datasets.files import hdf5
 
 FORMAT = "keras_skeleton sequences"
 # 1: the bodies of a clip frame after frame, in a frame person after person.
 # 2: person after person.
-VERSION = 2
+# 3: the same, with checksums behind it.
+VERSION = 3
+OLD_FORMS = {
+    1: "which is slower to read and has no checksums",
+    2: "without checksums: damage to its frames would not be noticed",
+}
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
-
-
-class Blocks:
-    """Arrays joined along their first axis, without copying them.
-
-    Supports what `Sequences` needs of its bodies: a slice that lies within
-    one of the arrays, and reading everything.
-    """
-
-    dtype = np.dtype("float32")
-
-    def __init__(self, arrays):
-        self.arrays = arrays
-        self.ends = np.cumsum([len(array) for array in arrays])
-        self.shape = (int(self.ends[-1]), *arrays[0].shape[1:])
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, rows):
-        start, stop, _ = rows.indices(len(self))
-        block = int(np.searchsorted(self.ends, start, "right"))
-        first = self.ends[block] - len(self.arrays[block])
-        return self.arrays[block][start - first : stop - first]
-
-    def __array__(self, dtype=None, copy=None):
-        return np.concatenate([np.asarray(array) for array in self.arrays])
-
-
-class FrameMajor:
-    """The bodies of a file of version 1 in the order of today.
-
-    Supports slices that lie within one clip, which is read whole.
-    """
-
-    dtype = np.dtype("float32")
-
-    def __init__(self, bodies, lengths, persons):
-        self.bodies = bodies
-        self.lengths, self.persons = lengths, persons
-        self.ends = np.cumsum(lengths * persons)
-        self.shape = bodies.shape
-
-    def __len__(self):
-        return len(self.bodies)
-
-    def __getitem__(self, rows):
-        start, stop, _ = rows.indices(len(self))
-        clip = int(np.searchsorted(self.ends, start, "right"))
-        length, persons = self.lengths[clip], self.persons[clip]
-        first = self.ends[clip] - length * persons
-        bodies = np.asarray(self.bodies[first : self.ends[clip]])
-        bodies = bodies.reshape(length, persons, *self.shape[1:])
-        bodies = bodies.swapaxes(0, 1).reshape(-1, *self.shape[1:])
-        return bodies[start - first : stop - first]
-
-    def __array__(self, dtype=None, copy=None):
-        bodies = np.empty(self.shape, self.dtype)
-        for stop, size in zip(
-            self.ends, self.lengths * self.persons, strict=True
-        ):
-            bodies[stop - size : stop] = self[stop - size : stop]
-        return bodies
 
 
 def save(sequences, path):
     partial = f"{path}.{os.getpid()}.partial"
+    writer = _checksums.Writer()
     try:
         with h5py.File(partial, "w") as file:
-            _write(sequences, file)
+            start = _write(sequences, file, writer)
+        _checksums.append(partial, start, writer)
         os.replace(partial, path)
     finally:
         if os.path.exists(partial):
             os.remove(partial)
 
 
-def _write(sequences, file):
+def _write(sequences, file, writer):
+    """Writes everything; returns where the bodies lie in the file."""
     # Contiguous, so that the file can be mapped into memory; clip by clip,
     # so that a set larger than memory can be written.
     persons, *rest = sequences.frame_shape
@@ -100,8 +49,10 @@ def _write(sequences, file):
     bodies = file.create_dataset("bodies", (num_bodies, *rest), "float32")
     start = 0
     for index in range(len(sequences)):
-        rows = sequences.clip(index).reshape(-1, *rest)
+        rows = np.ascontiguousarray(sequences.clip(index), "float32")
+        rows = rows.reshape(-1, *rest)
         bodies[start : start + len(rows)] = rows
+        writer.update(rows)
         start += len(rows)
     file["lengths"] = sequences.lengths
     file["persons"] = sequences.persons
@@ -125,6 +76,7 @@ def _write(sequences, file):
     # Written last.
     file.attrs["format"] = FORMAT
     file.attrs["version"] = VERSION
+    return bodies.id.get_offset() or 0
 
 
 def _storable(values):
@@ -165,76 +117,135 @@ def find_shards(path):
 
 def load(path, in_memory):
     """Reads the arguments of a `Sequences`, see `Sequences.load`."""
-    if not isinstance(path, str | os.PathLike):
-        paths = [os.fspath(each) for each in path]
-    elif os.path.isfile(path):
-        paths = [os.fspath(path)]
-    else:
-        paths = find_shards(os.fspath(path))
+    paths = paths_of(path)
     files = [_load(each, in_memory) for each in paths]
-    if old := [p for p, f in zip(paths, files, strict=True) if f.pop("is_old")]:
-        warnings.warn(
-            f"{old[0]!r} is of an old form, which is slower to read. Write it "
-            "anew: Sequences.load(path).save(path).",
-            stacklevel=3,
-        )
+    versions = [each.pop("version") for each in files]
+    for version, what in OLD_FORMS.items():
+        if version in versions:
+            warnings.warn(
+                f"{paths[versions.index(version)]!r} is of an old form, "
+                f"{what}. Write it anew: Sequences.load(path).save(path).",
+                stacklevel=3,
+            )
+            break
     return files[0] if len(files) == 1 else _join(files, paths[0])
 
 
+def paths_of(path):
+    """Returns the paths of a file, of its shards, or of a list of files."""
+    if not isinstance(path, str | os.PathLike):
+        return [os.fspath(each) for each in path]
+    if os.path.isfile(path):
+        return [os.fspath(path)]
+    return find_shards(os.fspath(path))
+
+
+def find_damage(path):
+    """Reads whole files and says what was changed in them.
+
+    Args:
+        path: See `Sequences.load`.
+
+    Returns:
+        A list of messages, empty if all is as it was written, and the number
+        of files that have no checksums.
+    """
+    faults, unknown = [], 0
+    for each in paths_of(path):
+        try:
+            bodies = _load(each, in_memory=False)["bodies"]
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        if not isinstance(bodies, _bodies.Checked):
+            unknown += bool(len(bodies))
+        elif wrong := bodies.find_damage(0, len(bodies)):
+            clips = bodies.clips_of(wrong)
+            faults.append(_bodies.damage(each, clips))
+    return faults, unknown
+
+
+class _Foreign(ValueError):
+    """A file that is not damaged, but none that can be read."""
+
+
 def _load(path, in_memory):
+    """The arguments of the `Sequences` in one file, and its version."""
+    # Imported here, as it imports this module.
+    from keras_skeleton.datasets.sequences import Sequences
+
     try:
+        sums = _checksums.read(path)
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
+            version = _version(file, path)
+            if sums is None and version not in OLD_FORMS:
                 raise ValueError(
-                    f"{path!r} is an HDF5 file, but not one that "
-                    "`Sequences.save` wrote."
+                    "its checksums are missing: the end was cut off, or "
+                    "another program has changed it"
                 )
-            if file.attrs["version"] > VERSION:
-                raise ValueError(
-                    f"{path!r} was written by a newer version of "
-                    "keras_skeleton: update the package to read it."
-                )
-            return _read(file, path, in_memory)
-    except (OSError, KeyError) as error:
+            arguments, start, shape = _stored.read(file, version == 1)
+        # Nothing can be mapped of an empty file.
+        is_empty = 0 in shape
+        bodies = (
+            np.zeros(shape, "float32")
+            if is_empty
+            else np.memmap(path, "float32", "r", start, shape)
+        )
+        if sums is not None and (
+            sums.size != bodies.nbytes or (sums.start != start and sums.size)
+        ):
+            raise ValueError("its checksums are those of other frames")
+        Sequences(bodies=bodies, **arguments)
+    except (_Foreign, FileNotFoundError):
+        raise
+    except hdf5.ERRORS as error:
         raise ValueError(
             f"{path!r} cannot be read as a file of sequences: it is cut off, "
-            f"damaged or of another kind ({error}). Copy it or prepare it "
-            "again."
+            f"damaged or of another kind ({str(error) or type(error).__name__}"
+            "). Copy it or prepare it again."
         ) from error
+    counts = arguments["lengths"], arguments["persons"]
+    if in_memory and not is_empty:
+        bodies = np.fromfile(path, "float32", bodies.size, offset=start)
+        bodies = bodies.reshape(shape)
+    if sums is not None:
+        ends = np.cumsum(counts[0] * counts[1])
+        names = arguments["names"]
+        bodies = _bodies.Checked(bodies, sums, ends, names, path)
+    if version == 1:
+        bodies = _bodies.FrameMajor(bodies, *counts)
+    if in_memory:
+        bodies = np.asarray(bodies)
+    return {"bodies": bodies, "version": version, **arguments}
 
 
-def _read(file, path, in_memory):
-    arguments = json.loads(file["description"][()])
-    is_old = file.attrs["version"] == 1
-    lengths = np.diff(file["offsets"][:]) if is_old else file["lengths"][:]
-    persons = file["persons"][:]
-    bodies = file["bodies"]
-    if in_memory or not bodies.size:
-        bodies = bodies[:]
-    else:
-        bodies = np.memmap(
-            path, bodies.dtype, "r", bodies.id.get_offset(), bodies.shape
+def _version(file, path):
+    """The version of a store; anything else is refused."""
+    found = [
+        file.attrs.get_id(name)
+        for name in ("format", "version")
+        if name in file.attrs
+    ]
+    is_store = (
+        len(found) == 2
+        and all(each.shape == () for each in found)
+        and found[1].dtype.kind in "iu"
+        and file.attrs["format"] == FORMAT
+    )
+    if not is_store:
+        raise _Foreign(
+            f"{path!r} is an HDF5 file, but not one that `Sequences.save` "
+            "wrote."
         )
-    if is_old:
-        bodies = FrameMajor(bodies, lengths, persons)
-        bodies = np.asarray(bodies) if in_memory else bodies
-    metadata = {}
-    for name, values in file.get("metadata", {}).items():
-        is_text = h5py.check_string_dtype(values.dtype) is not None
-        metadata[name] = values.asstr()[:].astype(str) if is_text else values[:]
-    return {
-        "bodies": bodies,
-        "lengths": lengths,
-        "persons": persons,
-        "is_old": is_old,
-        "labels": file["labels"][:],
-        "metadata": metadata,
-        "splits": {
-            protocol: {part: indices[:] for part, indices in parts.items()}
-            for protocol, parts in file.get("splits", {}).items()
-        },
-        **arguments,
-    }
+    version = int(file.attrs["version"])
+    if version > VERSION:
+        raise _Foreign(
+            f"{path!r} was written by a newer version of keras_skeleton: "
+            "update the package to read it."
+        )
+    if version < 1:
+        raise ValueError(f"its version is {version}")
+    return version
 
 
 def _join(files, path):
@@ -254,7 +265,7 @@ def _join(files, path):
                 of_protocol = splits.setdefault(protocol, {})
                 of_protocol.setdefault(part, []).append(indices + start)
     return {
-        "bodies": Blocks([each["bodies"] for each in filled]),
+        "bodies": _bodies.Blocks([each["bodies"] for each in filled]),
         "lengths": join(each["lengths"] for each in filled),
         "persons": join(each["persons"] for each in filled),
         "num_persons": max(each["num_persons"] for each in filled),

@@ -6,19 +6,24 @@ import math
 import keras
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import samplers
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
 PIECE_BYTES = 1 << 19
+# Bytes of clips that are padded together before transforms shorten them: one
+# long clip would make all others of a batch as long. TensorFlow works through
+# larger pieces, as each has a cost of its own.
+PADDED_BYTES = {"numpy": 1 << 22, "tensorflow": 1 << 24}
 
 
 class EpochPlan:
     """What is in each batch of each epoch, and how it is prepared.
 
     The order of the clips and the random draws of the transforms are a pure
-    function of the seed and the epoch. If the first transform chooses
-    frames, only those are read.
+    function of the seed and the epoch; outside training nothing is drawn. If
+    the first transform chooses frames, only those are read.
 
     Args:
         sequences: The `Sequences`.
@@ -37,6 +42,7 @@ class EpochPlan:
         numbers=False,
         drop_remainder=False,
         shard=None,
+        training=None,
     ):
         self.sequences = sequences
         self.transforms = _check_transforms(transforms)
@@ -52,17 +58,23 @@ class EpochPlan:
                 "Some clips have no label. Pass labels=False for batches of "
                 "clips alone."
             )
+        if training is None:
+            training = bool(shuffle) or sampler is not None
+        self.training = bool(training)
         self.sampler = _check_sampler(sampler, shuffle)
         self.epoch_size = len(self._order(0))
         self.shard = self._check_shard(shard)
-        self.num_draws = sum(each.num_draws for each in self.transforms)
+        self.num_draws = 0
+        if self.training:
+            self.num_draws = sum(each.num_draws for each in self.transforms)
         self.longest = int(sequences.lengths.max())
         if drop_remainder and self.epoch_size < self.batch_size:
             raise ValueError(
                 f"{self.epoch_size} clips fill no batch of {self.batch_size}, "
                 "and drop_remainder=True leaves out incomplete ones."
             )
-        self._on_numpy = [each.twin("numpy") for each in self.transforms]
+        self.applied = _beside_scores(self.transforms, sequences)
+        self._on_numpy = [each.twin("numpy") for each in self.applied]
         self._set_shapes()
 
     def _set_shapes(self):
@@ -83,6 +95,9 @@ class EpochPlan:
             length = self._chosen_frames(np.ones(1, "int32"), draws).shape[1]
             self.num_chosen = length
         self.raw_shape = (None, persons, length, joints, coordinates)
+        made = (math.prod(view[1:]) for view in _shapes_of_views(shape))
+        self._bytes_made = 4 * sum(made)
+        self._bytes_of_frame = 4 * persons * joints * coordinates
 
     @property
     def chooses_frames(self):
@@ -90,6 +105,11 @@ class EpochPlan:
         return bool(self._on_numpy) and hasattr(
             self._on_numpy[0], "choose_frames"
         )
+
+    @property
+    def pads_batches(self):
+        """Whether clips are padded to the longest, and shortened then."""
+        return self.has_fixed_length and not self.chooses_frames
 
     def _check_shard(self, shard):
         if shard is None:
@@ -125,7 +145,7 @@ class EpochPlan:
 
     def _output_shape(self, shape):
         """Shape of the clips of a batch, or a dict of those of its views."""
-        for transform in self.transforms:
+        for transform in self.applied:
             if isinstance(shape, dict):
                 raise ValueError(
                     "`Views` must be the last of the transforms: put those "
@@ -182,13 +202,38 @@ class EpochPlan:
         draws[is_repeat] = generator.random(shape, "float32")
         return order, draws
 
-    def pieces(self, num_clips):
-        """Yields the bounds of groups of clips that stay in fast memory."""
-        shapes = _shapes_of_views(self.batch_shape)
-        size = 4 * sum(math.prod(shape[1:]) for shape in shapes)
-        size = max(1, PIECE_BYTES // size)
-        for start in range(0, num_clips, size):
-            yield start, min(start + size, num_clips)
+    def pieces(self, indices, engine="numpy"):
+        """Divides a batch, so that little is padded and stays in memory.
+
+        Args:
+            indices: int array of the clips of the batch.
+            engine: `"numpy"` or `"tensorflow"`.
+
+        Returns:
+            int64 array of places in the batch, piece after piece, and int64
+            array of where each piece ends among them.
+        """
+        num_clips = len(indices)
+        order = np.arange(num_clips)
+        read = np.zeros(num_clips, "int64")
+        # Else all are of one length.
+        if self.pads_batches:
+            lengths = self.sequences.lengths[indices]
+            read = self._bytes_of_frame * lengths
+            if num_clips * read.max() > PADDED_BYTES[engine]:
+                order = np.argsort(lengths, kind="stable")
+        most_made = PIECE_BYTES if engine == "numpy" else np.inf
+        stops, start = [], 0
+        for stop, row in enumerate(order.tolist()):
+            count = stop + 1 - start
+            # The newest of a piece is the longest, where it matters.
+            if count > 1 and (
+                count * self._bytes_made > most_made
+                or count * read[row] > PADDED_BYTES[engine]
+            ):
+                stops.append(stop)
+                start = stop
+        return order, np.array([*stops, num_clips])
 
     def read(self, indices, draws):
         """Returns raw clips, padded, or their chosen frames; and lengths.
@@ -208,9 +253,14 @@ class EpochPlan:
 
     def _chosen_frames(self, lengths, draws):
         first = self._on_numpy[0]
-        draws = draws[:, : first.num_draws] if first.num_draws else None
+        draws = self._own(draws, 0, first.num_draws)
         frames = first.choose_frames(lengths, draws, self.longest)
         return frames.astype("int32")
+
+    def _own(self, draws, start, stop):
+        """A transform's columns of the draws; `None` where it has none."""
+        has_draws = self.training and stop > start
+        return draws[:, start:stop] if has_draws else None
 
     def read_labels(self, indices):
         """Returns int32 labels."""
@@ -233,7 +283,7 @@ class EpochPlan:
         transforms = transforms or self._on_numpy
         for index, each in enumerate(transforms):
             stop = start + each.num_draws
-            own = draws[:, start:stop] if each.num_draws else None
+            own = self._own(draws, start, stop)
             start = stop
             if index == 0 and self.chooses_frames:
                 each.check(tuple(clips.shape))
@@ -270,6 +320,25 @@ def _check_count(name, value, minimum):
             f"Received: {value!r}"
         )
     return int(value)
+
+
+def _beside_scores(transforms, sequences):
+    """The transforms, told that the last coordinates are scores.
+
+    What follows streams of several kinds is not: there, scores are in
+    between.
+    """
+    number = _checks.count_scores(sequences.coordinates)
+    if not number:
+        return transforms
+    persons, joints, coordinates = sequences.frame_shape
+    shape = (None, persons, None, joints, coordinates)
+    told = []
+    for each in transforms:
+        has_scores = isinstance(shape, tuple) and shape[-1] == coordinates
+        told.append(each.beside_scores(number) if has_scores else each)
+        shape = told[-1].compute_output_shape(shape)
+    return told
 
 
 def _check_transforms(transforms):
@@ -361,15 +430,16 @@ class SequenceBatches(keras.utils.PyDataset):
         _, order, draws = current
         rows = self.plan.rows(index)
         order, draws = order[rows], draws[rows]
-        clips = [
-            self._prepare(order[start:stop], draws[start:stop])
-            for start, stop in self.plan.pieces(len(order))
+        places, stops = self.plan.pieces(order)
+        pieces = [
+            self._prepare(order[piece], draws[piece])
+            for piece in np.split(places, stops[:-1])
         ]
-        if len(clips) == 1:
-            clips = clips[0]
-        else:
+        clips = pieces[0]
+        if len(pieces) > 1:
+            into = np.argsort(places)
             clips = keras.tree.map_structure(
-                lambda *pieces: np.concatenate(pieces), *clips
+                lambda *parts: np.concatenate(parts)[into], *pieces
             )
         labels = self.plan.read_labels(order)
         return self.plan.batch(clips, order.astype("int32"), labels)
@@ -402,7 +472,10 @@ def build_dataset(plan, workers=None):
         ) from error
 
     counter = _EpochCounter()
-    twins = [each.twin("tensorflow") for each in plan.transforms]
+    twins = [each.twin("tensorflow") for each in plan.applied]
+    shapes = list(_shapes_of_views(plan.batch_shape))
+    has_views = isinstance(plan.batch_shape, dict)
+    views = list(plan.batch_shape) if has_views else []
 
     def start(_):
         order, draws = tf.numpy_function(
@@ -418,31 +491,71 @@ def build_dataset(plan, workers=None):
         rows = rows.shard(count, shard)
         return rows.batch(plan.batch_size // count)
 
-    def prepare(indices, draws):
-        clips, frames, lengths, labels = tf.numpy_function(
-            lambda indices, draws: (
-                *plan.read(indices, draws),
-                plan.read_labels(indices),
-            ),
-            [indices, draws],
-            [tf.float32, tf.int32, tf.int32, tf.int32],
+    def transformed(indices, draws):
+        """List of the clips, or of those of each view."""
+        clips, frames, lengths = tf.numpy_function(
+            plan.read, [indices, draws], [tf.float32, tf.int32, tf.int32]
         )
         clips = tf.ensure_shape(clips, plan.raw_shape)
         lengths = tf.ensure_shape(lengths, (None,))
         frames = tf.ensure_shape(frames, (None, plan.num_chosen))
         clips = plan.transform(clips, frames, lengths, draws, twins)
+        return [clips[view] for view in views] if views else [clips]
+
+    def transformed_in_pieces(indices, draws):
+        """The same, piece after piece."""
+        places, stops = tf.numpy_function(
+            lambda indices: plan.pieces(indices, "tensorflow"),
+            [indices],
+            [tf.int64, tf.int64],
+        )
+        places = tf.ensure_shape(places, (None,))
+        stops = tf.ensure_shape(stops, (None,))
+
+        def add(step, start, arrays):
+            piece = places[start : stops[step]]
+            made = transformed(
+                tf.gather(indices, piece), tf.gather(draws, piece)
+            )
+            return (
+                step + 1,
+                stops[step],
+                [
+                    array.write(step, clips)
+                    for array, clips in zip(arrays, made, strict=True)
+                ],
+            )
+
+        arrays = [
+            tf.TensorArray(
+                tf.float32,
+                tf.size(stops),
+                element_shape=(None, *shape[1:]),
+                infer_shape=False,
+            )
+            for shape in shapes
+        ]
+        *_, arrays = tf.while_loop(
+            lambda step, *_: step < tf.size(stops),
+            add,
+            (0, tf.constant(0, tf.int64), arrays),
+            parallel_iterations=1,
+        )
+        into = tf.argsort(places)
+        return [tf.gather(array.concat(), into) for array in arrays]
+
+    def prepare(indices, draws):
+        make = transformed_in_pieces if plan.pads_batches else transformed
+        made = make(indices, draws)
         batch = None
         if plan.drop_remainder:
             batch = plan.batch_size // plan.shard[1]
-
-        def ensure(clips, shape):
-            return tf.ensure_shape(clips, (batch, *shape[1:]))
-
-        shapes = plan.batch_shape
-        if isinstance(shapes, dict):
-            clips = {view: ensure(clips[view], shapes[view]) for view in clips}
-        else:
-            clips = ensure(clips, shapes)
+        made = [
+            tf.ensure_shape(clips, (batch, *shape[1:]))
+            for clips, shape in zip(made, shapes, strict=True)
+        ]
+        clips = dict(zip(views, made, strict=True)) if views else made[0]
+        labels = tf.numpy_function(plan.read_labels, [indices], tf.int32)
         numbers = tf.ensure_shape(tf.cast(indices, tf.int32), (batch,))
         return plan.batch(clips, numbers, tf.ensure_shape(labels, (batch,)))
 

@@ -98,13 +98,27 @@ FORMATS = {
 }
 
 
+# Options of every reader, see `readers.Reader.configure`.
+COMMON = ("missing", "skeleton")
+# Options that a format cannot do without: what they may be, an example.
+NEEDED = {
+    "skeleton": (
+        ", the name of a registered layout of joints or the path of a .json "
+        "file that describes one",
+        "kinect20",
+    ),
+    "keypoints": (", the folder with the files of the clips", "kpfiles"),
+}
+
+
 def make_reader(name, path, **options):
     """Returns the `readers.Reader` of a format for the data at a path.
 
     Args:
         name: A key of `FORMATS`.
         path: What the format's reader takes.
-        **options: Its other arguments.
+        **options: Its other arguments, and for every format `missing` and
+            `skeleton`, see `readers.Reader.configure`.
 
     Raises:
         FileNotFoundError: If the data are not there.
@@ -118,13 +132,29 @@ def make_reader(name, path, **options):
     """
     found, module = _find(name)
     make = getattr(module, found.maker)
-    known = list(inspect.signature(make).parameters)[1:]
+    parameters = list(inspect.signature(make).parameters.values())[1:]
+    known = [parameter.name for parameter in parameters]
+    both = {each: options.pop(each, None) for each in set(COMMON) - set(known)}
     if unknown := set(options) - set(known):
         raise ValueError(
             f"The format {name!r} has no option {sorted(unknown)[0]!r}. It "
-            f"has {', '.join(known) or 'none'}."
+            f"has {', '.join((*known, *both))}."
         )
-    return make(path, **{**found.options, **options})
+    for parameter in parameters:
+        if parameter.default is parameter.empty:
+            if options.get(parameter.name) is None:
+                raise ValueError(
+                    f"The format {name!r} needs the option {parameter.name!r}"
+                    f"{_describe(parameter.name)}"
+                )
+    reader = make(path, **{**found.options, **options})
+    return reader.configure(**both)
+
+
+def _describe(option):
+    """What a needed option may be, and an example."""
+    what, example = NEEDED.get(option, ("", "..."))
+    return f"{what}: in Python {option}=..., or --option {option}={example}."
 
 
 def class_names(name):

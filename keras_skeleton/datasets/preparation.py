@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -27,6 +28,8 @@ class Report:
         num_clips: Clips written.
         class_counts: Dictionary from class name (or number) to clips.
         skipped: list of `(name, reason)` of what was left out.
+        notes: list of `(name, text)` of what was done to clips, for example
+            to values that were not found.
     """
 
     paths: list
@@ -35,6 +38,7 @@ class Report:
     num_clips: int
     class_counts: dict
     skipped: list
+    notes: list = dataclasses.field(default_factory=list)
 
 
 def prepare(reader, path, workers=1, shards=1, progress=False):
@@ -65,7 +69,7 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
     path = os.fspath(path)
     if shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards}")
-    units = list(reader.units())
+    units = readers.find_units(reader)
     chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
     folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
     parts = [folder / f"part_{index:06d}.h5" for index in range(len(chunks))]
@@ -79,6 +83,8 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
         for _ in readers.with_progress(results, sizes, progress):
             pass  # The parts are on disk.
     sequences = _join(reader, parts)
+    notes = [note for part in parts for note in _read_notes(part)]
+    notes += reader.check(sequences.names, sequences.skipped)
     paths = _save(sequences, path, shards)
     shutil.rmtree(folder)
     return Report(
@@ -88,6 +94,7 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
         num_clips=len(sequences),
         class_counts=count_classes(sequences),
         skipped=sequences.skipped,
+        notes=notes,
     )
 
 
@@ -100,7 +107,16 @@ def write_part(reader, task):
     """
     path, units = task
     clips, skipped = readers.read_units(reader, units)
+    # First, as the part itself tells that the task is done.
+    pathlib.Path(f"{path}.notes").write_text(
+        json.dumps(readers.notes_of(clips)), "utf-8"
+    )
     readers.assemble(reader, clips, skipped).save(path)
+
+
+def _read_notes(part):
+    path = pathlib.Path(f"{part}.notes")
+    return list(map(tuple, json.loads(path.read_text("utf-8"))))
 
 
 def _open_parts(folder, fingerprint):

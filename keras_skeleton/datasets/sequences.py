@@ -8,6 +8,7 @@ from keras_skeleton import skeletons
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _long_tailed
+from keras_skeleton.datasets import _missing
 
 
 class Sequences:
@@ -113,6 +114,7 @@ class Sequences:
         splits=None,
         coordinates=None,
         strict=True,
+        missing="zeros",
     ):
         """Checks clips and joins them.
 
@@ -128,6 +130,12 @@ class Sequences:
             coordinates: see `Sequences`.
             strict: Whether a faulty clip is an error. If not, it is left
                 out and its name and the reason are added to `skipped`.
+            missing: What to do with joints that were not found (NaN, `None`
+                or masked) and frames without anybody. `"zeros"` makes zeros
+                of them, as absent joints are here; `"interpolate"` fills
+                them, and frames of zeros in which a person is lost, from the
+                frames around; `"error"` takes them for a fault. What was
+                done is told in a warning. Infinite values are a fault.
 
         Returns:
             A `Sequences`.
@@ -145,9 +153,12 @@ class Sequences:
         if labels is not None:
             given["labels"] = labels
         _checks.check_entries(len(clips), given)
-        faults = _clips.find_faults(clips, skeleton)
+        faults, notes = _clips.settle_all(
+            clips, skeleton, _missing.check(missing), coordinates
+        )
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)
+        _clips.report_notes([(names[i], note) for i, note in notes.items()])
         kept = [i for i in range(len(clips)) if i not in faults]
         return cls(
             **_clips.join([clips[i] for i in kept], skeleton.num_joints),
@@ -224,8 +235,8 @@ class Sequences:
         starts = np.cumsum(counts) - counts
         is_whole = counts.sum() == len(self._bodies)
         if is_whole and np.array_equal(self._starts, starts):
-            is_array = isinstance(self._bodies, np.ndarray)
-            return self._bodies if is_array else np.asarray(self._bodies)
+            # What is mapped into memory stays so, and is checked.
+            return np.asanyarray(self._bodies)
         shape = self._bodies.shape[1:]
         bodies = [self.clip(i).reshape(-1, *shape) for i in range(len(self))]
         return np.concatenate([np.zeros((0, *shape), "float32"), *bodies])
@@ -418,9 +429,14 @@ class Sequences:
             in_memory: Whether to read the frames now. If not, they are read
                 from the file when they are asked for, which must stay.
 
+        A file carries checksums. What it says of its clips is checked here,
+        frames when they are first read: here, or by whatever asks for them,
+        which then raises a `ValueError` that names the file and the clips.
+        Nothing outside of the file is read, whatever it says.
+
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is cut off or of another kind.
+            ValueError: If the file is cut off, damaged or of another kind.
         """
         from keras_skeleton.datasets import _storage
 
@@ -438,6 +454,7 @@ class Sequences:
         drop_remainder=False,
         workers=1,
         shard=None,
+        training=None,
     ):
         """Returns batches for `fit`, on any backend, without TensorFlow.
 
@@ -448,7 +465,8 @@ class Sequences:
             transforms: list of transforms from `layers.augmentation`,
                 applied to each batch in turn. They are told the length of
                 every clip. If the first one chooses frames, only these are
-                read; else a batch is padded to its longest clip. If the last
+                read; else clips are padded to the longest of those of about
+                their length, before transforms shorten them. If the last
                 one is `Views`, batches hold a dict of the views in place of
                 the clips.
             batch_size: Clips per batch.
@@ -467,6 +485,10 @@ class Sequences:
                 processes: this one's share of each batch. `batch_size`
                 counts the clips of all shares, which together are the batch
                 of a single process.
+            training: Whether random transforms act. By default where there
+                is `shuffle=True` or a `sampler`; else they do what they do
+                outside training, so that all passes over test clips are the
+                same, whatever the seed.
 
         Returns:
             A `keras.utils.PyDataset`. Its attribute `epoch` is the number of
@@ -486,6 +508,7 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.SequenceBatches(plan, workers=workers)
 
@@ -501,6 +524,7 @@ class Sequences:
         drop_remainder=False,
         workers=None,
         shard=None,
+        training=None,
     ):
         """Returns the batches of `to_keras` as a `tf.data.Dataset`.
 
@@ -533,5 +557,6 @@ class Sequences:
             numbers,
             drop_remainder,
             shard,
+            training,
         )
         return batches.build_dataset(plan, workers)

@@ -10,6 +10,7 @@ _HOMES = {
     "draw_attention": "matrices",
     "draw_comparison": "comparison",
     "draw_confusion_matrix": "matrices",
+    "draw_curve_panels": "charts",
     "draw_curves": "charts",
     "draw_heat_map": "figures",
     "draw_hyper_edges": "topologies",

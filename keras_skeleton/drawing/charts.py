@@ -111,10 +111,42 @@ def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
     draw_curves({"training": [40, 60], "test": [38, 51]}, y_label="Top-1 (%)")
     ```
     """
+    figure = new_figure((7.2, 4.4))
+    _draw_lines(figure.subplots(), curves, x_label, y_label)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def draw_curve_panels(panels, x_label="", y_label="", *, title=None):
+    """Draws several sets of curves beside each other, on one scale.
+
+    Args:
+        panels: Dict from the title of a panel to its curves, see
+            `draw_curves`.
+        x_label: Text at the horizontal axes.
+        y_label: Text at the vertical axis.
+        title: Title of the figure.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    if not panels:
+        raise ValueError("`panels` must hold at least one. Received none.")
+    figure = new_figure((5.2 * len(panels), 4.4))
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for panel, (name, curves) in zip(row, panels.items(), strict=True):
+        _draw_lines(panel, curves, x_label, y_label)
+        panel.set_title(name, fontsize=10)
+        y_label = ""
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _draw_lines(panel, curves, x_label, y_label):
     if not curves:
         raise ValueError("`curves` must hold at least one. Received none.")
-    figure = new_figure((7.2, 4.4))
-    panel = figure.subplots()
     for name, values in curves.items():
         x = np.arange(1, len(values) + 1)
         if isinstance(values, tuple):
@@ -143,6 +175,3 @@ def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
     panel.grid(color="#e3e7ee", linewidth=0.7)
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
-    return figure

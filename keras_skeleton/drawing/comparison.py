@@ -29,7 +29,8 @@ def draw_comparison(
             `(T, V, C)` with 2 or 3 coordinates.
         skeleton: A `Skeleton` or the name of a registered one.
         before: The clip before, or `None`.
-        frames: Number of frames to show.
+        frames: Number of frames to show, evenly spread; or their numbers,
+            the same in all clips.
         up: Axis that points up: `"y"` (Kinect), `"z"`, or `"-y"` for image
             coordinates.
         title: Title of the figure.
@@ -47,10 +48,12 @@ def draw_comparison(
     figure = draw_comparison({"Shear": sheared}, "ntu", before=clip)
     ```
     """
-    if not clips or frames < 1:
+    count = frames if isinstance(frames, int) else len(frames)
+    if not clips or count < 1:
         raise ValueError(
             "`clips` must hold at least one clip and `frames` must be at "
-            f"least 1. Received {len(clips)} clips and frames={frames}."
+            "least 1, or frame numbers. Received "
+            f"{len(clips)} clips and frames={frames}."
         )
     behind = None
     if before is not None:
@@ -58,14 +61,14 @@ def draw_comparison(
     rows = {}
     for name, clip in clips.items():
         rows[name], skeleton = _flat(clip, skeleton, frames, up, name)
-    width = LABEL_WIDTH + CELL_WIDTH * frames
+    width = LABEL_WIDTH + CELL_WIDTH * count
     figure = new_figure((width, CELL_HEIGHT * len(rows)))
     figure.get_layout_engine().set(w_pad=0, h_pad=0, wspace=0, hspace=0)
     panels = figure.subplots(
         len(rows),
         2,
         squeeze=False,
-        width_ratios=(LABEL_WIDTH, CELL_WIDTH * frames),
+        width_ratios=(LABEL_WIDTH, CELL_WIDTH * count),
     )
     for (label, panel), name in zip(panels, rows, strict=True):
         label.text(0.04, 0.5, name, va="center", fontsize=9)
@@ -80,7 +83,16 @@ def draw_comparison(
 def _flat(clip, skeleton, frames, up, name):
     """Places of joints in the picture, `(M, frames, V, 2)`, NaN if lost."""
     clip, skeleton = checks.check_clip(clip, skeleton, name=name)
-    chosen = np.linspace(0, clip.shape[1] - 1, frames).round().astype(int)
+    last = clip.shape[1] - 1
+    if isinstance(frames, int):
+        chosen = np.linspace(0, last, frames).round().astype(int)
+    else:
+        chosen = np.asarray(frames, dtype=int)
+        if chosen.min() < 0 or chosen.max() > last:
+            raise ValueError(
+                f"`frames` of the clip {name!r} must lie in 0..{last}. "
+                f"Received: {list(frames)}"
+            )
     clip = clip[:, chosen]
     x, y, z = np.moveaxis(geometry.to_upright(clip, up), -1, 0)
     # As the sensor sees it: x grows to its left.

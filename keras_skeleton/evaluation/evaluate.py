@@ -117,8 +117,8 @@ def evaluate_weights(
         transforms: List of transforms, or what
             `layers.augmentation.serialize_transforms` makes of it.
         stream: A stream that the weights take in the place of the joints,
-            one of `"bone"`, `"joint_motion"` and `"bone_motion"`; made of
-            the clips after the transforms. The transforms of cards make
+            a name of `layers.augmentation.Streams` such as `"bone"`; made
+            of the clips after the transforms. The transforms of cards make
             their stream themselves.
         batch_size: Clips per pass through the model.
         verbose: 1 for progress bars.

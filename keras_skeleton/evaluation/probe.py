@@ -207,7 +207,7 @@ def _augmented(train, augmentation):
             "extract_each_epoch=True instead."
         )
     size = train.batch_size
-    batches = train.sequences.to_keras(augmentation, size)
+    batches = train.sequences.to_keras(augmentation, size, training=True)
     return parts.Part(batches, train.model, train.what)
 
 

@@ -22,6 +22,7 @@ def retrieval(
     test,
     *,
     ranks=(1, 5),
+    exclude=(),
     metric="cosine",
     transforms=None,
     feature_batch_size=64,
@@ -34,12 +35,30 @@ def retrieval(
     the mean, over them, of the share of such clips among all up to there.
     Test clips of a class without training clips do not count.
 
+    People are identified like this: classes are subjects, the training clips
+    a gallery, in which a probe is looked up that must not find itself. For
+    re-identification on CASIA-B, walking with a bag among normal walks, the
+    features being those of an encoder that was trained on other subjects:
+
+    ```python
+    _, people = data.split("subjects")
+    gallery, probes = (
+        people.select(people.metadata["condition"] == kind)
+        for kind in ("nm", "bg")
+    )
+    retrieval(encoder, gallery, probes, exclude=("name",), ranks=(1, 5, 10))
+    ```
+
     Args:
         encoder: See `linear_probe`, also for data and `transforms`.
         train: Clips with labels to find, the gallery.
         test: Clips with labels to look up, the queries.
         ranks: `r` of the scores `"rank-r"`: the share of test clips with one
             of their class among the first `r`.
+        exclude: Which pairs do not count. Names of metadata, or `"name"`: a
+            test clip is not looked for among the training clips that agree
+            with it in all of them (`Sequences` in order). Or booleans
+            `(test clips, training clips)`.
         metric: `"cosine"` or `"euclidean"`.
         transforms: See `linear_probe`.
         feature_batch_size: See `linear_probe`.
@@ -50,7 +69,8 @@ def retrieval(
         `"rank-1"` and `"rank-5"`.
 
     Raises:
-        ValueError: If no test clip has a training clip of its class.
+        ValueError: If no test clip has a training clip of its class, or the
+            clips have no such metadata.
 
     Example:
 
@@ -68,7 +88,11 @@ def retrieval(
     )
     gallery = train.predict(verbose=verbose)
     queries = test.predict(verbose=verbose)
-    precision, first = average_precision(*gallery, *queries, metric=metric)
+    named = isinstance(exclude, list | tuple)
+    excluded = agreement(train, test, exclude) if named else exclude
+    precision, first = average_precision(
+        *gallery, *queries, metric=metric, excluded=excluded
+    )
 
     def scores_of(rows):
         rows = rows[first[rows] > 0]
@@ -94,13 +118,64 @@ def retrieval(
             scores_of, len(queries[1]), parts.copies(train, test)
         ),
         class_names=test.class_names,
-        settings={"ranks": list(ranks), "metric": metric},
+        settings={
+            "ranks": list(ranks),
+            "exclude": list(exclude) if named else "pairs",
+            "metric": metric,
+        },
         features=queries,
     )
 
 
+def agreement(train, test, names):
+    """Which test clips agree with which training clips in all of some fields.
+
+    Args:
+        train: A `Part`.
+        test: A `Part`.
+        names: Names of metadata, or `"name"`.
+
+    Returns:
+        Booleans `(test clips, training clips)`, or `None` without names.
+    """
+    same = None
+    for name in names:
+        ours, theirs = field(test, name), field(train, name)
+        found = np.asarray(ours)[:, None] == np.asarray(theirs)[None]
+        same = found if same is None else same & found
+    return same
+
+
+def field(part, name):
+    """Metadata of the clips of a `Part`, or their names (`"name"`).
+
+    Raises:
+        ValueError: If the clips have none of that name.
+    """
+    if not part.is_in_order:
+        raise ValueError(
+            f"{name!r} of the {part.what} clips is not known: metadata come "
+            "with `Sequences`, or with their batches in order. Of arrays, "
+            "pass what the clips are to be told by as an array."
+        )
+    known = part.sequences.metadata
+    if name == "name":
+        return np.asarray(part.names)
+    if name not in known:
+        raise ValueError(
+            f"The {part.what} clips have no metadata {name!r}. They have "
+            f"{', '.join(map(repr, known)) or 'none'}, and 'name'."
+        )
+    return np.asarray(known[name])
+
+
 def average_precision(
-    gallery, gallery_labels, queries, query_labels, metric="cosine"
+    gallery,
+    gallery_labels,
+    queries,
+    query_labels,
+    metric="cosine",
+    excluded=None,
 ):
     """The average precision of each query, see `retrieval`.
 
@@ -112,6 +187,8 @@ def average_precision(
         queries: Features `(N, D)` of the clips to look up.
         query_labels: Their classes, `(N,)`.
         metric: `"cosine"` or `"euclidean"`.
+        excluded: Booleans `(N, G)`: for which query which clips of the
+            gallery do not count; `None` if all count.
 
     Returns:
         Tuple of the average precision `(N,)`, 0 to 1, and the rank of the
@@ -131,14 +208,27 @@ def average_precision(
     query_labels = metrics.check_labels(
         query_labels, np.inf, "query_labels", len(queries)
     )
+    if excluded is not None:
+        excluded = np.asarray(excluded, "bool")
+        if excluded.shape != (len(queries), len(gallery)):
+            raise ValueError(
+                "The excluded pairs must be booleans (queries, gallery), "
+                f"{(len(queries), len(gallery))}. Received shape "
+                f"{excluded.shape}."
+            )
     closeness_of = neighbors.closeness_to(gallery, metric)
     precision = np.zeros(len(queries))
     first = np.zeros(len(queries), "int64")
     for start in range(0, len(queries), _BATCH_SIZE):
         rows = range(start, min(start + _BATCH_SIZE, len(queries)))
         closeness = ops.convert_to_numpy(closeness_of(queries[rows]))
+        is_same = gallery_labels[None] == query_labels[rows][:, None]
+        if excluded is not None:
+            # Behind all that count, where nothing is looked for.
+            closeness = np.where(excluded[rows], -np.inf, closeness)
+            is_same &= ~excluded[rows]
         order = np.argsort(-closeness, axis=1, kind="stable")
-        is_same = gallery_labels[order] == query_labels[rows][:, None]
+        is_same = np.take_along_axis(is_same, order, axis=1)
         for row, same in zip(rows, is_same, strict=True):
             place = 1 + np.flatnonzero(same)
             if len(place):

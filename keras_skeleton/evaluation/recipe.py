@@ -72,8 +72,7 @@ def show_stream(recipe, stream, skeleton):
 
     Args:
         recipe: A `Recipe` whose transforms make no stream yet.
-        stream: One of `"joint"`, `"bone"`, `"joint_motion"` and
-            `"bone_motion"`.
+        stream: A name of `layers.augmentation.Streams`.
         skeleton: The `Skeleton` of the data.
 
     Raises:

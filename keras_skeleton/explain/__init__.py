@@ -18,8 +18,15 @@ from keras_skeleton.explain.attention import joint_attention
 from keras_skeleton.explain.attention import joint_importance
 from keras_skeleton.explain.attention import to_shares
 from keras_skeleton.explain.attention import upsample
+from keras_skeleton.explain.attribution import gradient_times_input
+from keras_skeleton.explain.attribution import held_still
+from keras_skeleton.explain.attribution import integrated_gradients
+from keras_skeleton.explain.faithfulness import Faithfulness
+from keras_skeleton.explain.faithfulness import faithfulness
 from keras_skeleton.explain.parts import joints_of
 from keras_skeleton.explain.parts import to_skeleton
+from keras_skeleton.explain.reconstruction import draw_reconstruction
+from keras_skeleton.explain.reconstruction import reconstruct
 from keras_skeleton.explain.report import explain
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
@@ -34,6 +41,7 @@ from keras_skeleton.explain.topology import hyper_edges
 from keras_skeleton.explain.topology import shared_topology
 
 __all__ = [
+    "Faithfulness",
     "HyperEdges",
     "attention_layers",
     "attention_maps",
@@ -41,16 +49,22 @@ __all__ = [
     "block_joints",
     "class_probabilities",
     "clip_topology",
+    "draw_reconstruction",
     "explain",
     "feature_grid",
+    "faithfulness",
     "frame_importance",
     "grad_cam",
+    "gradient_times_input",
     "graph_blocks",
+    "held_still",
     "hyper_edges",
     "importance",
+    "integrated_gradients",
     "joint_attention",
     "joint_importance",
     "joints_of",
+    "reconstruct",
     "saliency",
     "shared_topology",
     "tf_keras_vis_grad_cam",

@@ -50,9 +50,9 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
         (arXiv 1312.6034).
     """
     clips = _model.check_inputs(model, clips)
-    scorer = _scorer(model)
-    classes = _classes(scorer, clips, class_index)
-    batches = _model.batches((clips, _choose(scorer, classes)), batch_size)
+    scorer = scorer_of(model)
+    classes = classes_of(scorer, clips, class_index)
+    batches = _model.batches((clips, one_hot_rows(scorer, classes)), batch_size)
     parts = [
         _gradient.gradient(scorer, chosen, batch) for batch, chosen in batches
     ]
@@ -106,13 +106,13 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
     head, around = _graph.cached(
         model, ("head", layer), lambda: _cut_head(model, features)
     )
-    classes = _classes(_scorer(model), clips, class_index)
+    classes = classes_of(scorer_of(model), clips, class_index)
     seen = _seen_persons(model, features, clips)
     sizes = [
         tensor.shape[-2] for tensor in _joined_maps(model, layer)
     ] or features.shape[-2:-1]
     maps = []
-    everything = (clips, _choose(head, classes), seen)
+    everything = (clips, one_hot_rows(head, classes), seen)
     for batch, chosen, persons in _model.batches(everything, batch_size):
         values = _model.run(front, batch, batch_size)
         arrays = _model.given_arrays(model, batch)
@@ -150,8 +150,8 @@ def tf_keras_vis_saliency(
     """
     vis = _import_tf_keras_vis("saliency")
     clips = _check_one_input(model, clips)
-    scorer = _scorer(model)
-    classes = _classes(scorer, clips, class_index)
+    scorer = scorer_of(model)
+    classes = classes_of(scorer, clips, class_index)
     gradients = vis.Saliency(_with_input_list(scorer), clone=False)(
         _categories(classes),
         clips,
@@ -194,8 +194,8 @@ def tf_keras_vis_grad_cam(
             f"The layer {layer!r} has its persons in the batch, which "
             "tf-keras-vis would take for samples. Use `grad_cam`."
         )
-    scorer = _scorer(model)
-    classes = _classes(scorer, clips, class_index)
+    scorer = scorer_of(model)
+    classes = classes_of(scorer, clips, class_index)
     pieces = [
         tensor._keras_history.operation.name
         for tensor in _joined_maps(model, layer)
@@ -231,7 +231,7 @@ def class_probabilities(model, clips, batch_size=8):
     clips = _model.check_inputs(model, clips)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SoftmaxWarning)
-        scores = _model.run(_scorer(model), clips, batch_size)
+        scores = _model.run(scorer_of(model), clips, batch_size)
     return to_probabilities(scores)
 
 
@@ -239,7 +239,7 @@ class SoftmaxWarning(UserWarning):
     """A model that ends in softmax is explained by its logits."""
 
 
-def _scorer(model):
+def scorer_of(model):
     """The model up to its logits."""
 
     def build():
@@ -333,7 +333,7 @@ def _weighted(features, gradient, sizes):
     return np.concatenate(maps, axis=3)
 
 
-def _classes(scorer, clips, class_index):
+def classes_of(scorer, clips, class_index):
     num_classes = scorer.outputs[0].shape[-1]
     if class_index is None:
         return _model.run(scorer, clips).argmax(axis=1)
@@ -353,7 +353,7 @@ def _classes(scorer, clips, class_index):
     return classes
 
 
-def _choose(scorer, classes):
+def one_hot_rows(scorer, classes):
     """One-hot rows: the weights of the explained scores."""
     return np.eye(scorer.outputs[0].shape[-1], dtype="float32")[classes]
 

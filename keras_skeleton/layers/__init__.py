@@ -16,6 +16,8 @@ its abilities, as blocks do.
     those that all clips share, `(S, V', V')`. With inputs those of each row of
     the batch, `(B, S, V', V')`, or `(B, S, C, V', V')` where they differ from
     channel to channel; the shared ones again if they do not depend on it.
+    Attention between the joints of each frame is shown so too, as its mean
+    over frames with a graph for each head; there are no shared ones then.
 
 `hyper_edges(inputs)`
     Tuple `(incidence, weights, graph)`: the share of joint (row) in hyper-edge
@@ -25,6 +27,8 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+from keras_skeleton._lazy import missing
+from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
@@ -35,20 +39,26 @@ from keras_skeleton.layers.feature_drop import FeatureDrop
 from keras_skeleton.layers.graph import AdaptiveHyperGraph
 from keras_skeleton.layers.graph import ChannelTopologyGraphConvolution
 from keras_skeleton.layers.graph import DivergenceRegularizer
+from keras_skeleton.layers.graph import DynamicGraphConvolution
 from keras_skeleton.layers.graph import GraphConvolution
+from keras_skeleton.layers.graph import GraphIsomorphismLayer
+from keras_skeleton.layers.graph import GraphIsomorphismNetwork
 from keras_skeleton.layers.graph import HyperGraphConvolution
 from keras_skeleton.layers.graph import PartitionGraphConvolution
 from keras_skeleton.layers.graph import SpatioTemporalBlock
+from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
 from keras_skeleton.layers.heatmaps import PoseHeatmaps
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 from keras_skeleton.layers.layouts import FillJoints
 from keras_skeleton.layers.layouts import LayoutDense
 from keras_skeleton.layers.layouts import LayoutGraphConvolution
 from keras_skeleton.layers.layouts import LayoutNormalization
 from keras_skeleton.layers.masking import MaskToken
 from keras_skeleton.layers.masking import MotionAwareMasking
+from keras_skeleton.layers.mixed_temporal import MixedTemporalConvolution
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
@@ -69,16 +79,21 @@ __all__ = [
     "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
+    "DynamicGraphConvolution",
     "FeatureDrop",
     "FillJoints",
     "FoldPersons",
     "GraphConvolution",
+    "GraphIsomorphismLayer",
+    "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
     "JointEmbedding",
+    "LayerNormalization",
     "LayoutDense",
     "LayoutGraphConvolution",
     "LayoutNormalization",
     "MaskToken",
+    "MixedTemporalConvolution",
     "MotionAwareMasking",
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
@@ -92,6 +107,8 @@ __all__ = [
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
+    "body_graph",
+    "exact_gelu",
     "gather_tokens",
     "partition_graph",
     "patchify",
@@ -100,3 +117,7 @@ __all__ = [
     "style_transfer",
     "virtual_joint_graph",
 ]
+
+
+def __getattr__(name):
+    raise missing(__name__, name)

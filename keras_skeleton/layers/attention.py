@@ -1,4 +1,4 @@
-"""Multi-head self-attention over tokens."""
+"""Multi-head attention over tokens."""
 
 import keras
 from keras import ops
@@ -142,26 +142,35 @@ class CrossAttention(SelfAttention):
 
     Call arguments:
         tokens: Tensor `(B, L, D)`.
-        context: Tensor `(B, K, D)`.
-        valid: Optional tensor `(B, K)`, 0 where the context is padding.
+        context: Tensor `(B, L', D)`.
+        valid: Optional tensor `(B, L')`, 0 where the context is padding.
         training: Whether dropout acts.
 
     Output shape: `(B, L, D)`.
+
+    Example:
+
+    >>> layer = CrossAttention(num_heads=4)
+    >>> layer(ops.zeros((2, 50, 64)), ops.zeros((2, 20, 64))).shape
+    (2, 50, 64)
     """
 
     def call(self, tokens, context, valid=None, training=None):
         return self.attend(*self._parts(tokens, context), valid, training)
 
     def attention_weights(self, tokens, context, valid=None):
-        """The softmax weights `(B, num_heads, L, K)`; each row sums to 1."""
+        """The softmax weights `(B, num_heads, L, L')`; each row sums to 1."""
         query, key, _ = self._parts(tokens, context)
         return self.softmax(query, key, valid)
 
     def _parts(self, tokens, context):
         dim = tokens.shape[-1]
-        kernel, bias = self.qkv.kernel, self.qkv.bias
-        query = ops.matmul(tokens, kernel[:, :dim]) + bias[:dim]
-        rest = ops.matmul(context, kernel[:, dim:]) + bias[dim:]
+        kernel = self.qkv.kernel
+        query = ops.matmul(tokens, kernel[:, :dim])
+        rest = ops.matmul(context, kernel[:, dim:])
+        if self.use_qkv_bias:
+            query = query + self.qkv.bias[:dim]
+            rest = rest + self.qkv.bias[dim:]
         parts = (query, *ops.split(rest, 2, axis=-1))
         return [self.by_head(part) for part in parts]
 

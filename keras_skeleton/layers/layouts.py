@@ -161,7 +161,7 @@ class LayoutGraphConvolution(PartitionGraphConvolution):
                     initializer=lambda shape, dtype, graph=graph: ops.cast(
                         graph, dtype
                     ),
-                    trainable=False,
+                    trainable=self.adaptive,
                 )
             )
             if self.importance:
@@ -189,7 +189,8 @@ class LayoutGraphConvolution(PartitionGraphConvolution):
                 ]
             )
             graph = ops.take(graph, ops.cast(layout, "int32"), axis=0)
-        return self.activate(self.receive(inputs, graph), training)
+        received = self.receive(inputs, graph)
+        return self.activate(received, inputs, training)
 
     def _topology(self, edge_dropout, number=0):
         graph = self.graphs[number].value

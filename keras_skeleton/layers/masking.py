@@ -106,22 +106,43 @@ class MotionAwareMasking(keras.layers.Layer):
 class MaskToken(keras.layers.Layer):
     """Puts one learned token into every hidden place.
 
+    Args:
+        initializer: Of the token. Defaults to normal numbers with deviation
+            0.02.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
     Call arguments:
-        tokens: Tensor `(B, K, D)` of the tokens that were kept.
-        kept: Indices `(B, K)` of their places.
+        tokens: Tensor `(B, K, D)` of the tokens that were kept, or
+            `(B, L, D)` of all, of which the hidden ones are replaced.
+        kept: Indices `(B, K)` of their places; `None` for all.
         mask: Tensor `(B, L)`, 1 where the learned token goes.
 
     Returns:
         Tensor `(B, L, D)`.
     """
 
+    def __init__(self, initializer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.initializer = keras.initializers.get(initializer)
+
     def build(self, tokens_shape, kept_shape=None, mask_shape=None):
         self.token = self.add_weight(
             name="token",
             shape=(1, 1, tokens_shape[-1]),
-            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            initializer=self.initializer
+            or keras.initializers.RandomNormal(stddev=0.02),
         )
 
     def call(self, tokens, kept, mask):
-        placed = scatter_tokens(tokens, kept, mask.shape[1])
-        return placed + ops.cast(mask, placed.dtype)[..., None] * self.token
+        mask = ops.cast(mask, tokens.dtype)[..., None]
+        if kept is None:
+            placed = tokens * (1 - mask)
+        else:
+            placed = scatter_tokens(tokens, kept, mask.shape[1])
+        return placed + mask * self.token
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "initializer": keras.initializers.serialize(self.initializer),
+        }

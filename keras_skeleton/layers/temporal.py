@@ -58,7 +58,7 @@ class TemporalConvolution(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check(kernel_size, stride, (dilation,), padding)
+        check(kernel_size, stride, (dilation,), padding)
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
@@ -169,7 +169,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         dilations = tuple(int(dilation) for dilation in dilations)
-        _check(kernel_size, stride, dilations, padding)
+        check(kernel_size, stride, dilations, padding)
         branches = len(dilations) + 2
         if filters < 1 or filters % branches:
             raise ValueError(
@@ -342,7 +342,8 @@ def max_over_frames(x, stride):
     return ops.reshape(x, (-1, x.shape[1], joints, channels))
 
 
-def _check(kernel_size, stride, dilations, padding):
+def check(kernel_size, stride, dilations, padding="zeros"):
+    """Raises a `ValueError` for what no convolution over time can have."""
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(
             "`kernel_size` must be an odd number of frames, so that each "

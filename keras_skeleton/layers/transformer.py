@@ -2,8 +2,10 @@
 
 import keras
 
+from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.drop_path import DropPath
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -59,7 +61,7 @@ class TransformerBlock(keras.layers.Layer):
         self.drop_path_rate = drop_path_rate
         self.epsilon = epsilon
         policy = self.dtype_policy
-        self.norm_1 = keras.layers.LayerNormalization(
+        self.norm_1 = LayerNormalization(
             epsilon=epsilon, name="norm_1", dtype=policy
         )
         self.attention = SelfAttention(
@@ -71,7 +73,7 @@ class TransformerBlock(keras.layers.Layer):
             dtype=policy,
         )
         self.drop_path_1 = DropPath(drop_path_rate, dtype=policy)
-        self.norm_2 = keras.layers.LayerNormalization(
+        self.norm_2 = LayerNormalization(
             epsilon=epsilon, name="norm_2", dtype=policy
         )
         self.dropout = keras.layers.Dropout(dropout_rate, dtype=policy)
@@ -89,7 +91,7 @@ class TransformerBlock(keras.layers.Layer):
         self.norm_2.build(input_shape)
         self.mlp_hidden = keras.layers.Dense(
             hidden,
-            activation="gelu",
+            activation=exact_gelu,
             name="mlp_hidden",
             dtype=self.dtype_policy,
         )

@@ -2,5 +2,10 @@
 
 from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
+from keras_skeleton.losses.masked import ReweightedCosineError
 
-__all__ = ["JointCrossentropy", "SmoothedCrossentropy"]
+__all__ = [
+    "JointCrossentropy",
+    "ReweightedCosineError",
+    "SmoothedCrossentropy",
+]

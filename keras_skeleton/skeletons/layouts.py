@@ -102,6 +102,33 @@ _built_in(
         "right_leg": (12, 14, 16),
     },
 )
+# What ACLNet makes of `coco17`: three joints in the middle of the body more.
+_built_in(
+    "coco_new",
+    name="coco20",
+    joints="nose left_eye right_eye left_ear right_ear "
+    "left_shoulder right_shoulder left_elbow right_elbow "
+    "left_wrist right_wrist left_hip right_hip left_knee right_knee "
+    "left_ankle right_ankle pelvis spine shoulder_center",
+    edges=_chains(
+        (19, 0, 1, 3),
+        (0, 2, 4),
+        (19, 5, 7, 9),
+        (19, 6, 8, 10),
+        (19, 18, 17, 11, 13, 15),
+        (17, 12, 14, 16),
+    ),
+    mirror=_sides(range(1, 17, 2), range(2, 17, 2)),
+    center=19,
+    parts={
+        "head": (0, 1, 2, 3, 4),
+        "trunk": (17, 18, 19),
+        "left_arm": (5, 7, 9),
+        "right_arm": (6, 8, 10),
+        "left_leg": (11, 13, 15),
+        "right_leg": (12, 14, 16),
+    },
+)
 _built_in(
     name="openpose18",
     joints="nose neck right_shoulder right_elbow right_wrist "
@@ -153,6 +180,74 @@ _built_in(
         "right_arm": (2, 3, 4),
         "left_leg": (12, 13, 14, 19, 20, 21),
         "right_leg": (9, 10, 11, 22, 23, 24),
+    },
+)
+# OpenPose's experimental BODY_25B: the joints of COCO, then the upper neck,
+# the top of the head and the feet.
+_built_in(
+    "body_25b",
+    name="openpose25b",
+    joints="nose left_eye right_eye left_ear right_ear left_shoulder "
+    "right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip "
+    "right_hip left_knee right_knee left_ankle right_ankle upper_neck "
+    "head_top left_big_toe left_small_toe left_heel right_big_toe "
+    "right_small_toe right_heel",
+    edges=_chains(
+        (17, 0, 1, 3),
+        (0, 2, 4),
+        (17, 18),
+        (17, 5, 7, 9),
+        (17, 6, 8, 10),
+        (5, 11, 13, 15, 19, 20),
+        (15, 21),
+        (6, 12, 14, 16, 22, 23),
+        (16, 24),
+    ),
+    mirror=_sides(
+        (1, 3, 5, 7, 9, 11, 13, 15, 19, 20, 21),
+        (2, 4, 6, 8, 10, 12, 14, 16, 22, 23, 24),
+    ),
+    center=17,
+    parts={
+        "head": (0, 1, 2, 3, 4, 17, 18),
+        "left_arm": (5, 7, 9),
+        "right_arm": (6, 8, 10),
+        "left_leg": (11, 13, 15, 19, 20, 21),
+        "right_leg": (12, 14, 16, 22, 23, 24),
+    },
+)
+# Halpe-FullBody's 26 joints, which AlphaPose and MMPose estimate.
+_built_in(
+    "halpe_26",
+    name="halpe26",
+    joints="nose left_eye right_eye left_ear right_ear left_shoulder "
+    "right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip "
+    "right_hip left_knee right_knee left_ankle right_ankle head_top neck "
+    "mid_hip left_big_toe right_big_toe left_small_toe right_small_toe "
+    "left_heel right_heel",
+    edges=_chains(
+        (18, 0, 1, 3),
+        (0, 2, 4),
+        (18, 17),
+        (18, 5, 7, 9),
+        (18, 6, 8, 10),
+        (18, 19, 11, 13, 15, 20, 22),
+        (15, 24),
+        (19, 12, 14, 16, 21, 23),
+        (16, 25),
+    ),
+    mirror=_sides(
+        (1, 3, 5, 7, 9, 11, 13, 15, 20, 22, 24),
+        (2, 4, 6, 8, 10, 12, 14, 16, 21, 23, 25),
+    ),
+    center=18,
+    parts={
+        "head": (0, 1, 2, 3, 4, 17),
+        "trunk": (18, 19),
+        "left_arm": (5, 7, 9),
+        "right_arm": (6, 8, 10),
+        "left_leg": (11, 13, 15, 20, 22, 24),
+        "right_leg": (12, 14, 16, 21, 23, 25),
     },
 )
 _built_in(

@@ -30,6 +30,8 @@ _OPENPOSE = {"neck": "shoulder_center"}
 _LOCAL_NAMES = {
     "openpose18": _OPENPOSE,
     "openpose25": _OPENPOSE,
+    "openpose25b": {"upper_neck": "neck", "head_top": "head"},
+    "halpe26": {**_OPENPOSE, "head_top": "head"},
     "panoptic19": _OPENPOSE,
     "ntu_x67": _OPENPOSE,
     "h36m17": {"thorax": "shoulder_center"},

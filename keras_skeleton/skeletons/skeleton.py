@@ -133,6 +133,33 @@ class Skeleton:
         """Pairs `(joint, parent)` for all joints, `(root, root)` included."""
         return tuple(enumerate(self.parents))
 
+    def ancestors(self, hops):
+        """The joint that many bones up from each joint.
+
+        Args:
+            hops: Number of bones.
+
+        Returns:
+            Tuple of joints; a joint itself where the root is nearer.
+
+        Example:
+
+        >>> get("coco17").ancestors(2)[:4]
+        (0, 1, 2, 0)
+        """
+        if hops < 0:
+            raise ValueError(
+                f"`hops` is a number of bones, 0 or more. Received {hops}."
+            )
+        parents, root = self.parents, self.root
+        found = []
+        for joint in range(self.num_joints):
+            path = [joint]
+            while path[-1] != root and len(path) <= hops:
+                path.append(parents[path[-1]])
+            found.append(path[hops] if len(path) > hops else joint)
+        return tuple(found)
+
     @property
     def mirror_permutation(self):
         """Index of the joint that each joint becomes in a mirror."""

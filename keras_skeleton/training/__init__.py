@@ -1,5 +1,7 @@
 """What `fit` does: training steps of our own, and recipes of training."""
 
+from keras_skeleton.training.affinity import ClassAffinity
+from keras_skeleton.training.affinity import LabelledMemory
 from keras_skeleton.training.contrast import Branch
 from keras_skeleton.training.contrast import ConsistentContrast
 from keras_skeleton.training.contrast import MomentumContrast
@@ -27,8 +29,10 @@ __all__ = [
     "SGD",
     "SelfDistillation",
     "Branch",
+    "ClassAffinity",
     "ConsistentContrast",
     "FeatureQueue",
+    "LabelledMemory",
     "LayerwiseAdamW",
     "MaskedPrediction",
     "MomentumContrast",

@@ -15,6 +15,9 @@ class MaskedPrediction(PretextModel):
 
     Calling the model returns a dict with the `prediction` and the `target`,
     both `(B, L, values)`, and the `mask` `(B, L)`, 1 where a token is hidden.
+
+    A subclass that predicts places of joints may have a method
+    `restore(clips)`, which `keras_skeleton.explain.reconstruct` asks for.
     """
 
     def prepare(self, clips):
@@ -60,10 +63,15 @@ class MaskedPrediction(PretextModel):
             "mask": mask,
         }
 
+    def hidden_loss(self, prediction, target, mask):
+        """The loss of a batch: the mean error of the tokens with mask 1."""
+        error = self.error(prediction, target) * mask
+        # What is hidden may all be padding that does not count.
+        return ops.sum(error) / ops.maximum(ops.sum(mask), 1)
+
     def objective(self, x, y, training):
         found = self(x, training=training)
-        hidden = self.error(found["prediction"], found["target"])
-        hidden = hidden * found["mask"]
-        # What is hidden may all be padding that does not count.
-        count = ops.maximum(ops.sum(found["mask"]), 1)
-        return ops.sum(hidden) / count, {}, ()
+        loss = self.hidden_loss(
+            found["prediction"], found["target"], found["mask"]
+        )
+        return loss, {}, ()

@@ -67,14 +67,16 @@ class FeatureQueue(keras.layers.Layer):
         """
         return ops.stop_gradient(ops.copy(self.features.value))
 
-    def newest(self, count):
+    def newest(self, count, column=None):
         """The vectors that came last, the oldest of them first.
 
         Args:
             count: Their number, at most `K`.
+            column: Name of the whole numbers to return in their place.
         """
         places = self.position - count + ops.arange(count, dtype="int32")
-        return ops.take(self.vectors(), places % self.size, axis=0)
+        stored = self.vectors() if column is None else self.column(column)
+        return ops.take(stored, places % self.size, axis=0)
 
     def column(self, name):
         """The whole numbers `(K,)` beside the vectors, as a copy."""

@@ -119,15 +119,21 @@ class ConversionTable:
         ignored: Patterns of official names that carry nothing.
         constants: Dict of variable paths to the value they get when the
             checkpoint has no tensor for them.
+        kept: Patterns of the paths of variables that no checkpoint has, what
+            a training remembers: they stay as they are.
     """
 
     entries: tuple
     parts: dict
     ignored: tuple = ("*num_batches_tracked",)
     constants: dict = dataclasses.field(default_factory=dict)
+    kept: tuple = ()
 
     def is_ignored(self, name):
         return any(fnmatch.fnmatchcase(name, p) for p in self.ignored)
+
+    def is_kept(self, path):
+        return any(fnmatch.fnmatchcase(path, p) for p in self.kept)
 
     def find(self, path):
         """The entry and the official name of a variable, or None twice."""
@@ -247,17 +253,19 @@ def table_for(model, names=()):
     return system_module(system_of(model)).table(model, names)
 
 
-def official_names(model):
+def official_names(model, names=()):
     """Maps the variable paths of a model to official tensor names.
 
     Args:
         model: A model of `keras_skeleton.applications`.
+        names: Names of the official tensors at hand, where several codes
+            name them differently.
 
     Returns:
         Dict of variable paths to names, without variables that the official
         checkpoints do not have.
     """
-    table = table_for(model)
+    table = table_for(model, names)
     found = {path: table.find(path)[1] for path in variables_of(model)}
     return {path: name for path, name in found.items() if name is not None}
 
@@ -331,7 +339,7 @@ def load_official(model, source, head="load"):
     }
     arrays, missing, mismatched, used = {}, [], [], set()
     for path, variable in variables.items():
-        if head == "fresh" and table.in_head(path):
+        if table.is_kept(path) or head == "fresh" and table.in_head(path):
             continue
         entry, name = table.find(path)
         if name in tensors:

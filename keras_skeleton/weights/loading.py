@@ -6,10 +6,12 @@ import os
 import pathlib
 import tempfile
 import zipfile
+import zlib
 
 import numpy as np
 
 from keras_skeleton import _download as download
+from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
@@ -106,6 +108,8 @@ def _load_by_path(model, tensors, label):
     )
     conversion.check(label, model, missing, left_over, mismatched)
     conversion.assign(variables, arrays)
+    if "head" not in present:
+        _start_head(model)
 
 
 def _same_head(table, variables, tensors):
@@ -141,6 +145,14 @@ def _load_official(model, tensors):
     )
     head = "load" if load_head else "fresh"
     conversion.load_official(model, tensors, head=head)
+    if not load_head:
+        _start_head(model)
+
+
+def _start_head(model):
+    # Models of pre-training have no head.
+    if hasattr(model, "start_head"):
+        model.start_head()
 
 
 def _load_keras_file(model, path):
@@ -148,19 +160,35 @@ def _load_keras_file(model, path):
     before = model.get_weights()
     try:
         if path.suffix != ".keras":
-            model.load_weights(path)
+            _load_keras_weights(model, path)
             return
         with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "model.weights.h5"
             with zipfile.ZipFile(path) as archive:
-                archive.extract("model.weights.h5", folder)
-            model.load_weights(file)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+                member = archive.getinfo("model.weights.h5")
+                # Keras packs without compressing.
+                if member.file_size > 2 * path.stat().st_size:
+                    raise ValueError("its weights are larger than the file")
+                archive.extract(member, folder)
+            file = pathlib.Path(folder) / "model.weights.h5"
+            _load_keras_weights(model, file)
+    except (
+        *hdf5.ERRORS,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         model.set_weights(before)
         raise ValueError(
             f"{path.name} cannot be loaded into the {type(model).__name__} "
-            f"{model.name!r}, and nothing was changed: {error}"
+            f"{model.name!r}, and nothing was changed: "
+            f"{str(error) or type(error).__name__}"
         ) from error
+
+
+def _load_keras_weights(model, path):
+    # Keras follows what the file says.
+    hdf5.check_file(path)
+    model.load_weights(path)
 
 
 def save_weights(model, path, dtype="float32", **metadata):

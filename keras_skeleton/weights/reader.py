@@ -38,6 +38,13 @@ NUMBER_TYPES = (
 STATE_KEYS = ("model", "state_dict")
 # What data parallel training, trainers and compilers put before all names.
 WRAPPERS = ("module.", "model.", "_orig_mod.")
+# Axes of a tensor; NumPy knows no more.
+MOST_AXES = 64
+# How much larger than a file its tensors may be, which can share storages.
+MOST_SHARING = 16
+FREE_BYTES = 1 << 24
+# How many bytes one byte of a compressed archive can stand for.
+MOST_INFLATION = 1100
 
 
 def read_tensors(path, key=None):
@@ -181,6 +188,10 @@ def _read_npz(path):
     try:
         tensors = {}
         with zipfile.ZipFile(path) as archive:
+            # Members may lie on top of each other.
+            total = sum(info.file_size for info in archive.infolist())
+            if total > MOST_INFLATION * path.stat().st_size:
+                raise ValueError("its arrays are larger than it can hold")
             for info in archive.infolist():
                 with archive.open(info) as file:
                     name = info.filename.removesuffix(".npy")
@@ -264,7 +275,7 @@ class _Tensor:
         if (
             not isinstance(self.storage, _Storage)
             or len(self.shape) != len(self.strides)
-            or any(type(n) is not int or n < 0 for n in numbers)
+            or any(type(n) is not int or not 0 <= n < 1 << 60 for n in numbers)
         ):
             raise ValueError("a tensor has an invalid description")
         last = self.offset + sum(
@@ -296,7 +307,7 @@ class _Tensor:
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *unused):
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+    return _Tensor(storage, offset, _size(shape), _size(strides))
 
 
 def _rebuild_parameter(data, *unused):
@@ -304,12 +315,13 @@ def _rebuild_parameter(data, *unused):
 
 
 def _size(values=()):
+    if not isinstance(values, (list, tuple)) or len(values) > MOST_AXES:
+        raise ValueError("a tensor has an impossible shape")
     return tuple(values)
 
 
 # What a checkpoint may refer to.
 _NAMES = {
-    **unpickling.PLAIN,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch", "Size"): _size,
@@ -339,6 +351,8 @@ class _Unpickler(unpickling.Unpickler):
         self.storages = {}
 
     def persistent_load(self, identifier):
+        if type(identifier) is not tuple or len(identifier) not in (5, 6):
+            raise ValueError("it holds a storage of an unknown kind")
         kind, storage_class, key, _, count, *view = identifier
         if kind != "storage" or any(part is not None for part in view):
             raise ValueError("it holds a storage of an unknown kind")
@@ -380,7 +394,7 @@ def _read_torch_zip(path, size, key):
             return ("<" if order == b"little" else ">"), content
 
         unpickler = _Unpickler(io.BytesIO(data), len(data), read_storage)
-        return _state_dict(unpickler.load(), key)
+        return _state_dict(unpickler.load(), key, size)
 
 
 def _read_torch_legacy(path, size, key):
@@ -410,16 +424,16 @@ def _read_torch_legacy(path, size, key):
             if count != storage.count or count * width > size:
                 raise ValueError("a storage is larger than the file")
             contents[name] = ("<", file.read(count * width))
-    return _state_dict(container, key)
+    return _state_dict(container, key, size)
 
 
-def _state_dict(container, key):
+def _state_dict(container, key, size):
     if isinstance(container, dict):
         keys = STATE_KEYS if key is None else (key,)
         inner = [container[k] for k in keys if k in container]
         if key is not None and not inner:
             raise ValueError(
-                f"it has no entry {key!r}, only {sorted(map(str, container))}"
+                f"it has no entry {key!r}, only {_entries(container)}"
             )
         # A module may itself be called "model": only dicts are containers.
         container = next((i for i in inner if isinstance(i, dict)), container)
@@ -433,6 +447,18 @@ def _state_dict(container, key):
     if not tensors:
         raise ValueError(
             "it holds no tensors at its top level, nor under `model` or "
-            f"`state_dict`. Its entries are {sorted(map(str, container))}"
+            f"`state_dict`. Its entries are {_entries(container)}"
+        )
+    total = sum(array.nbytes for array in tensors.values())
+    if total > MOST_SHARING * size + FREE_BYTES:
+        raise ValueError(
+            f"its {len(tensors)} tensors would take {total:,} bytes, which "
+            "repeat its numbers too often"
         )
     return tensors
+
+
+def _entries(container):
+    found = [str(each)[:100] for each in container]
+    more = f" and {len(found) - 50} more" if len(found) > 50 else ""
+    return f"{sorted(found[:50])}{more}"

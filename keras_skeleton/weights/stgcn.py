@@ -1,6 +1,11 @@
-"""ST-GCN: the names of its tensors in the code of AimCLR and HiCLR."""
+"""ST-GCN: published weights, and the names of its tensors.
+
+In the code of AimCLR and HiCLR, and in that of PYSKL.
+"""
 
 from keras_skeleton.weights import conversion
+from keras_skeleton.weights import published
+from keras_skeleton.weights import pyskl
 from keras_skeleton.weights import tensor_names as names_of
 from keras_skeleton.weights.conversion import Entry
 from keras_skeleton.weights.conversion import Part
@@ -9,7 +14,6 @@ from keras_skeleton.weights.conversion import Part
 QUERY, KEY = "encoder_q.", "encoder_k."
 # Constants that our layers compute.
 IGNORED = ("*num_batches_tracked", "*.atts", "*.attt", "*.pe")
-PRETRAINED = ()
 
 
 def table(model, names=()):
@@ -18,8 +22,11 @@ def table(model, names=()):
     Args:
         model: The model to load into.
         names: Names of the official tensors at hand; AimCLR counts the
-            weights of edges in another way than HiCLR.
+            weights of edges in another way than HiCLR, and PYSKL has other
+            names.
     """
+    if any(name.removeprefix(pyskl.BACKBONE)[:4] == "gcn." for name in names):
+        return pyskl.table(_pyskl_network(model), names)
     return classifier_table(network(model, names), names)
 
 
@@ -61,6 +68,8 @@ def build(entry, tensors):
         entry: The `PretrainedWeights`.
         tensors: Dict of official names to arrays.
     """
+    if pyskl.head_of(tensors) + ".bias" in tensors:
+        return pyskl.build(entry, tensors)
     bias = f"{prefix_of(tensors)}fc.bias"
     return conversion.build_classifier(entry, tensors, bias)
 
@@ -72,6 +81,20 @@ def network(model, names):
     for i in range(len(model.blocks)):
         importance = f"edge_importance{'.' + str(i) if old else i + 1}"
         entries += block(f"st_gcn_networks.{i}", f"block_{i}", importance)
+    return entries
+
+
+def _pyskl_network(model):
+    entries = names_of.norm("data_bn", "input_norm")
+    for i in range(len(model.blocks)):
+        official, ours = f"gcn.{i}", f"block_{i}"
+        entries += [
+            *pyskl.graph_convolution(
+                f"{official}.gcn", f"{ours}/graph_convolution"
+            ),
+            *pyskl.temporal_convolution(f"{official}.tcn", ours),
+            *pyskl.shortcut(official, ours),
+        ]
     return entries
 
 
@@ -101,3 +124,26 @@ def block_layers(official, ours):
         *names_of.pointwise(f"{official}.residual.0", f"{ours}/shortcut"),
         *names_of.norm(f"{official}.residual.1", f"{ours}/shortcut_norm"),
     ]
+
+
+# Joints, bones, their motion and all together, in percent.
+_SCORES = {
+    "ntu60_xsub": (87.8, 88.6, 85.8, 86.2, 90.7),
+    "ntu60_xview": (95.5, 95.0, 93.7, 92.8, 96.5),
+    "ntu120_xsub": (82.1, 83.7, 80.3, 80.6, 86.2),
+    "ntu120_xset": (84.5, 85.8, 82.7, 83.0, 88.4),
+}
+PRETRAINED = tuple(
+    pyskl.card(
+        "stgcn",
+        test_set,
+        "3d",
+        stream,
+        score,
+        fused,
+        f"stgcn/stgcn_pyskl_{test_set}_3dkp",
+        configuration={"output_dim": 256, "dropout_rate": 0.0},
+    )
+    for test_set, (*scores, fused) in _SCORES.items()
+    for stream, score in zip(published.STREAMS, scores, strict=True)
+)

@@ -22,9 +22,9 @@ _COLUMNS = ("linear", "1-nn", "finetuned", "supervised", "fused")
 def weights_table(*systems):
     """Markdown table of the weights of some systems, one row for each.
 
-    Weights of several streams that differ in nothing else share a row. The
-    number in brackets leaves out test clips that are copies of training
-    clips.
+    Weights of several streams that differ in nothing else share a row; where
+    their scores differ, it has the lowest and the highest. The number in
+    brackets leaves out test clips that are copies of training clips.
 
     Args:
         *systems: Names of systems.
@@ -39,15 +39,16 @@ def weights_table(*systems):
         [
             f"`{name}`",
             _data(entry),
-            *(cell(entry, kind) for kind in kinds),
+            *(_cells(group, kind) for kind in kinds),
             "us" if entry.is_ours else "authors",
         ]
-        for name, entry in _grouped(entries)
+        for name, group in _grouped(entries)
+        for entry in group[:1]
     ]
     if len(systems) == 1:
         return _lines([_title(*systems), *heading], rows)
-    for row, (_, entry) in zip(rows, _grouped(entries), strict=True):
-        row.insert(0, _title(entry.system))
+    for row, (_, group) in zip(rows, _grouped(entries), strict=True):
+        row.insert(0, _title(group[0].system))
     return _lines(["system", "`weights=`", *heading], rows)
 
 
@@ -85,6 +86,16 @@ def cell(entry, kind, seed=None):
         return ""
     kept = entry.score(kind, without_duplicates=True, seed=seed)
     return str(score) if kept is None else f"{score} ({kept})"
+
+
+def _cells(entries, kind):
+    """The score of a kind that entries have, or the range of theirs."""
+    scores = [entry.score(kind) for entry in entries]
+    texts = {cell(entry, kind) for entry in entries}
+    if len(texts) == 1 or not all(scores):
+        return min(texts)
+    low, high = (f(scores, key=lambda s: s.value) for f in (min, max))
+    return f"{low}-{high}"
 
 
 def summary(entry):
@@ -172,17 +183,17 @@ def _entries(system):
 
 
 def _grouped(entries):
-    """Pairs of a name, with `<stream>` in it for several, and a card."""
+    """Pairs of a name, with `<stream>` in it for several, and their cards."""
     groups = {}
     for entry in entries:
         stream = entry.recipe.get("stream")
         name = entry.name
         if stream and name.endswith(f"_{stream}") and not entry.is_ours:
             name = f"{name.removesuffix(stream)}<stream>"
-        groups.setdefault((entry.system, name, entry.scores), []).append(entry)
+        groups.setdefault((entry.system, name), []).append(entry)
     return [
-        (name if len(group) > 1 else group[0].name, group[0])
-        for (_, name, _), group in groups.items()
+        (name if len(group) > 1 else group[0].name, group)
+        for (_, name), group in groups.items()
     ]
 
 

@@ -127,6 +127,44 @@ def test_attention_of_the_cascade():
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_attention_between_the_joints_of_frames():
+    """Of version 1.2, shown as graphs that clips have."""
+    model = CascadeFormer(**PAIR, frame_embedding="transformer", classes=3)
+    randomize(model)
+    x = clips()
+    x[:, :, 6:] = 0
+    assert explain.graph_blocks(model) == ("joint_transformer",)
+    graphs = explain.clip_topology(model, x, batch_size=2)
+    assert graphs.shape == (3, 1, 2, 20, 20)
+    np.testing.assert_allclose(graphs.sum(axis=-1), 1, atol=1e-5)
+    layer = model.get_layer("joint_transformer")
+    seen = ops.convert_to_numpy(model.one_person(x)).astype("float64")
+    kernel, bias, mixing, offset = (
+        ops.convert_to_numpy(each.value).astype("float64")
+        for each in (
+            layer.embedding.kernel,
+            layer.embedding.bias,
+            layer.block.attention.qkv.kernel,
+            layer.block.attention.qkv.bias,
+        )
+    )
+    query, key, _ = np.split(
+        (seen[:, :6] @ kernel + bias) @ mixing + offset, 3, axis=-1
+    )
+    for head in range(2):
+        part = slice(4 * head, 4 * head + 4)
+        scores = query[..., part] @ key[..., part].swapaxes(2, 3) / 2
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        expected = scores / scores.sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(
+            graphs[:, 0, head], expected.mean(axis=1), atol=1e-5
+        )
+    with pytest.raises(ValueError, match="see `clip_topology`"):
+        explain.shared_topology(model)
+    nobody = explain.clip_topology(model, 0 * x)
+    assert np.isfinite(nobody).all()
+
+
 def test_a_report_of_a_pair(tmp_path):
     for heads in (2, 4):
         model = CascadeFormer(

@@ -17,6 +17,7 @@ from keras_skeleton import applications
 from keras_skeleton.applications._application import Application
 from keras_skeleton.training import PretextModel
 from keras_skeleton.training import ResumeTraining
+from keras_skeleton.training import SupervisedModel
 
 
 def classes_of(base):
@@ -31,6 +32,7 @@ def classes_of(base):
 
 APPLICATIONS = classes_of(Application)
 PRETEXTS = classes_of(PretextModel)
+TRAININGS = classes_of(SupervisedModel)
 # Arguments of the constructor that are no settings of the architecture.
 ENDS = {
     "classes": 3,
@@ -298,16 +300,19 @@ def test_documented_defaults(cls):
         assert stated_default(cls, name) == default, name
 
 
-@pytest.mark.parametrize("cls", PRETEXTS)
-def test_pretext_learns_saves_and_resumes(cls, tmp_path):
+@pytest.mark.parametrize("cls", [*PRETEXTS, *TRAININGS])
+def test_training_learns_saves_and_resumes(cls, tmp_path):
     keras.utils.set_random_seed(0)
     model = cls(**cls.tiny)
     x = clips_for(model, 4)
 
+    # Pretext models have no labels.
+    data = (x, np.arange(4) % 2)[: 1 + issubclass(cls, SupervisedModel)]
+
     def fit(model, epochs, state):
         resume = ResumeTraining(state, verbose=0)
         return model.fit(
-            x, batch_size=2, epochs=epochs, verbose=0, callbacks=[resume]
+            *data, batch_size=2, epochs=epochs, verbose=0, callbacks=[resume]
         )
 
     before = values(model)

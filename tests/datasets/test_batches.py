@@ -16,10 +16,12 @@ from keras_skeleton.layers.augmentation import PadTo
 from keras_skeleton.layers.augmentation import RandomFrames
 from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomRotation
+from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.layers.augmentation import RandomSegmentFrames
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import UniformSample
 from keras_skeleton.layers.augmentation import UniformSampleDecode
+from keras_skeleton.layers.augmentation import Views
 
 
 def make_transforms():
@@ -273,9 +275,35 @@ def test_lengths_follow_the_transforms():
         MaskFrames(25, "suffix", 0.4),
         RandomSegmentFrames(5),
     ]
-    (clips,) = data.to_keras(transforms, labels=False)
+    (clips,) = data.to_keras(transforms, labels=False, training=True)
     # Ten of 25 frames are removed, which does not make the clip shorter.
     assert np.flatnonzero(clips[0, 0, :, 0, 0]).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", ("to_keras", "to_dataset"))
+def test_nothing_is_drawn_outside_training(make):
+    """Passes over test clips are equal, whatever seed and epoch."""
+    if make == "to_dataset":
+        pytest.importorskip("tensorflow")
+    transforms = [RandomFrames(8), RandomScale((0.5, 2.0))]
+    data = make_data()
+    passes = []
+    for seed in (0, 1):
+        batches = getattr(data, make)(transforms, 7, seed=seed, labels=False)
+        for _ in range(2):
+            passes.append(np.asarray(next(iter(batches))))
+    even = RandomFrames(8).on_numpy()(data.padded(range(7)), None, data.lengths)
+    for each in passes:
+        np.testing.assert_array_equal(each, even)
+    asked = getattr(data, make)(transforms, 7, labels=False, training=True)
+    assert np.any(np.asarray(next(iter(asked))) != even)
+    # And a training may look at clips as they are tested.
+    batches = getattr(data, make)(
+        transforms, 7, shuffle=True, labels=False, training=False, numbers=True
+    )
+    batch = next(iter(batches))
+    order = np.asarray(batch["sample"])
+    np.testing.assert_array_equal(np.asarray(batch["clips"]), even[order])
 
 
 CHOICES = [
@@ -320,7 +348,46 @@ def test_a_long_clip_takes_no_memory(choice, in_memory, tmp_path):
 def test_chosen_frames_give_what_padded_clips_give():
     data = make_data()
     for choice in CHOICES:
-        batches = data.to_keras([choice], batch_size=7, labels=False)
+        batches = data.to_keras(
+            [choice], batch_size=7, labels=False, training=True
+        )
         draws = batches.plan.epoch_plan(0)[1] if choice.num_draws else None
         expected = choice.on_numpy()(data.padded(range(7)), draws, data.lengths)
         np.testing.assert_array_equal(batches[0], expected, choice.name)
+
+
+@pytest.mark.parametrize("kind", ["to_keras", "to_dataset"])
+@pytest.mark.parametrize("views", [True, False])
+def test_one_long_clip_among_short_ones(kind, views, monkeypatch):
+    """Where frames are not chosen first, few are padded to its length."""
+    if kind == "to_dataset":
+        pytest.importorskip("tensorflow")
+    generator = np.random.default_rng(0)
+    lengths = [30 + index % 20 for index in range(48)]
+    lengths[17] = 40_000
+    clips = [generator.normal(size=(length, 4, 3)) for length in lengths]
+    data = Sequences.from_arrays(clips, range(48), skeleton=ARM)
+    transforms = [Motion(), CropResize(8, (0.5, 1.0), min_frames=2)]
+    if views:
+        transforms = [Views([Motion()], one=transforms[1:], two=transforms[1:])]
+    read, padded = [], Sequences.padded
+
+    def record(self, *arguments):
+        found = padded(self, *arguments)
+        read.append(found.nbytes)
+        return found
+
+    monkeypatch.setattr(Sequences, "padded", record)
+    settings = {"batch_size": 48, "shuffle": True, "seed": 3}
+    (batch,) = getattr(data, kind)(transforms, **settings)
+    assert max(read) < 3 * 40_000 * 4 * 3 * 4
+    assert sum(read) < 5 * 40_000 * 4 * 3 * 4
+    # The same, all padded to the longest at once.
+    plan = data.to_keras(transforms, **settings).plan
+    order, draws = plan.epoch_plan(0)
+    expected = plan.transform(*plan.read(order, draws), draws)
+    found, labels = batch
+    np.testing.assert_array_equal(labels, order)
+    for view in ("one", "two") if views else (None,):
+        one, other = (x[view] if view else x for x in (found, expected))
+        np.testing.assert_allclose(np.asarray(one), other, atol=1e-5)

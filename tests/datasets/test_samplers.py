@@ -106,7 +106,7 @@ def test_a_clip_shown_again_is_transformed_anew():
     data = make_data()
     crop = CropResize(8, (0.2, 0.6), min_frames=2)
     arguments = {"batch_size": 7, "seed": 3, "labels": False}
-    once = data.to_keras(crop, **arguments)[0]
+    once = data.to_keras(crop, training=True, **arguments)[0]
     sampler = samplers.Repeated(3, samplers.InOrder())
     batches = data.to_keras(crop, sampler=sampler, **arguments)
     first, second, third = batches

@@ -88,3 +88,13 @@ def test_left_is_on_the_right_of_who_faces_the_sensor():
 def test_wrong_input(clips, arguments, match):
     with pytest.raises(ValueError, match=match):
         draw_comparison(clips, "kinect20", **arguments)
+
+
+def test_frames_by_number():
+    clip = make_clip()
+    chosen = draw_comparison({"some": clip}, "kinect20", frames=[2, 7])
+    cut = draw_comparison({"some": clip[:, [2, 7]]}, "kinect20", frames=2)
+    (one,), (other,) = (lines(panels(each)[0]) for each in (chosen, cut))
+    np.testing.assert_array_equal(one.get_segments(), other.get_segments())
+    with pytest.raises(ValueError, match=r"lie in 0\.\.9"):
+        draw_comparison({"some": clip}, "kinect20", frames=[10])

@@ -90,3 +90,29 @@ def test_attention_weights(make):
     weights = ops.convert_to_numpy(layer.attention_weights(tokens))
     assert weights.shape == (4, 2, 18, 18)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_attention_to_another_sequence(bias):
+    tokens = ops.reshape(inputs(), (4, 18, 4))
+    layer = layers.CrossAttention(2, use_qkv_bias=bias)
+    context = tokens[:, :7]
+    mixed = layer(tokens, context)
+    weights = ops.convert_to_numpy(layer.attention_weights(tokens, context))
+    assert weights.shape == (4, 2, 18, 7)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
+    # What comes twice is seen as once.
+    twice = ops.concatenate([context, context], axis=1)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(tokens, twice)),
+        ops.convert_to_numpy(mixed),
+        atol=1e-5,
+    )
+    itself = layers.SelfAttention(2, use_qkv_bias=bias)
+    itself.build(tokens.shape)
+    itself.set_weights(layer.get_weights())
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(itself(tokens)),
+        ops.convert_to_numpy(layer(tokens, tokens)),
+        atol=1e-5,
+    )

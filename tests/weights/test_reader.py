@@ -1,4 +1,5 @@
 import argparse
+import copy
 import os
 import pickle
 import struct
@@ -382,4 +383,51 @@ def test_npz_that_declares_too_much(tmp_path):
     content = path.read_bytes().replace(b"(123,)", b"(999,)")
     path.write_bytes(content)
     with pytest.raises(ValueError, match="large.npz"):
+        read_tensors(path)
+
+
+def test_huge_ranks_and_numbers(tmp_path):
+    content = {"0": bytes(8)}
+    for shape, strides in (
+        ((1,) * 65, (0,) * 65),
+        ([1 << 60] * 100_000, [0] * 100_000),
+        ((1 << 100_000,), (0,)),
+        ((1,), (1 << 100_000,)),
+        ("ab", "ab"),
+    ):
+        path = tmp_path / "bad.pth"
+        write_torch_zip(path, one_tensor(shape, strides), content)
+        with pytest.raises(ValueError, match="bad.pth"):
+            read_tensors(path)
+
+
+def test_tensors_that_repeat_a_storage(tmp_path):
+    """Each within its storage, together far more than the file."""
+    path = tmp_path / "many.pth"
+    numbers = bytes(4 * 50_000)
+    single = one_tensor((50_000,), (1,), count=50_000)
+    tensor = single[2:].partition(value("weight"))[2][:-2]
+    items = b"".join(value(f"w{i}") + tensor + b"s" for i in range(2000))
+    write_torch_zip(path, finish(b"}", items), {"0": numbers})
+    with pytest.raises(ValueError, match="many.pth.*too often"):
+        read_tensors(path)
+    items = b"".join(value(f"w{i}") + tensor + b"s" for i in range(3))
+    write_torch_zip(path, finish(b"}", items), {"0": numbers})
+    assert len(read_tensors(path)) == 3
+
+
+def test_arrays_on_top_of_each_other(tmp_path):
+    """Many entries of an archive for the same compressed bytes."""
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, a=np.zeros(1 << 20, "u1"))
+    with zipfile.ZipFile(path, "a") as archive:
+        (member,) = archive.infolist()
+        for index in range(3000):
+            again = copy.copy(member)
+            again.filename = f"b{index}.npy"
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+        archive._didModify = True
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(ValueError, match="bomb.npz"):
         read_tensors(path)

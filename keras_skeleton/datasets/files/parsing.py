@@ -87,13 +87,7 @@ def to_array(values, shape):
     Raises:
         ValueError: if `values` is anything else.
     """
-    # Without a type, one long text would set the size of all entries.
-    try:
-        array = np.array(values, "float64")
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(
-            f"its lists of numbers are ragged or hold something else: {error}"
-        ) from None
+    array = to_numbers(values)
     fits = array.ndim == len(shape) and all(
         wanted in (None, size)
         for wanted, size in zip(shape, array.shape, strict=True)
@@ -103,7 +97,25 @@ def to_array(values, shape):
         raise ValueError(
             f"its numbers have the shape {array.shape}; expected ({words})"
         )
-    return to_float32(array)
+    return array
+
+
+def to_numbers(values):
+    """Makes a float32 array of nested lists of numbers of any shape.
+
+    Args:
+        values: what `parse_json` returned, or a part of it; null is NaN.
+
+    Raises:
+        ValueError: if the lists are ragged or hold something else.
+    """
+    # Without a type, one long text would set the size of all entries.
+    try:
+        return to_float32(np.array(values, "float64"))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"its lists of numbers are ragged or hold something else: {error}"
+        ) from None
 
 
 def to_float32(array):

@@ -165,10 +165,6 @@ def _as_shape(shape):
     return shape
 
 
-def _encode(text, encoding="latin1"):
-    return text if isinstance(text, Stored) else unpickling.encode(text)
-
-
 def _scalar(kind, data):
     dtype = _as_dtype(kind)
     if isinstance(data, str):
@@ -191,8 +187,6 @@ class _ArrayUnpickler(unpickling.Unpickler):
 
     def _names(self):
         names = {
-            **unpickling.PLAIN,
-            ("_codecs", "encode"): _encode,
             ("numpy", "ndarray"): None,
             ("numpy", "dtype"): _Type,
         }
@@ -206,11 +200,14 @@ class _ArrayUnpickler(unpickling.Unpickler):
             names[f"{package}.numeric", "_frombuffer"] = self._from_buffer
         return names
 
-    @staticmethod
-    def _make_set(values=()):
+    def encode(self, text, encoding="latin1"):
+        return text if isinstance(text, Stored) else super().encode(text)
+
+    def _make_set(self, values=()):
         if not isinstance(values, (list, tuple)):
             raise ValueError("it makes a set of something else")
-        return set(map(unpickling.check_key, values))
+        self.charge(unpickling.SET_BYTES + unpickling.ITEM_BYTES * len(values))
+        return set(map(self.check_key, values))
 
     def _make_array(self, kind=None, shape=(0,), code=b"b"):
         if not isinstance(kind, Named) or kind.name != "ndarray":
@@ -235,6 +232,10 @@ class _ArrayUnpickler(unpickling.Unpickler):
         if type(state) is not tuple or len(state) not in (4, 5):
             raise ValueError("it has an array with an unknown state")
         shape, kind, is_fortran, data = state[-4:]
+        if isinstance(data, (str, bytes)):
+            self.charge(len(data))
+        elif isinstance(data, list):
+            self.charge(8 * len(data))
         shape, dtype = _as_shape(shape), _as_dtype(kind)
         if isinstance(data, str):
             data = data.encode("latin1")

@@ -8,6 +8,7 @@ import typing
 import numpy as np
 
 from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.files import wide
 
 COORDINATES = ("x", "y", "z", "score")
 NEEDED = ("frame", "joint", "x", "y")
@@ -46,9 +47,7 @@ def parse_csv(data, metadata=()):
     try:
         header = _read_header(rows)
         columns = {name: place for place, name in enumerate(header)}
-        missing = sorted({*NEEDED, *metadata} - set(columns))
-        if missing:
-            raise ValueError(f"its first line names no column {missing[0]!r}")
+        check_columns(columns, metadata)
         for row in rows:
             if not any(row):
                 continue
@@ -66,6 +65,18 @@ def parse_csv(data, metadata=()):
     return Table(columns, clips)
 
 
+def check_columns(columns, metadata=()):
+    """Raises a `ValueError` that says which columns are lacking."""
+    missing = [n for n in (*NEEDED, *metadata) if n not in columns]
+    if missing:
+        there = ", ".join(repr(name[:40]) for name in list(columns)[:8])
+        raise ValueError(
+            f"its first line names no column {missing[0]!r}; needed are "
+            f"{', '.join(map(repr, (*NEEDED, *metadata)))}, there are {there}"
+            f"{', ...' if len(columns) > 8 else ''}"
+        )
+
+
 def parse_header(data):
     """Returns the names of the columns of a CSV table."""
     try:
@@ -74,14 +85,32 @@ def parse_header(data):
         raise ValueError(f"line 1: {error}") from error
 
 
+def labels_of(data):
+    """Returns the texts in the column of labels of a CSV table, if any."""
+    rows = _open_rows(data)
+    try:
+        header = _read_header(rows)
+        if "label" not in header:
+            return set()
+        place = header.index("label")
+        return {row[place].strip() for row in rows if place < len(row)}
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: {error}") from error
+
+
 def coordinates_of(columns):
     """Returns the coordinates among the names of columns, in order."""
     return tuple(name for name in COORDINATES if name in columns)
 
 
 def _open_rows(data):
-    text = io.StringIO(data.decode("utf-8-sig"), newline="")
-    return csv.reader(text, strict=True)
+    text = data.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    # Where commas are decimal, semicolons divide.
+    mark = max(",;\t", key=first.count)
+    return csv.reader(
+        io.StringIO(text, newline=""), delimiter=mark, strict=True
+    )
 
 
 def _read_header(rows):
@@ -141,7 +170,7 @@ def arrange(rows, columns, skeleton):
                 f"line {line} describes the same joint as line {places[place]}"
             )
     clip = np.zeros((*shape, len(used)), "float32")
-    values = [_numbers(rows, columns, name) for name in used]
+    values = [_numbers(rows, columns, name, True) for name in used]
     clip[tuple(np.array(list(places)).T)] = parsing.to_float32(values).T
     return clip
 
@@ -158,18 +187,22 @@ def only_value(rows, columns, name):
     return values.pop()
 
 
-def _numbers(rows, columns, name):
-    """The finite numbers of a column."""
+def _numbers(rows, columns, name, may_lack=False):
+    """The numbers of a column, NaN where there is none and may be none."""
     numbers = []
     for line, row in rows:
+        cell = row[columns[name]].strip()
+        if may_lack and cell.lower() in wide.EMPTY:
+            numbers.append(math.nan)
+            continue
         try:
-            number = float(row[columns[name]])
+            number = float(cell.replace(",", "."))
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(
-                f"line {line}: {row[columns[name]][:40]!r} in the column "
-                f"{name!r} is not a number"
+                f"line {line}: {cell[:40]!r} in the column {name!r} is not a "
+                "number"
             )
         numbers.append(number)
     return numbers

@@ -21,6 +21,15 @@ OPERATIONS = (
 ).split()
 SIMPLE_TYPES = (str, int, float, bool, bytes, type(None))
 LONGEST_KEY = 16
+# Keys for which hashes that are the same can be made on purpose, so that
+# finding one among them takes long.
+MOST_ODD_KEYS = 10_000
+# Bytes of memory for what a file calls for, by bytes of the file. What is
+# written out in it needs less; what is made again and again of one piece of
+# it, by copies and calls, needs more.
+MOST_GROWTH = 64
+FREE_BYTES = 1 << 20
+SET_BYTES, ITEM_BYTES, PAIR_BYTES = 216, 70, 100
 ERRORS = (
     ValueError,
     TypeError,
@@ -57,24 +66,6 @@ class Inert:
         pass
 
 
-def ordered_dict(pairs=()):
-    found = collections.OrderedDict()
-    _set_items(found, [each for key, value in pairs for each in (key, value)])
-    return found
-
-
-def encode(text, encoding="latin1"):
-    """Undoes how old protocols store bytes: as text of the same codes."""
-    return _require(text, str).encode("latin1")
-
-
-# Names that pickles of any kind use for plain data.
-PLAIN = {
-    ("collections", "OrderedDict"): ordered_dict,
-    ("_codecs", "encode"): encode,
-}
-
-
 class Unpickler(pickle._Unpickler):
     """Builds plain containers and what a table allows, and nothing else.
 
@@ -87,7 +78,8 @@ class Unpickler(pickle._Unpickler):
         size: Bytes in the file.
         names: Dictionary from `(module, name)` to a function that is called
             instead of what the name means, or to `None` for what may be
-            mentioned but not called.
+            mentioned but not called. Beside these, names that pickles of any
+            kind use for plain data are known.
     """
 
     refused = "Nothing was executed."
@@ -96,7 +88,61 @@ class Unpickler(pickle._Unpickler):
         super().__init__(file, encoding="latin1")
         self.file = file
         self.size = size
-        self.names = names
+        self.names = {
+            ("collections", "OrderedDict"): self.ordered_dict,
+            ("_codecs", "encode"): self.encode,
+            **names,
+        }
+        self.left = MOST_GROWTH * size + FREE_BYTES
+        self.odd_keys = 0
+
+    def charge(self, size):
+        """Counts bytes that a call makes of what is there already.
+
+        Raises:
+            ValueError: If all calls make more than follows from the size of
+                the file.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise ValueError("it makes more of its data than its size allows")
+
+    def ordered_dict(self, pairs=()):
+        if not isinstance(pairs, (list, tuple)):
+            raise ValueError("it makes a dictionary of something else")
+        self.charge(PAIR_BYTES * len(pairs))
+        found = collections.OrderedDict()
+        for pair in pairs:
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+                raise ValueError("it makes a dictionary of something else")
+            self.set_items(found, pair)
+        return found
+
+    def encode(self, text, encoding="latin1"):
+        """Undoes how old protocols store bytes: as text of the same codes."""
+        self.charge(len(_require(text, str)))
+        return text.encode("latin1")
+
+    def check_key(self, key):
+        """Refuses keys whose hash takes long, and too many odd ones."""
+        parts = key if type(key) is tuple else (key,)
+        if len(parts) > LONGEST_KEY or not all(map(_is_simple, parts)):
+            raise ValueError(f"it has a key of type {type(key).__name__}")
+        if type(key) is tuple or isinstance(key, np.complexfloating):
+            self.odd_keys += 1
+            if self.odd_keys > MOST_ODD_KEYS:
+                raise ValueError(
+                    f"it has more than {MOST_ODD_KEYS} keys of type "
+                    f"{type(key).__name__}"
+                )
+        return key
+
+    def set_items(self, target, items):
+        if len(items) % 2:
+            raise ValueError("it has a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[self.check_key(key)] = value
+        return target
 
     def load(self):
         """Reads one pickle.
@@ -163,6 +209,7 @@ class Unpickler(pickle._Unpickler):
             raise ValueError(f"it calls what is no function. {self.refused}")
         if type(arguments) is not tuple:
             raise ValueError("it calls a function without arguments")
+        self.charge(8 * len(arguments))
         self.stack[-1] = named.function(*arguments)
 
     load_newobj = load_reduce
@@ -184,24 +231,29 @@ class Unpickler(pickle._Unpickler):
 
     def load_dict(self):
         items = self.pop_mark()
-        self.append(_set_items({}, items))
+        self.append(self.set_items({}, items))
 
     def load_setitem(self):
         value = self.stack.pop()
         key = self.stack.pop()
-        _set_items(_require(self.stack[-1], dict), [key, value])
+        self.set_items(_require(self.stack[-1], dict), [key, value])
 
     def load_setitems(self):
         items = self.pop_mark()
-        _set_items(_require(self.stack[-1], dict), items)
+        self.set_items(_require(self.stack[-1], dict), items)
+
+    def load_empty_set(self):
+        self.charge(SET_BYTES)
+        self.append(set())
 
     def load_additems(self):
         values = self.pop_mark()
-        _require(self.stack[-1], set).update(map(check_key, values))
+        _require(self.stack[-1], set).update(map(self.check_key, values))
 
     def load_frozenset(self):
         values = self.pop_mark()
-        self.append(frozenset(map(check_key, values)))
+        self.charge(SET_BYTES)
+        self.append(frozenset(map(self.check_key, values)))
 
     def load_long_binput(self):
         (index,) = struct.unpack("<I", self.read(4))
@@ -219,23 +271,11 @@ def _require(value, kind):
     return value
 
 
-def check_key(key):
-    """Refuses keys whose hash takes long: nested and large containers."""
-    parts = key if type(key) is tuple else (key,)
-    if len(parts) > LONGEST_KEY or not all(
-        type(part) in SIMPLE_TYPES or isinstance(part, np.generic)
-        for part in parts
-    ):
-        raise ValueError(f"it has a key of type {type(key).__name__}")
-    return key
-
-
-def _set_items(target, items):
-    if len(items) % 2:
-        raise ValueError("it has a key without a value")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        target[check_key(key)] = value
-    return target
+def _is_simple(part):
+    """Whether a part of a key has a hash that takes no time."""
+    if type(part) is int:
+        return part.bit_length() <= 64
+    return type(part) in SIMPLE_TYPES or isinstance(part, np.generic)
 
 
 def handlers(cls):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.readers.base import Reader
 
@@ -19,58 +21,42 @@ class ExtractedReader(Reader):
         hint: string, what there should be.
         labels: See `openpose.load_data`.
         class_names: See `openpose.load_data`.
+        num_persons: integer, the persons to keep.
     """
 
-    def __init__(self, path, suffixes, hint, labels=None, class_names=None):
+    def __init__(
+        self,
+        path,
+        suffixes,
+        hint,
+        labels=None,
+        class_names=None,
+        num_persons=1,
+    ):
+        self.num_persons = _checks.whole_number("num_persons", num_persons, 1)
+        self.labels, self.class_names = _names.number_labels(
+            labels, class_names
+        )
+        self._named = None
         self._source = archives.open_source(path, suffixes, hint)
-        self._labels, self.class_names = number_labels(labels, class_names)
 
     def units(self):
         return self._source.names
 
     def label(self, name):
         """Returns the label of the clip of a name, -1 if it has none."""
-        return self._labels.get(name, -1)
+        if self._named is None:
+            self._named = _names.Finder(self.labels, self.units())
+        return self.labels.get(self._named.find(name), -1)
 
-
-def number_labels(labels, class_names):
-    """Turns labels into numbers.
-
-    Args:
-        labels: dictionary from names of clips to classes: numbers from 0, or
-            names of classes; or `None`.
-        class_names: list of strings, or `None` for the names in `labels`, in
-            alphabetical order.
-
-    Returns:
-        A dictionary from names of clips to numbers, and the names of the
-        classes, or `None`.
-
-    Raises:
-        ValueError: if a label is not among the classes.
-    """
-    labels = dict(labels or {})
-    is_named = [isinstance(label, str) for label in labels.values()]
-    if class_names is None and any(is_named) and all(is_named):
-        class_names = sorted(set(labels.values()))
-    class_names = None if class_names is None else list(class_names)
-    return {
-        name: number_label(label, class_names) for name, label in labels.items()
-    }, class_names
-
-
-def number_label(label, class_names):
-    """Returns the number of a class that is given by number or name."""
-    if isinstance(label, str) and class_names and label in class_names:
-        return class_names.index(label)
-    limit = np.inf if class_names is None else len(class_names)
-    is_number = isinstance(label, int | np.integer)
-    if not is_number or isinstance(label, bool) or not 0 <= label < limit:
-        words = "whole numbers from 0"
-        if class_names is not None:
-            words = f"among the {len(class_names)} classes"
-        raise ValueError(f"Labels must be {words}. Received: {label!r}")
-    return int(label)
+    def check(self, names, skipped):
+        named = _names.Finder(self.labels, [*self.units(), *names])
+        there = [*names, *(name for name, _ in skipped)]
+        complete = all(named.find(name) is not None for name in names)
+        _names.report(
+            "labels", named.given, named.unmatched(there), names, complete
+        )
+        return []
 
 
 def clip_names(parts):
@@ -90,22 +76,50 @@ def clip_names(parts):
     return ["/".join(p[min(shared, len(p) - 1) :]) for p in parts]
 
 
-def track(frames, num_persons, identities=None):
+def identity(value):
+    """The number or text by which a tracker knows a person, or `None`.
+
+    Args:
+        value: what a file holds: a number, a text, or a list of one. A
+            negative number and an empty text stand for nobody known.
+    """
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        value = value.strip()
+        try:
+            value = float(value) if len(value) < 40 else value
+        except ValueError:
+            return None if value.lower() in ("", "none", "null") else value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not np.isfinite(value) or value < 0:
+        return None
+    return int(value) if value == int(value) else value
+
+
+def track(frames, num_persons, identities=None, notes=None):
     """Follows persons through frames.
 
-    Where every person of a clip has an identity, no two of one frame the
-    same, these are followed. Else, in each frame, the person and the track
-    that are nearest, by the mean of visible joints, are joined first, then
-    the next nearest. Two that are farther apart than the larger of them is
-    large are not joined, and neither are those with over 30 frames between
-    them: then a new track begins.
+    Persons with an identity keep it. One that is found more than once in a
+    frame tells nothing there, and nothing at all if that is so in most of
+    its frames. The others are joined to the nearest track of somebody who is
+    not known to be elsewhere in the frame: in each frame, the person and the
+    track that are nearest, by the mean of visible joints, are joined first,
+    then the next nearest. Two that are farther apart than the larger of them
+    is large are not joined, and neither are those with over 30 frames
+    between them: then a new track begins.
 
     Args:
         frames: list, for each frame, of a list of persons, float32 arrays
-            `(V, C)`; joints that are not visible are zeros.
+            `(V, C)`; joints that are not visible are zeros or NaN.
         num_persons: integer, the tracks to keep: those with most frames, the
             earliest first among equals.
-        identities: list of lists of hashable identities, or `None`.
+        identities: list of lists of what `identity` returned, or `None`.
+        notes: list to which texts are added where identities are not
+            believed, or persons are NaN throughout; or `None`.
 
     Returns:
         float32 array `(M, T, V, C)` with the tracks in order of their
@@ -122,16 +136,17 @@ def track(frames, num_persons, identities=None):
     crowd = max(map(len, frames), default=0)
     if crowd > MOST_PERSONS_IN_FRAME:
         raise ValueError(f"a frame shows {crowd} persons")
-    if identities is not None and all(map(_are_distinct, identities)):
-        tracks = {}
-        for t, (persons, names) in enumerate(
-            zip(frames, identities, strict=True)
-        ):
-            for person, name in zip(persons, names, strict=True):
-                tracks.setdefault(name, []).append((t, person))
-        tracks = list(tracks.values())
-    else:
-        tracks = _join_nearest(frames)
+    if identities is None:
+        identities = [[None] * len(persons) for persons in frames]
+    unknown = sum(
+        bool(name is None and np.isnan(person).all())
+        for pair in zip(frames, identities, strict=True)
+        for person, name in zip(*pair, strict=True)
+    )
+    if unknown and notes is not None:
+        notes.append(f"{unknown} persons in frames are NaN or null throughout")
+    identities = _believe(identities, notes)
+    tracks = _follow(frames, identities)
     tracks = sorted(tracks, key=len, reverse=True)[:num_persons]
     shape = tracks[0][0][1].shape if tracks else (0, 0)
     clip = np.zeros((len(tracks), len(frames), *shape), "float32")
@@ -141,22 +156,78 @@ def track(frames, num_persons, identities=None):
     return clip
 
 
-def _are_distinct(names):
-    return None not in names and len(set(names)) == len(names)
+def _believe(identities, notes):
+    """Identities without those that several persons of a frame have."""
+    seen, repeated = {}, {}
+    for names in identities:
+        for name in set(names) - {None}:
+            seen[name] = seen.get(name, 0) + 1
+            if names.count(name) > 1:
+                repeated[name] = repeated.get(name, 0) + 1
+    if not repeated:
+        return identities
+    never = {name for name, count in repeated.items() if 2 * count > seen[name]}
+    if notes is not None:
+        first = next(iter(repeated))
+        frames = sum(repeated.values())
+        notes.append(
+            f"the identity {first!r} is that of several persons in a frame "
+            f"({len(repeated)} identities, {frames} times): persons are "
+            "joined by distance there"
+        )
+    return [
+        [
+            None if name in never or names.count(name) > 1 else name
+            for name in names
+        ]
+        for names in identities
+    ]
 
 
-def _join_nearest(frames):
-    tracks, live = [], []
-    for t, persons in enumerate(frames):
-        persons = [person for person in persons if person.any()]
+def _follow(frames, identities):
+    """Lists of `(frame, person)`, one for each track."""
+    tracks, live, known = [], [], {}
+    for t, (persons, names) in enumerate(zip(frames, identities, strict=True)):
+        found = [
+            (person, name)
+            for person, name in zip(persons, names, strict=True)
+            if np.nan_to_num(person).any()
+            or (name is not None and np.isnan(person).any())
+        ]
         live = [track for track in live if t - track[-1][0] <= LONGEST_GAP]
-        pairs = _pair_nearest(persons, [track[-1][1] for track in live])
-        for index, person in enumerate(persons):
-            if index in pairs:
-                live[pairs[index]].append((t, person))
+        named = {id(track): name for name, track in known.items()}
+        taken, rest = set(), []
+        for person, name in found:
+            if name in known:
+                known[name].append((t, person))
+                taken.add(id(known[name]))
+                if not any(track is known[name] for track in live):
+                    live.append(known[name])
             else:
-                tracks.append([(t, person)])
-                live.append(tracks[-1])
+                rest.append((person, name))
+        # Those with a new identity may continue a track without one.
+        for new in (True, False):
+            group = [each for each in rest if (each[1] is not None) == new]
+            free = [
+                track
+                for track in live
+                if id(track) not in taken and not (new and id(track) in named)
+            ]
+            pairs = _pair_nearest(
+                [person for person, _ in group],
+                [track[-1][1] for track in free],
+            )
+            for index, (person, name) in enumerate(group):
+                if index in pairs:
+                    joined = free[pairs[index]]
+                    joined.append((t, person))
+                else:
+                    joined = [(t, person)]
+                    tracks.append(joined)
+                    live.append(joined)
+                taken.add(id(joined))
+                if name is not None:
+                    known[name] = joined
     return tracks
 
 
@@ -184,6 +255,9 @@ def _pair_nearest(now, then):
 def _place(person):
     """The mean of visible joints, and how far they spread."""
     # The last coordinate is the score.
-    joints = np.float64(person[person.any(-1), :-1])
+    is_seen = person.any(-1) & ~np.isnan(person).any(-1)
+    joints = np.float64(person[is_seen, :-1])
+    if not len(joints):
+        return np.full(person.shape[-1] - 1, np.nan), np.nan
     with np.errstate(invalid="ignore"):
         return joints.mean(0), np.linalg.norm(joints.max(0) - joints.min(0))

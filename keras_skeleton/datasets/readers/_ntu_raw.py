@@ -4,6 +4,8 @@ import typing
 
 import numpy as np
 
+from keras_skeleton.datasets import _missing
+
 NUM_JOINTS = 25
 NUM_FIELDS = 12
 
@@ -26,10 +28,14 @@ class Recording(typing.NamedTuple):
             first appearance) to the pair `(frames, joints)`: the int64
             indices `(n,)` of the frames that show the body and its float32
             coordinates `(n, 25, 3)` in metres.
+        filled: integer, the joints in frames that are NaN in the file. As
+            preparations centre and compare bodies, zeros would be places
+            there: they lie between those of the frames around.
     """
 
     num_frames: int
     bodies: dict
+    filled: int = 0
 
 
 def parse_skeleton(data):
@@ -95,7 +101,25 @@ def parse_skeleton(data):
             f"line {row + 1}: the file promises {num_frames} frames, but goes "
             "on after them."
         )
-    return Recording(num_frames, _collect_bodies(lines, found, fields))
+    bodies = _collect_bodies(lines, found, fields)
+    filled = sum(_fill(joints) for _, joints in bodies.values())
+    return Recording(num_frames, bodies, filled)
+
+
+def _fill(joints):
+    """Fills joints of a body that are NaN, and returns how many are."""
+    lost = np.isnan(joints).any(-1)
+    if not lost.any():
+        return 0
+    if lost.all(0).any():
+        raise ValueError(
+            f"joint {int(np.argmax(lost.all(0)))} of a body is NaN in all of "
+            f"its {len(joints)} frames"
+        )
+    joints[lost] = 0
+    filled, count = _missing.interpolate(joints[None], lost[None])
+    joints[:] = filled[0]
+    return count
 
 
 def _describe(lines, row, size):
@@ -113,7 +137,7 @@ def _collect_bodies(lines, found, fields):
         values = _to_float32(fields)
         num_blocks = sum(map(len, found.values()))
         values = values.reshape(num_blocks, NUM_JOINTS, 3)
-        is_readable = np.isfinite(values).all()
+        is_readable = not np.isinf(values).any()
         # Only the last line can have lost its end.
         is_readable &= len(lines[-2].split()) in (1, NUM_FIELDS)
     except ValueError:
@@ -149,7 +173,7 @@ def _is_joint(line):
         values = _to_float32(line.split())
     except ValueError:
         return False
-    return len(values) == NUM_FIELDS and np.isfinite(values[:3]).all()
+    return len(values) == NUM_FIELDS and not np.isinf(values[:3]).any()
 
 
 class Body:

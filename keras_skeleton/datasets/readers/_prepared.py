@@ -182,11 +182,16 @@ def damaged(path, error):
     )
 
 
-def load(path, class_names, split=None, strict=False, workers=1):
+def load(
+    path, class_names, split=None, strict=False, workers=1, missing="zeros"
+):
     """Reads all of a file, see `PreparedReader`."""
     try:
         return collect(
-            PreparedReader(path, class_names, split), strict, workers
+            PreparedReader(path, class_names, split),
+            strict,
+            workers,
+            missing=missing,
         )
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error

@@ -2,21 +2,42 @@
 
 import concurrent.futures
 import contextlib
+import csv
+import json
 import multiprocessing
+import multiprocessing.connection
 import os
+import pathlib
+import struct
+import threading
 import typing
+import zlib
 
-import keras
 import numpy as np
 
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets import _missing
+from keras_skeleton.datasets import _progress
 from keras_skeleton.datasets.sequences import Sequences
 
 # Enough work for a process to be worth the way there, few enough units that
 # a stopped preparation loses little.
 UNITS_AT_ONCE = 128
 REPEATED = "another clip has the same name"
+# What libraries raise where data are other than all that was thought of.
+SURPRISES = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    csv.Error,
+    struct.error,
+    zlib.error,
+)
 
 
 class Clip(typing.NamedTuple):
@@ -28,12 +49,15 @@ class Clip(typing.NamedTuple):
         label: integer, the class from 0, or -1 where it is unknown.
         metadata: dictionary of numbers or strings, the same keys for all
             clips, for example `{"subject": 3, "camera": 1}`.
+        notes: tuple of texts, what its user should know of how it was read,
+            for example that the numbers of persons were not believed.
     """
 
     name: str
     frames: np.ndarray
     label: int = -1
     metadata: dict = {}
+    notes: tuple = ()
 
 
 class Skipped(typing.NamedTuple):
@@ -59,11 +83,60 @@ class Reader:
         skeleton: `Skeleton` or the name of a registered one.
         class_names: list of strings, or `None`.
         coordinates: Names of the coordinates, see `Sequences`.
+        missing: What to do where something was not found: `"zeros"`,
+            `"interpolate"` or `"error"`, see `configure`.
     """
 
     skeleton = None
     class_names = None
     coordinates = None
+    missing = "zeros"
+
+    def configure(self, missing=None, skeleton=None):
+        """Sets what every reader can be told, and returns the reader.
+
+        Args:
+            missing: What to do with joints and frames that were not found
+                (NaN, an empty cell, null): `"zeros"` makes zeros of them,
+                `"interpolate"` fills them from the frames around (frames
+                without this person, and joints with a score of 0, too),
+                `"error"` leaves the clip out with a reason. `None` changes
+                nothing.
+            skeleton: `Skeleton`, or what `layout` takes, with as many joints
+                as that of the reader, in the order of the data. `None`
+                changes nothing.
+
+        Raises:
+            ValueError: If `missing` is something else, or the skeleton has
+                another number of joints.
+        """
+        if missing is not None:
+            self.missing = _missing.check(missing)
+        if skeleton is not None:
+            own, skeleton = skeletons.get(self.skeleton), layout(skeleton)
+            if own.num_joints != skeleton.num_joints:
+                raise ValueError(
+                    f"The skeleton {skeleton.name!r} has "
+                    f"{skeleton.num_joints} joints, the data have "
+                    f"{own.num_joints}, as {own.name!r}."
+                )
+            self.skeleton = skeleton
+        return self
+
+    def check(self, names, skipped):
+        """Compares what its user named with what there is, in the end.
+
+        Args:
+            names: list of the names of all clips.
+            skipped: list of `(name, reason)` of what was left out.
+
+        Returns:
+            List of `(what, text)` to be told.
+
+        Raises:
+            ValueError: If nothing of it is there.
+        """
+        return []
 
     def units(self):
         """Returns the list of units, in the order of the clips in them.
@@ -132,6 +205,7 @@ def read_units(reader, units):
         A list of `Clip` with checked frames, and a list of `Skipped`.
     """
     skeleton = skeletons.get(reader.skeleton)
+    names = reader.coordinates or ()
     clips, skipped = [], []
     for unit in units:
         name = reader.unit_name(unit)
@@ -140,19 +214,69 @@ def read_units(reader, units):
                 if isinstance(found, Skipped):
                     skipped.append(found)
                     continue
-                fault = _clips.find_fault(found.frames, skeleton)
-                if fault is None and not np.any(found.frames):
+                frames, note, fault = _clips.settle(
+                    found.frames, skeleton, reader.missing, names
+                )
+                if fault is None and not np.any(frames):
                     fault = "all its values are 0"
+                    fault = f"{note}; {fault}" if note else fault
                 if fault is None:
-                    clips.append(found)
+                    notes = (*found.notes, note) if note else found.notes
+                    clips.append(found._replace(frames=frames, notes=notes))
                 else:
                     skipped.append(Skipped(found.name, fault))
         except (ValueError, OSError) as error:
             skipped.append(Skipped(name, str(error)))
+        # What a file holds must not end the reading of thousands of others.
+        except SURPRISES as error:
+            reason = f"it cannot be read: {type(error).__name__}: {error}"
+            skipped.append(Skipped(name, reason))
     return clips, skipped
 
 
-def collect(reader, strict=False, workers=1, progress=False):
+def layout(identifier):
+    """Returns a `Skeleton` for what a user passes for it.
+
+    Args:
+        identifier: `Skeleton`, its dictionary, the name of a registered one,
+            or the path of a `.json` file of `Skeleton.to_dict`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none of these.
+    """
+    if isinstance(identifier, os.PathLike) or (
+        isinstance(identifier, str) and identifier.lower().endswith(".json")
+    ):
+        path = pathlib.Path(identifier)
+        try:
+            identifier = json.loads(path.read_text("utf-8"))
+            if not isinstance(identifier, dict):
+                raise ValueError("it describes no skeleton")
+            return skeletons.get(identifier)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(
+                f"The skeleton of {str(path)!r} cannot be read: {error}"
+            ) from error
+    try:
+        return skeletons.get(identifier)
+    except TypeError as error:
+        raise ValueError(f"`skeleton` is no layout: {error}") from error
+
+
+def notes_of(clips):
+    """List of `(name, note)` of the clips that `read_units` returned."""
+    return [(clip.name, note) for clip in clips for note in clip.notes]
+
+
+def collect(
+    reader,
+    strict=False,
+    workers=1,
+    progress=False,
+    missing=None,
+    skeleton=None,
+):
     """Reads a whole data set into memory.
 
     Args:
@@ -161,6 +285,8 @@ def collect(reader, strict=False, workers=1, progress=False):
             left out, and named in a warning and in `skipped`.
         workers: Processes that read.
         progress: Whether to show a progress bar.
+        missing: See `Reader.configure`.
+        skeleton: See `Reader.configure`.
 
     Returns:
         A `Sequences`.
@@ -169,17 +295,32 @@ def collect(reader, strict=False, workers=1, progress=False):
         FileNotFoundError: If there is nothing to read.
         ValueError: If no clip can be used, or if one cannot and `strict`.
     """
-    chunks = chunked(list(reader.units()), UNITS_AT_ONCE)
+    reader.configure(missing, skeleton)
+    chunks = chunked(find_units(reader), UNITS_AT_ONCE)
     clips, skipped = [], []
     with reading(reader, chunks, workers) as results:
         sizes = [len(chunk) for chunk in chunks]
         for more, faults in with_progress(results, sizes, progress):
             clips += more
             skipped += faults
+    notes = notes_of(clips)
     sequences = assemble(reader, clips, skipped)
     total = len(sequences) + len(sequences.skipped)
     _clips.report_skipped(sequences.skipped, total, strict)
+    notes += reader.check(sequences.names, sequences.skipped)
+    _clips.report_notes(notes)
     return sequences
+
+
+def find_units(reader):
+    """The units of a reader, of which there must be some."""
+    units = list(reader.units())
+    if not units:
+        raise ValueError(
+            "There is nothing to read: the files that are there hold nothing "
+            f"that a {type(reader).__name__} knows."
+        )
+    return units
 
 
 def assemble(reader, clips, skipped):
@@ -218,14 +359,14 @@ def chunked(units, size):
 
 
 def with_progress(results, sizes, show):
-    """Passes results on, beside a bar that counts the units in them."""
+    """Passes results on, and shows how many of the units in them are done."""
     if not show:
         yield from results
         return
-    bar = keras.utils.Progbar(sum(sizes), unit_name="file")
-    for size, result in zip(sizes, results, strict=True):
-        bar.add(size)
-        yield result
+    with _progress.Progress(sum(sizes), "file") as bar:
+        for size, result in zip(sizes, results, strict=True):
+            bar.add(size)
+            yield result
 
 
 @contextlib.contextmanager
@@ -260,6 +401,19 @@ def reading(reader, tasks, workers=1, function=read_units):
 def _set_work(reader, function):
     global _reader, _function
     _reader, _function = reader, function
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """Ends this process when the one that started it is gone.
+
+    The pipe that work comes from is held open by the workers themselves, so
+    that one whose parent was killed would wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(task):

@@ -5,8 +5,10 @@ import typing
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.skeletons import Skeleton
@@ -18,6 +20,7 @@ LONGEST_NAME = 200
 MOST_PLACES = 1 << 24
 POSITIONS = ("Xposition", "Yposition", "Zposition")
 ROTATIONS = ("Xrotation", "Yrotation", "Zrotation")
+NO_BVH = "it is no BVH file"
 HINT = (
     "Pass the path of a .bvh file, or of a folder or .zip archive of such "
     "files with the same joints."
@@ -54,6 +57,8 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    skeleton=None,
+    missing="zeros",
 ):
     """Reads BVH motion capture as positions of joints.
 
@@ -61,7 +66,8 @@ def load_data(
     same joints in the same order as the first one; offsets, that is, the
     lengths of bones, may differ. The skeleton is made of the hierarchy: the
     ends of limbs are joints too, and joints whose names differ by `left` and
-    `right` (or a first letter `L` and `R`) mirror each other.
+    `right`, or by the letters L and R at the start, at the end or alone
+    (`Bip01 L Thigh`), mirror each other. A name may have spaces.
 
     A joint's rotation is the product of the rotations about the axes of its
     channels, the first one leftmost, acting on column vectors; a child lies
@@ -74,13 +80,20 @@ def load_data(
         relative_positions: boolean. If false, the position channels of a
             joint take the place of its offset, as most programs write them;
             if true, they are added to it.
-        labels: dictionary from names of clips to their classes, numbers from
-            0 or names of classes. Clips without one get the label -1.
+        labels: dictionary from names of clips (or of their files) to their
+            classes, numbers from 0 or names of classes, or the path of a
+            .csv file of `name,label`. Clips without one get the label -1;
+            names without a clip are told.
         class_names: list of the names of the classes, in the order of their
             numbers; by default those in `labels`, in alphabetical order.
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the files, in the place of their own.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, V, 3)` and the metadata
@@ -97,8 +110,10 @@ def load_data(
     print(data.skeleton.joints, data.metadata["frame_time"])
     ```
     """
-    reader = BVHReader(path, scale, relative_positions, labels, class_names)
-    return collect(reader, strict, workers)
+    reader = BVHReader(
+        path, scale, relative_positions, labels, class_names, skeleton
+    )
+    return collect(reader, strict, workers, missing=missing)
 
 
 class BVHReader(_extracted.ExtractedReader):
@@ -110,6 +125,7 @@ class BVHReader(_extracted.ExtractedReader):
         relative_positions: boolean.
         labels: dictionary or `None`.
         class_names: list of strings or `None`.
+        skeleton: `Skeleton`, string or `None`.
     """
 
     def __init__(
@@ -119,15 +135,19 @@ class BVHReader(_extracted.ExtractedReader):
         relative_positions=False,
         labels=None,
         class_names=None,
+        skeleton=None,
     ):
         super().__init__(path, ".bvh", HINT, labels, class_names)
-        self.scale = scale
-        self.relative_positions = relative_positions
-        self.skeleton = self._find_skeleton(path)
+        self.scale = _checks.number("scale", scale, above=0)
+        self.relative_positions = _checks.truth(
+            "relative_positions", relative_positions
+        )
+        self._own = self.skeleton = self._find_skeleton(path)
+        self.configure(skeleton=skeleton)
 
     def read(self, unit):
         motion = parse_bvh(self._source.read(unit))
-        skeleton = self.skeleton
+        skeleton = self._own
         parents = [max(parent, 0) for parent in motion.parents]
         if (
             tuple(motion.names) != skeleton.joints
@@ -150,9 +170,15 @@ class BVHReader(_extracted.ExtractedReader):
             try:
                 return make_skeleton(parse_bvh(self._source.read(name)))
             except ValueError as error:
-                faults.append(f"{name!r}: {error}")
+                faults.append((name, str(error)))
+        what = "can be read"
+        if all(NO_BVH in fault for _, fault in faults):
+            what = "is a BVH file"
+        # The reason of one that is a BVH file tells more.
+        name, fault = min(faults, key=lambda each: NO_BVH in each[1])
         raise ValueError(
-            f"None of the files in {str(path)!r} is a BVH file. {faults[0]}"
+            f"None of the {len(faults)} files in {str(path)!r} {what}. "
+            f"{name!r}: {fault}"
         )
 
 
@@ -166,33 +192,12 @@ def make_skeleton(motion, name="bvh"):
     Returns:
         A `Skeleton` with the joints in the order of the file.
     """
-    places = {joint: place for place, joint in enumerate(motion.names)}
-    mirror = []
-    for joint, place in places.items():
-        twin = places.get(_other_side(joint))
-        if twin is not None:
-            mirror.append((place, twin))
     return Skeleton(
         name=name,
         joints=motion.names,
         edges=[(c, p) for c, p in enumerate(motion.parents) if p >= 0],
-        mirror=mirror,
+        mirror=_layouts.mirror(motion.names),
     )
-
-
-def _other_side(joint):
-    """The name of the right joint of a left one, or `None`."""
-    for left, right in (
-        ("left", "right"),
-        ("Left", "Right"),
-        ("LEFT", "RIGHT"),
-    ):
-        if left in joint:
-            return joint.replace(left, right)
-    for left, right in (("L", "R"), ("l_", "r_")):
-        if joint.startswith(left):
-            return right + joint[len(left) :]
-    return None
 
 
 def joint_positions(motion, relative_positions=False):
@@ -257,14 +262,22 @@ def parse_bvh(data):
     Raises:
         ValueError: if it is anything else.
     """
+    if data[:3] == b"\xef\xbb\xbf":
+        data = data[3:]
+    if not re.match(rb"\s*HIERARCHY\b", data, re.I):
+        raise ValueError(f"{NO_BVH}: it does not begin with HIERARCHY")
     border = re.search(rb"\sMOTION\s", data[:LONGEST_HIERARCHY])
     if not border:
         raise ValueError("it has no part MOTION")
-    names, parents, offsets, channels = _parse_hierarchy(data[: border.start()])
+    head = data[: border.start()]
+    names, parents, offsets, channels = _Hierarchy(head).parse()
+    line = head.count(b"\n") + 2
     words = data[border.end() :].split(None, 5)
     labels = [word.lower() for word in words[:1] + words[2:4]]
     if len(words) < 5 or labels != [b"frames:", b"frame", b"time:"]:
-        raise ValueError("its part MOTION lacks `Frames:` or `Frame Time:`")
+        raise ValueError(
+            f"line {line}: its part MOTION lacks `Frames:` or `Frame Time:`"
+        )
     num_frames = _whole(words[1], "Frames:")
     frame_time = _number(words[4])
     if not 0 <= frame_time < np.inf:
@@ -284,59 +297,105 @@ def parse_bvh(data):
     return Motion(names, parents, offsets, channels, values, frame_time)
 
 
-def _parse_hierarchy(head):
-    """Returns names, parents, offsets and channels of the joints."""
-    words = iter(head.split())
-    names, parents, offsets, channels = [], [], [], []
-    # Joints that are not complete yet, the last one innermost; -1 stands for
-    # none.
-    path = [-1]
-    _expect(words, b"HIERARCHY")
-    for word in words:
-        if word == b"}" and len(path) > 1:
-            path.pop()
-        elif word in (b"ROOT", b"JOINT", b"End"):
-            is_root = path[-1] < 0
-            if (word == b"ROOT") != is_root or (is_root and names):
-                raise ValueError("its hierarchy does not grow from one ROOT")
-            if len(names) == MOST_JOINTS:
-                raise ValueError(f"it has more than {MOST_JOINTS} joints")
-            name = next(words, b"").decode("utf-8", "replace")
-            if word == b"End":
-                name = f"{names[path[-1]]}_end"
-            names.append(_unused(name[:LONGEST_NAME], names))
-            parents.append(path[-1])
-            path.append(len(names) - 1)
-            channels.append([])
-            offsets.append(_parse_offset(words))
-        elif word == b"CHANNELS" and path[-1] >= 0 and not channels[path[-1]]:
-            channels[path[-1]] = _parse_channels(words)
-        else:
-            raise ValueError(f"its hierarchy holds {word[:40]!r}")
-    if len(path) > 1 or not names:
-        raise ValueError("its hierarchy is not complete")
-    return names, parents, np.array(offsets), channels
+class _Hierarchy:
+    """The part of a file that names joints, read word by word.
 
+    A joint's name is the rest of its line, and may hold spaces.
 
-def _parse_offset(words):
-    _expect(words, b"{")
-    _expect(words, b"OFFSET")
-    return [_number(next(words, b"")) for _ in range(3)]
+    Args:
+        head: bytes, up to the part MOTION.
+    """
 
+    def __init__(self, head):
+        # Lines end in any of the three ways.
+        lines = re.split(rb"\r\n|\n|\r", head)
+        self._words = [
+            (word, number)
+            for number, line in enumerate(lines, 1)
+            for word in line.split()
+        ]
+        self._place = 0
 
-def _parse_channels(words):
-    count = _whole(next(words, b""), "CHANNELS")
-    if count > len(POSITIONS + ROTATIONS):
-        raise ValueError(f"a joint has {count} channels")
-    return [_channel(next(words, b"")) for _ in range(count)]
+    def parse(self):
+        """Returns names, parents, offsets and channels of the joints."""
+        names, parents, offsets, channels = [], [], [], []
+        # Joints that are not complete yet, the last one innermost; -1 stands
+        # for none.
+        path = [-1]
+        self._expect(b"HIERARCHY")
+        while self._place < len(self._words):
+            word = self._next()
+            if word == b"}" and len(path) > 1:
+                path.pop()
+            elif word in (b"ROOT", b"JOINT", b"End"):
+                is_root = path[-1] < 0
+                if (word == b"ROOT") != is_root or (is_root and names):
+                    raise self._error(
+                        "its hierarchy does not grow from one ROOT"
+                    )
+                if len(names) == MOST_JOINTS:
+                    raise self._error(f"it has more than {MOST_JOINTS} joints")
+                name = self._rest_of_line()
+                if word == b"End":
+                    name = f"{names[path[-1]]}_end"
+                names.append(_unused(name[:LONGEST_NAME], names))
+                parents.append(path[-1])
+                path.append(len(names) - 1)
+                channels.append([])
+                self._expect(b"{")
+                self._expect(b"OFFSET")
+                offsets.append([self._read(_number) for _ in range(3)])
+            elif word == b"CHANNELS" and path[-1] >= 0:
+                if channels[path[-1]]:
+                    raise self._error("a joint has its CHANNELS twice")
+                channels[path[-1]] = self._channels()
+            else:
+                raise self._error(f"its hierarchy holds {word[:40]!r}")
+        if len(path) > 1 or not names:
+            raise self._error("its hierarchy is not complete")
+        return names, parents, np.array(offsets), channels
 
+    def _next(self):
+        self._place += 1
+        if self._place > len(self._words):
+            return b""
+        return self._words[self._place - 1][0]
 
-def _expect(words, wanted):
-    word = next(words, b"")
-    if word != wanted:
-        raise ValueError(
-            f"its hierarchy has {word[:40]!r} where {wanted!r} is expected"
-        )
+    def _rest_of_line(self):
+        """The words up to the end of the line, or to the brace on it."""
+        line = self._words[self._place - 1][1]
+        words = []
+        while self._place < len(self._words):
+            word, number = self._words[self._place]
+            if number != line or word == b"{":
+                break
+            words.append(word.decode("utf-8", "replace"))
+            self._place += 1
+        return " ".join(words)
+
+    def _channels(self):
+        count = self._read(lambda word: _whole(word, "CHANNELS"))
+        if count > len(POSITIONS + ROTATIONS):
+            raise self._error(f"a joint has {count} channels")
+        return [self._read(_channel) for _ in range(count)]
+
+    def _read(self, convert):
+        try:
+            return convert(self._next())
+        except ValueError as error:
+            raise self._error(str(error)) from None
+
+    def _expect(self, wanted):
+        word = self._next()
+        if word != wanted:
+            raise self._error(
+                f"its hierarchy has {word[:40]!r} where {wanted!r} is expected"
+            )
+
+    def _error(self, text):
+        place = min(self._place, len(self._words)) - 1
+        line = self._words[place][1] if self._words else 1
+        return ValueError(f"line {line}: {text}")
 
 
 def _unused(name, names):

@@ -33,7 +33,7 @@ HINT = (
 )
 
 
-def load_data(path=None, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1, missing="zeros"):
     """Reads poses of CASIA-B: tables of GaitGraph or folders of OpenGait.
 
     124 subjects walk past eleven cameras, six times normally ("nm"), twice
@@ -46,8 +46,10 @@ def load_data(path=None, strict=False, workers=1):
     `"gallery_nm"`, `"gallery_bg"` and `"gallery_cl"` hold subjects 75 to
     124: the gallery, nm-01 to nm-04, as the training part, and the probes of
     a condition (nm-05 and nm-06, bg-01 and bg-02, cl-01 and cl-02) as the
-    test part. Compare a probe with the gallery of each other view, and
-    average over the views: the identical view does not count.
+    test part; `"gallery"` the gallery and the probes of all conditions.
+    `keras_skeleton.evaluation.cross_view` compares a probe with the gallery
+    of each other view, and averages over the views: the identical view does
+    not count.
 
     The poses of GaitGraph can be downloaded from
     https://github.com/tteepe/GaitGraph/releases/tag/v0.1; CASIA-B itself is
@@ -62,6 +64,9 @@ def load_data(path=None, strict=False, workers=1):
             If not, it is left out, and named in a warning and in `skipped`.
             Rows of a table without a full pose are never used.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)` and the metadata
@@ -87,7 +92,7 @@ def load_data(path=None, strict=False, workers=1):
     - [Teepe et al., 2021](https://arxiv.org/abs/2101.11228)
     """
     path = _places.locate(path, "casia_b", HINT)
-    return collect(CasiaBReader(path), strict, workers)
+    return collect(CasiaBReader(path), strict, workers, missing=missing)
 
 
 class CasiaBReader(Reader):
@@ -136,6 +141,11 @@ class CasiaBReader(Reader):
             with open(self.path / file, "rb") as opened:
                 places = find_sequences(opened)
             units += [(file, name, tuple(p)) for name, p in places.items()]
+        if not units:
+            raise ValueError(
+                f"No line of {', '.join(self.files[:3])} begins with the path "
+                f"of an image such as 001-nm-01-000/000017.jpg. {HINT}"
+            )
         return units
 
     def unit_name(self, unit):
@@ -175,6 +185,10 @@ class CasiaBReader(Reader):
                 "train": np.flatnonzero(is_train),
                 "test": np.flatnonzero(~is_train),
             }
+        }
+        splits["gallery"] = {
+            "train": np.flatnonzero(gallery),
+            "test": np.flatnonzero(~is_train & ~gallery),
         }
         for kind in CONDITIONS:
             probes = ~is_train & (condition == kind) & ~gallery

@@ -1,16 +1,15 @@
 """Keypoints in the JSON form of COCO, as most pose estimators write them."""
 
-import re
+import numpy as np
 
-from keras_skeleton import skeletons
-from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
+from keras_skeleton.datasets.readers import _keypoints
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers.base import Clip
+from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 
-DIGITS = re.compile(r"(\d{1,18})", re.ASCII)
-# Names of a person's number that trackers use.
-IDENTITIES = ("track_id", "person_id", "idx")
 HINT = (
     "Pass the path of a .json file with the poses of one video (a list of "
     "entries with `image_id` and `keypoints`), or of a folder or .zip archive "
@@ -20,45 +19,67 @@ HINT = (
 
 def load_data(
     path,
-    skeleton="coco17",
+    skeleton=None,
     num_persons=2,
     labels=None,
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
-    """Reads poses in the JSON form of COCO's keypoint results.
+    """Reads poses in the JSON forms of COCO, MMPose and Ultralytics.
 
-    A file holds a list, one entry for each person in each frame:
-    `{"image_id": 12, "keypoints": [x, y, score, ...], "score": 0.9}`, as
-    MMPose, AlphaPose, Detectron2, ViTPose and others can write it; a
-    dictionary with such a list under `"annotations"` is read too. Frames are
-    ordered by `image_id`, numbers in texts such as `"frame_12.jpg"` by their
-    value; frames without an entry are not part of the clip.
+    A file holds one of these:
 
-    A file is a clip, named by its path without `.json`. Where `image_id` is
-    a text with `/`, each folder in it is a clip instead.
+    - COCO's results, an entry for each person in each frame, as AlphaPose,
+      Detectron2, ViTPose and others write them: `{"image_id": 12,
+      "keypoints": [x, y, score, ...]}`. Frames are ordered by `image_id`,
+      numbers in texts such as `"frame_12.jpg"` by their value; frames
+      without an entry are not part of the clip.
+    - COCO's annotations, as annotation tools export them: `images` with an
+      `id` and a `file_name`, and `annotations` that name the id. Frames are
+      ordered by `frame_id` or, without one, by `file_name`; images without
+      an annotation are frames without anybody. Names of joints in
+      `categories` are used: a layout of other joints is made of them, and
+      joints that are those of `skeleton` in another order are put in its.
+    - Frames of MMPose, a list (alone or under `"instance_info"`) of
+      `{"frame_id": 0, "instances": [{"keypoints": [[x, y], ...],
+      "keypoint_scores": [...]}]}`.
+    - A list with a list of persons for each frame, as results of Ultralytics
+      give it: `{"keypoints": {"x": [...], "y": [...], "visible": [...]}}`.
 
-    Persons are followed by `track_id`, `person_id` or `idx` where all have
-    one, else as by `openpose.load_data`.
+    A file is a clip, named by its path without `.json`. Where images are in
+    several folders, belong to several videos (`video_id`), or have names
+    that begin differently and count on from there, each is a clip instead.
+
+    Persons are followed by `track_id`, `person_id` or `idx`, a number, a
+    text or a list of one; those without one as by `openpose.load_data`.
 
     Args:
         path: path of a file, or of a folder or .zip archive of files.
-        skeleton: `Skeleton` or the name of a registered one, with as many
-            joints as there are keypoints.
+        skeleton: `Skeleton`, the name of a registered one, or the path of a
+            `.json` file of one, with as many joints as there are keypoints.
+            By default, that which `categories` describe, else `"coco17"`.
         num_persons: integer, the persons to keep: those seen in most frames.
-        labels: dictionary from names of clips to their classes, numbers from
-            0 or names of classes. Clips without one get the label -1.
+        labels: dictionary from names of clips (or of their files) to their
+            classes, numbers from 0 or names of classes, or the path of a
+            .csv file of `name,label`. Clips without one get the label -1;
+            names without a clip are told.
         class_names: list of the names of the classes, in the order of their
             numbers; by default those in `labels`, in alphabetical order.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (null, NaN, a
+            score of 0): `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, 3)`: x, y in pixels and
         the third number of the file, the score (in annotations, 0 for no
-        keypoint, 1 for a hidden and 2 for a visible one).
+        keypoint, 1 for a hidden and 2 for a visible one; 1 where a file has
+        none). Where the first file has three places and a score, clips are
+        `(M, T, V, 4)`.
 
     Raises:
         FileNotFoundError: if there are no such files at `path`.
@@ -73,15 +94,15 @@ def load_data(
     ```
     """
     reader = CocoReader(path, skeleton, num_persons, labels, class_names)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class CocoReader(_extracted.ExtractedReader):
-    """Reader of COCO keypoints; a unit is the name of a file.
+    """Reader of keypoints; a unit is the name of a file.
 
     Args:
         path: See `load_data`, also for the other arguments.
-        skeleton: `Skeleton` or string.
+        skeleton: `Skeleton`, string or `None`.
         num_persons: integer.
         labels: dictionary or `None`.
         class_names: list of strings or `None`.
@@ -92,37 +113,97 @@ class CocoReader(_extracted.ExtractedReader):
     def __init__(
         self,
         path,
-        skeleton="coco17",
+        skeleton=None,
         num_persons=2,
         labels=None,
         class_names=None,
     ):
-        super().__init__(path, ".json", HINT, labels, class_names)
-        self.skeleton = skeletons.get(skeleton)
-        self.num_persons = num_persons
+        super().__init__(path, ".json", HINT, labels, class_names, num_persons)
+        first = self._look(None if skeleton is None else layout(skeleton))
+        if first.shape[-1] == 4:
+            self.coordinates = ("x", "y", "z", "score")
+
+    def _look(self, skeleton):
+        """Finds the layout by the first file that can be read."""
+        self._joints, self._order = None, None
+        self.skeleton = layout("coco17") if skeleton is None else skeleton
+        size = None if skeleton is None else skeleton.num_joints
+        for name in self._source.names:
+            try:
+                found = _keypoints.parse(self._source.read(name), size)
+            except ValueError:
+                continue
+            bodies = [
+                body
+                for frames in found.clips.values()
+                for frame in frames
+                for _, body in frame
+            ]
+            if not bodies:
+                continue
+            self._use_names(found, skeleton is None)
+            return bodies[0]
+        # What is wrong is told where the file is read.
+        return np.zeros((self.skeleton.num_joints, 3))
+
+    def _use_names(self, found, may_make):
+        """Follows the names that a file has for its joints."""
+        if found.joints is None:
+            return
+        self._joints = found.joints
+        known = [_word(joint) for joint in self.skeleton.joints]
+        named = [_word(joint) for joint in found.joints]
+        if sorted(known) == sorted(named):
+            order = [named.index(joint) for joint in known]
+            self._order = order if order != sorted(order) else None
+        elif may_make:
+            self.skeleton = _layouts.make("coco", found.joints, found.bones)
 
     def read(self, unit):
         joints = self.skeleton.num_joints
-        clips = parse_keypoints(self._source.read(unit), joints)
-        for folder, frames in clips.items():
-            name = folder or unit.removesuffix(".json")
+        found = _keypoints.parse(self._source.read(unit), joints)
+        if found.joints is not None and self._joints is not None:
+            if found.joints != self._joints:
+                raise ValueError(
+                    "its 'categories' name other joints than those of the "
+                    "first file"
+                )
+        for folder, frames in found.clips.items():
+            name = folder or unit[: -len(".json")]
+            notes = list(found.notes)
             clip = _extracted.track(
                 [[person for _, person in persons] for persons in frames],
                 self.num_persons,
                 [[identity for identity, _ in persons] for persons in frames],
+                notes,
             )
-            yield Clip(name, clip, self.label(name))
+            if not len(clip):
+                reason = f"its {len(frames)} frames show nobody"
+                yield Skipped(name, "; ".join([reason, *notes]))
+                continue
+            if self._order is not None:
+                clip = clip[:, :, self._order]
+            if clip.shape[-1] != len(self.coordinates):
+                raise ValueError(
+                    f"it has {clip.shape[-1]} numbers for each joint, the "
+                    f"first file {len(self.coordinates)}"
+                )
+            yield Clip(name, clip, self.label(name), notes=tuple(notes))
+
+
+def _word(joint):
+    return joint.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def parse_keypoints(data, num_joints=17):
-    """Reads a list of keypoints.
+    """Reads a file of keypoints.
 
     Args:
         data: bytes of JSON text.
         num_joints: integer, the keypoints of a person.
 
     Returns:
-        Dictionary from the folder in `image_id`, mostly `""`, to a list of
+        Dictionary from the folder of the images, mostly `""`, to a list of
         frames in their order, each a list with a pair for each person: the
         identity, or `None` if it is not known, and the joints, float32
         `(V, 3)`.
@@ -130,43 +211,4 @@ def parse_keypoints(data, num_joints=17):
     Raises:
         ValueError: if it is anything else.
     """
-    entries = parsing.parse_json(data)
-    if isinstance(entries, dict):
-        entries = entries.get("annotations")
-    if not isinstance(entries, list) or not entries:
-        raise ValueError("it holds no list of keypoints")
-    clips = {}
-    for place, entry in enumerate(entries):
-        try:
-            folder, order, person = _parse_entry(entry, num_joints)
-        except ValueError as error:
-            raise ValueError(f"entry {place}: {error}") from error
-        frames = clips.setdefault(folder, {})
-        frames.setdefault(order, []).append(person)
-    return {
-        folder: [frames[order] for order in sorted(frames)]
-        for folder, frames in sorted(clips.items())
-    }
-
-
-def _parse_entry(entry, num_joints):
-    """Returns the folder, what to order frames by, and the person."""
-    if not isinstance(entry, dict):
-        raise ValueError("it is not described by names and values")
-    image = entry.get("image_id")
-    if isinstance(image, bool) or not isinstance(image, int | str):
-        raise ValueError("it has no `image_id`, a number or a text")
-    folder, _, file = str(image).rpartition("/")
-    # Texts and numbers take turns, so that keys can be compared.
-    order = DIGITS.split(file)
-    order[1::2] = map(int, order[1::2])
-    numbers = parsing.to_array(entry.get("keypoints"), (None,))
-    if numbers.size != 3 * num_joints:
-        raise ValueError(
-            f"it has {numbers.size} numbers; expected x, y and score of "
-            f"{num_joints} joints"
-        )
-    identity = next((entry[key] for key in IDENTITIES if key in entry), None)
-    if isinstance(identity, bool) or not isinstance(identity, int | float):
-        identity = None
-    return folder, tuple(order), (identity, numbers.reshape(num_joints, 3))
+    return _keypoints.parse(data, num_joints).clips

@@ -22,14 +22,15 @@ import re
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files import tables
-from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 
 LONGEST_TEXT = 200
 MOST_JOINTS = 256
@@ -38,7 +39,13 @@ HINT = "Pass the path of a {0} file, or of a folder or .zip archive of them."
 
 
 def from_csv(
-    path, skeleton, class_names=None, metadata=(), strict=False, workers=1
+    path,
+    skeleton,
+    class_names=None,
+    metadata=(),
+    strict=False,
+    workers=1,
+    missing="zeros",
 ):
     """Reads one's own clips from CSV tables.
 
@@ -53,19 +60,24 @@ def from_csv(
     - `label`: optionally the class, a number from 0 or a name; empty if it
       is not known.
 
-    Joints without a line are zeros.
+    Joints without a line are zeros; so are those with empty cells or NaN, see
+    `missing`. Semicolons and tabs may stand for the commas.
 
     Args:
         path: path of a file, or of a folder or .zip archive of files.
-        skeleton: `Skeleton` or the name of a registered one.
+        skeleton: `Skeleton`, the name of a registered one, or the path of a
+            `.json` file of one.
         class_names: list of the names of the classes, in the order of their
-            numbers; needed if labels are names.
+            numbers; by default those that are labels, in alphabetical order.
         metadata: list of further columns with one value for each clip, such
             as `["subject"]`. One that is called `"split"` and holds `train`
             and `test` makes the protocol `"own"`.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (an empty cell,
+            NaN): `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, C)`, `C` the columns that
@@ -86,11 +98,17 @@ def from_csv(
     ```
     """
     reader = CSVReader(path, skeleton, class_names, metadata)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 def from_json(
-    path, skeleton=None, class_names=None, metadata=(), strict=False, workers=1
+    path,
+    skeleton=None,
+    class_names=None,
+    metadata=(),
+    strict=False,
+    workers=1,
+    missing="zeros",
 ):
     """Reads one's own clips from JSON files.
 
@@ -107,10 +125,12 @@ def from_json(
         skeleton: `Skeleton` or the name of a registered one, or `None` for
             that of the file.
         class_names: list of the names of the classes, in the order of their
-            numbers, or `None` for those of the file.
+            numbers, or `None` for those of the file, or else those that are
+            labels, in alphabetical order.
         metadata: list of further keys of each clip, see `from_csv`.
         strict: See `from_csv`.
         workers: integer, the processes that read.
+        missing: See `from_csv`; null is a number that was not found.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, C)`.
@@ -129,7 +149,7 @@ def from_json(
     ```
     """
     reader = JSONReader(path, skeleton, class_names, metadata)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class _OwnReader(Reader):
@@ -138,10 +158,29 @@ class _OwnReader(Reader):
     ending = None
 
     def __init__(self, path, metadata):
+        if isinstance(metadata, str) or not hasattr(metadata, "__iter__"):
+            raise ValueError(
+                "`metadata` must be a list of names, such as ['subject']. "
+                f"Received: {metadata!r}"
+            )
         self._source = archives.open_source(
             path, self.ending, HINT.format(self.ending)
         )
-        self._metadata = tuple(metadata)
+        self._metadata = tuple(map(str, metadata))
+
+    def _find_classes(self, labels_of):
+        """Names of classes among the labels of all files, in order."""
+        found = set()
+        for name in self._source.names:
+            try:
+                found |= {
+                    label
+                    for label in labels_of(self._source.read(name))
+                    if isinstance(label, str) and not NUMBER.fullmatch(label)
+                }
+            except (ValueError, OSError):
+                continue  # Told where the file is read.
+        return sorted(found - {""}) or None
 
     def units(self):
         return self._source.names
@@ -171,14 +210,17 @@ class CSVReader(_OwnReader):
 
     def __init__(self, path, skeleton, class_names=None, metadata=()):
         super().__init__(path, metadata)
-        self.skeleton = skeletons.get(skeleton)
-        self.class_names = None if class_names is None else list(class_names)
+        self.skeleton = layout(skeleton)
+        self.class_names = _names.check_class_names(class_names)
         first = self._source.names[0]
         try:
             header = tables.parse_header(self._source.read(first))
+            tables.check_columns(header, self._metadata)
         except ValueError as error:
             raise ValueError(f"{first!r}: {error}") from error
         self.coordinates = tables.coordinates_of(header)
+        if self.class_names is None and "label" in header:
+            self.class_names = self._find_classes(tables.labels_of)
 
     def read(self, unit):
         table = tables.parse_csv(self._source.read(unit), self._metadata)
@@ -234,8 +276,10 @@ class JSONReader(_OwnReader):
                 self.coordinates = _count_coordinates(found["clips"])
         except ValueError as error:
             raise ValueError(f"{first!r}: {error}") from error
-        self.skeleton = skeletons.get(skeleton)
-        self.class_names = None if class_names is None else list(class_names)
+        self.skeleton = layout(skeleton)
+        self.class_names = _names.check_class_names(class_names)
+        if self.class_names is None:
+            self.class_names = self._find_classes(_labels_of)
 
     def read(self, unit):
         content = parse_json(self._source.read(unit))
@@ -279,6 +323,15 @@ def parse_json(data):
     if not isinstance(clips, list):
         raise ValueError("it has no list 'clips'")
     return content
+
+
+def _labels_of(data):
+    """The labels of the clips of a file."""
+    return [
+        entry.get("label")
+        for entry in parse_json(data)["clips"]
+        if isinstance(entry, dict)
+    ]
 
 
 def read_skeleton(found):
@@ -334,7 +387,7 @@ def _read_label(label, class_names):
         return -1
     if isinstance(label, str) and label not in (class_names or ()):
         label = _as_value(label)
-    return _extracted.number_label(label, class_names)
+    return _names.number_label(label, class_names)
 
 
 def _as_value(value):

@@ -25,6 +25,7 @@ def load_data(
     trim=True,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the gestures of DHG-14/28 from their original text files.
 
@@ -55,6 +56,9 @@ def load_data(
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 22, 3)`, or 2 coordinates,
@@ -78,7 +82,7 @@ def load_data(
     """
     path = _places.locate(path, "dhg", HINT)
     reader = DHGReader(path, classes, coordinates, normalize, trim)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class DHGReader(shrec17.GestureReader):

@@ -31,6 +31,7 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the skeletons of FineGym.
 
@@ -62,6 +63,9 @@ def load_data(
             error. If not, it is left out, and named in a warning and in
             `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)` in the order of the
@@ -86,7 +90,7 @@ def load_data(
     """
     path = pyskl.locate(path, version, HINTS.get(version))
     reader = FineGymReader(path, version, train_list, test_list, class_names)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class FineGymReader(AnnotationReader):

@@ -38,6 +38,7 @@ def load_data(
     stride=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads Human3.6M in the form of MotionBERT.
 
@@ -69,6 +70,9 @@ def load_data(
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)`, those for training
@@ -97,7 +101,7 @@ def load_data(
     """
     path = _places.locate(path, "human36m", HINT)
     reader = Human36MReader(path, poses, normalize, clip_length, stride)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class Human36MReader(Reader):

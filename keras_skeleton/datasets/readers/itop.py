@@ -28,7 +28,12 @@ HINT = (
 
 
 def load_data(
-    path=None, view="side", coordinates="world", strict=False, workers=1
+    path=None,
+    view="side",
+    coordinates="world",
+    strict=False,
+    workers=1,
+    missing="zeros",
 ):
     """Reads the joints of ITOP for the frames that have valid ones.
 
@@ -56,6 +61,9 @@ def load_data(
         strict: boolean, whether a run that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object without labels, with clips `(1, T, 15, 4)`: x,
@@ -86,7 +94,9 @@ def load_data(
     - [Haque et al., 2016](https://arxiv.org/abs/1603.07076)
     """
     path = _places.locate(path, "itop", HINT)
-    return collect(ITOPReader(path, view, coordinates), strict, workers)
+    return collect(
+        ITOPReader(path, view, coordinates), strict, workers, missing=missing
+    )
 
 
 def open_images(path):
@@ -154,7 +164,11 @@ class ITOPReader(Reader):
                 valid = hdf5.get_dataset(
                     file, "is_valid", (len(ids),), "uib", MOST_FRAMES
                 )
-                runs = find_runs(ids[:], valid[:])
+                if hdf5.is_text(ids):
+                    texts = hdf5.read_text(ids, "id", 16 * len(ids))
+                else:
+                    texts = ids[:]
+                runs = find_runs(texts, valid[:])
             except (ValueError, OSError) as error:
                 raise ValueError(f"{str(path)!r}: {error}.") from error
             units += [(part, *run) for run in runs]

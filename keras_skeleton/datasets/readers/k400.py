@@ -36,6 +36,7 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the two-dimensional poses of Kinetics 400.
 
@@ -65,6 +66,9 @@ def load_data(
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 17, 3)` in the order of the
@@ -91,7 +95,7 @@ def load_data(
     reader = K400Reader(
         path, keypoints, box_threshold, valid_ratio, max_persons, class_names
     )
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class K400Reader(AnnotationReader):

@@ -31,7 +31,9 @@ HINT = (
 )
 
 
-def load_data(path=None, max_persons=2, strict=False, workers=1):
+def load_data(
+    path=None, max_persons=2, strict=False, workers=1, missing="zeros"
+):
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
     About 240,000 clips for training and 20,000 for validation, mostly 300
@@ -60,6 +62,9 @@ def load_data(path=None, max_persons=2, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 18, 3)`.
@@ -82,7 +87,9 @@ def load_data(path=None, max_persons=2, strict=False, workers=1):
     - [Yan et al., 2018](https://arxiv.org/abs/1801.07455)
     """
     path = _places.locate(path, "kinetics", HINT)
-    return collect(make_reader(path, max_persons), strict, workers)
+    return collect(
+        make_reader(path, max_persons), strict, workers, missing=missing
+    )
 
 
 def make_reader(path, max_persons=2):

@@ -1,13 +1,29 @@
 """MediaPipe Pose: 33 landmarks, from files or from its results."""
 
+import itertools
+
+from keras_skeleton import skeletons
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.files import wide
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers.base import Clip
+from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 
 NUM_LANDMARKS = 33
 VALUES = ("x", "y", "z", "visibility")
 KEYS = {"image": "pose_landmarks", "world": "pose_world_landmarks"}
+# As JavaScript, Kotlin and Swift call them.
+OTHER_KEYS = {
+    "pose_landmarks": ("poseLandmarks", "landmarks", "normalizedLandmarks"),
+    "pose_world_landmarks": (
+        *("poseWorldLandmarks", "worldLandmarks", "world_landmarks"),
+        "za",
+    ),
+}
+INSTEAD = "; for a line for each joint there is `custom.from_csv`"
 HINT = (
     "Pass the path of a .json or .csv file with the landmarks of one video, "
     "or of a folder or .zip archive of such files; the documentation of "
@@ -23,6 +39,8 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    skeleton="mediapipe33",
+    missing="zeros",
 ):
     """Reads landmarks of MediaPipe Pose from JSON or CSV files.
 
@@ -30,16 +48,22 @@ def load_data(
     path without the ending.
 
     JSON: a list of frames, alone or under `"frames"`. A frame has the keys
-    `"pose_landmarks"` and `"pose_world_landmarks"` (one is enough), each a
-    list of persons; a person is a list of 33 landmarks, and a landmark is
-    `{"x": 0.5, "y": 0.3, "z": -0.1, "visibility": 0.9}` or a list of these
-    four numbers. Instead of the list of persons, there may be one person, or
-    `null` for nobody.
+    `"pose_landmarks"` and `"pose_world_landmarks"` (one is enough; spelled
+    as in JavaScript, too), each a list of persons; a person is a list of 33
+    landmarks, and a landmark is `{"x": 0.5, "y": 0.3, "z": -0.1,
+    "visibility": 0.9}` or a list of these numbers. Instead of the list of
+    persons, there may be one person, or `null` for nobody; instead of the
+    frame, what would be under its key.
 
-    CSV: a line for each person in each frame, with the number of the frame,
-    the number of the person, and 33 times x, y, z, visibility. Lines with
-    other than numbers at the top are a header. Frames without a line are not
-    part of the clip.
+    CSV: a line for each person in each frame, with commas, semicolons or
+    tabs. Columns are found by the names in the first line: `frame`,
+    `person`, `label` (or `class`), and `x0`, `y0`, `z0`, `v0` (counted from
+    0 or 1) or `nose_x` and so on; without names, the last 132 (or 99, without
+    visibility) columns are the landmarks, after label, frame and person as
+    far as there are any. Without a column for frames, every line is one; in
+    a table with several labels, each stretch of lines of one label is a
+    clip. Frames without a line are not part of the clip; empty cells and NaN
+    are landmarks that were not found.
 
     Persons are followed by their numbers in CSV, else as by
     `openpose.load_data`.
@@ -50,13 +74,21 @@ def load_data(
             and z in widths, or `"world"` for metres from the middle of the
             hips, with y down. CSV files hold one kind, which is read.
         num_persons: integer, the persons to keep: those seen in most frames.
-        labels: dictionary from names of clips to their classes, numbers from
-            0 or names of classes. Clips without one get the label -1.
+        labels: dictionary from names of clips (or of their files) to their
+            classes, numbers from 0 or names of classes, or the path of a
+            .csv file of `name,label`. Clips without one get that of their
+            table, or -1; names without a clip are told.
         class_names: list of the names of the classes, in the order of their
-            numbers; by default those in `labels`, in alphabetical order.
+            numbers; by default those in `labels`, or else in the tables, in
+            alphabetical order.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        skeleton: `Skeleton` of 33 joints to use in the place of MediaPipe's,
+            or the name of a registered one.
+        missing: what to do where something was not found (null, NaN, empty
+            cells): `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 33, 4)`: x, y, z, visibility.
@@ -90,8 +122,10 @@ def load_data(
 
     - [Bazarevsky et al., 2020](https://arxiv.org/abs/2006.10204)
     """
-    reader = MediaPipeReader(path, landmarks, num_persons, labels, class_names)
-    return collect(reader, strict, workers)
+    reader = MediaPipeReader(
+        path, landmarks, num_persons, labels, class_names, skeleton
+    )
+    return collect(reader, strict, workers, missing=missing)
 
 
 def from_results(results, landmarks="image", num_persons=1):
@@ -140,9 +174,9 @@ class MediaPipeReader(_extracted.ExtractedReader):
         num_persons: integer.
         labels: dictionary or `None`.
         class_names: list of strings or `None`.
+        skeleton: `Skeleton` or string.
     """
 
-    skeleton = "mediapipe33"
     coordinates = VALUES
 
     def __init__(
@@ -152,23 +186,81 @@ class MediaPipeReader(_extracted.ExtractedReader):
         num_persons=1,
         labels=None,
         class_names=None,
+        skeleton="mediapipe33",
     ):
-        super().__init__(path, (".json", ".csv"), HINT, labels, class_names)
+        super().__init__(
+            path, (".json", ".csv"), HINT, labels, class_names, num_persons
+        )
         self._key = _key(landmarks)
-        self.num_persons = num_persons
+        self.landmarks = landmarks
+        self.skeleton = layout("mediapipe33")
+        self.configure(skeleton=skeleton)
+        if not self.labels and self.class_names is None:
+            self.class_names = self._find_classes()
+
+    def _find_classes(self):
+        """The texts in the tables' columns of labels, in order."""
+        found = set()
+        for name in self._source.names:
+            if name.lower().endswith(".csv"):
+                try:
+                    found |= wide.labels_of(self._source.read(name))
+                except (ValueError, OSError):
+                    continue  # Told where the file is read.
+        found.discard("")
+        if not found or all(map(str.isdecimal, found)):
+            return None
+        return sorted(found)
 
     def read(self, unit):
         data = self._source.read(unit)
         name, _, ending = unit.rpartition(".")
-        identities = None
         if ending.lower() == "csv":
-            rows = parse_csv(data)
-            frames = [list(persons.values()) for persons in rows]
-            identities = [list(persons) for persons in rows]
-        else:
-            frames = parse_json(data, self._key)
-        clip = _follow(frames, self.num_persons, identities)
-        yield Clip(name, clip, self.label(name))
+            yield from self._read_table(name, data)
+            return
+        frames = parse_json(data, self._key)
+        yield self._make_clip(name, frames)
+
+    def _read_table(self, name, data):
+        table = parse_table(data)
+        parts = _stretches(table.labels, len(table.lines))
+        clips = {}
+        for label, rows in parts:
+            called = name
+            if len(parts) > 1:
+                called = f"{name}/{label or 'unlabelled'}"
+                clips[called] = clips.get(called, 0) + 1
+                if clips[called] > 1:
+                    called += f"_{clips[called]}"
+            frames = _lay_out(table, rows)
+            yield self._make_clip(
+                called,
+                [[values for _, values in persons] for persons in frames],
+                [[number for number, _ in persons] for persons in frames],
+                label,
+            )
+
+    def _make_clip(self, name, frames, identities=None, label=None):
+        notes = []
+        clip = _extracted.track(frames, self.num_persons, identities, notes)
+        if not len(clip):
+            seen = f"its {len(frames)} frames show nobody"
+            return Skipped(name, "; ".join([seen, *notes]))
+        number = self.label(name)
+        if number < 0 and label and not self.labels:
+            label = int(label) if label.isdecimal() else label
+            number = _names.number_label(label, self.class_names)
+        return Clip(name, clip, number, notes=tuple(notes))
+
+
+def _stretches(labels, count):
+    """List of label and rows, one for each stretch of one label."""
+    if labels is None:
+        return [(None, range(count))]
+    return [
+        (label, list(rows))
+        for label, rows in itertools.groupby(range(count), labels.__getitem__)
+    ]
 
 
 def parse_json(data, key="pose_landmarks"):
@@ -191,13 +283,40 @@ def parse_json(data, key="pose_landmarks"):
         raise ValueError("it holds no list of frames")
     found = []
     for number, frame in enumerate(frames):
-        if not isinstance(frame, dict) or key not in frame:
-            raise ValueError(f"frame {number} has no {key!r}")
+        frame = _under_key(frame, key, number)
         try:
-            found.append(_read_persons(frame[key]))
+            found.append(_read_persons(frame))
         except ValueError as error:
             raise ValueError(f"frame {number}: {error}") from error
     return found
+
+
+def _under_key(frame, key, number):
+    """What a frame has under one of the spellings of a key."""
+    if frame is None or isinstance(frame, list):
+        return frame
+    if isinstance(frame, dict):
+        for name in (key, *OTHER_KEYS[key]):
+            if name in frame:
+                return frame[name]
+        if "landmark" in frame:
+            return frame
+    there = ""
+    if isinstance(frame, dict):
+        there = f"; its keys are {', '.join(map(repr, list(frame)[:5]))}"
+    raise ValueError(f"frame {number} has no {key!r}{there}")
+
+
+def parse_table(data):
+    """Reads a CSV file of landmarks as a `files.wide.Table`.
+
+    Args:
+        data: bytes of the text.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    return wide.parse(data, skeletons.get("mediapipe33").joints, INSTEAD)
 
 
 def parse_csv(data):
@@ -213,23 +332,36 @@ def parse_csv(data):
     Raises:
         ValueError: if it is anything else.
     """
-    lines = data.removeprefix(b"\xef\xbb\xbf").splitlines()
-    frames = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        values = parsing.parse_numbers(line.replace(b",", b" "))
-        if values is None and not frames:
-            continue
-        width = 2 + NUM_LANDMARKS * len(VALUES)
-        if values is None or len(values) != width:
-            raise ValueError(f"line {number} does not hold {width} numbers")
-        frame, person = values[:2]
-        persons = frames.setdefault(frame, {})
-        if person in persons:
-            raise ValueError(f"line {number} repeats a person of its frame")
-        joints = parsing.to_float32(values[2:])
-        persons[person] = joints.reshape(NUM_LANDMARKS, len(VALUES))
+    table = parse_table(data)
+    return [
+        {
+            place if number is None else number: values
+            for place, (number, values) in enumerate(persons)
+        }
+        for persons in _lay_out(table, range(len(table.lines)))
+    ]
+
+
+def _lay_out(table, rows):
+    """The frames of some rows of a table, pairs of identity and landmarks."""
+    frames, seen = {}, set()
+    for row in rows:
+        frame = row if table.frames is None else table.frames[row]
+        # Numbers before texts, which cannot be compared with them.
+        frame = (isinstance(frame, str), frame)
+        person = None
+        if table.persons is not None:
+            person = _extracted.identity(table.persons[row])
+            if (frame, person) in seen and person is not None:
+                raise ValueError(
+                    f"line {table.lines[row]} repeats a person of its frame: "
+                    "another line has the same in the columns of both"
+                )
+            seen.add((frame, person))
+        frames.setdefault(frame, []).append((person, table.values[row]))
+    # Where no frame has two lines, there is one person.
+    if table.persons is None and all(len(f) == 1 for f in frames.values()):
+        frames = {key: [(0, one[0][1])] for key, one in frames.items()}
     return [frames[frame] for frame in sorted(frames)]
 
 
@@ -272,7 +404,7 @@ def _is_landmark(found):
     if isinstance(found, dict):
         return "x" in found
     if isinstance(found, list):
-        return bool(found) and isinstance(found[0], int | float)
+        return bool(found) and isinstance(found[0], int | float | None)
     return hasattr(found, "x")
 
 
@@ -284,6 +416,8 @@ def _read_person(person):
             # Some results do not tell; then all that was found is visible.
             if landmark[-1] is None:
                 landmark[-1] = 1.0
+        elif len(landmark) == 3:
+            landmark = [*landmark, 1.0]
         numbers.append(landmark)
     return parsing.to_array(numbers, (NUM_LANDMARKS, len(VALUES)))
 

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers import _prepared
@@ -62,6 +63,7 @@ def load_data(
     split=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads NTU RGB+D from its raw files or from a prepared file.
 
@@ -93,6 +95,9 @@ def load_data(
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object.
@@ -117,11 +122,11 @@ def load_data(
     """
     path = _places.locate(path, dataset, HINT)
     if _prepared.is_prepared(path):
-        return load_prepared(path, split, strict, workers)
+        return load_prepared(path, split, strict, workers, missing=missing)
     return prepare_raw(path, dataset, strict, preparation, workers)
 
 
-def load_prepared(path, split=None, strict=False, workers=1):
+def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
     """Loads an `.npz` file of the official preparation.
 
     This is the form in which the code of MAMP, CTR-GCN and others keeps NTU
@@ -138,6 +143,9 @@ def load_prepared(path, split=None, strict=False, workers=1):
         strict: boolean, whether samples that are empty or not finite raise
             an error. Otherwise they are named in a warning and left out.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`, the
@@ -155,11 +163,18 @@ def load_prepared(path, split=None, strict=False, workers=1):
     train, test = data.split("xsub")
     ```
     """
-    return _prepared.load(path, class_names, split, strict, workers)
+    return _prepared.load(
+        path, class_names, split, strict, workers, missing=missing
+    )
 
 
 def prepare_raw(
-    source, dataset="ntu60", strict=False, preparation="ctrgcn", workers=1
+    source,
+    dataset="ntu60",
+    strict=False,
+    preparation="ctrgcn",
+    workers=1,
+    missing="zeros",
 ):
     """Prepares raw `.skeleton` files as published code does.
 
@@ -203,6 +218,9 @@ def prepare_raw(
             Otherwise such files are named in a warning and left out.
         preparation: `"ctrgcn"` or `"pyskl"`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)` in metres,
@@ -225,7 +243,12 @@ def prepare_raw(
     - [NTU RGB+D 120](https://arxiv.org/abs/1905.04757)
     - [PYSKL](https://arxiv.org/abs/2205.09443)
     """
-    return collect(NTUReader(source, dataset, preparation), strict, workers)
+    return collect(
+        NTUReader(source, dataset, preparation),
+        strict,
+        workers,
+        missing=missing,
+    )
 
 
 def parse_skeleton_file(path):
@@ -339,7 +362,13 @@ class NTUReader(Reader):
             "setup": setup,
             "repetition": repetition,
         }
-        yield Clip(name, frames, action - 1, metadata)
+        notes = ()
+        if recording.filled:
+            told = f"{recording.filled} joints in frames are NaN"
+            if self.missing == "error":
+                raise ValueError(f"{told}; {_missing.MEND}")
+            notes = (f"{told}; they were interpolated",)
+        yield Clip(name, frames, action - 1, metadata, notes)
 
     def splits(self, names, labels, metadata):
         numbers = [_parse_name(name) for name in names]

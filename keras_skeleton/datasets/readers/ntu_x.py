@@ -25,7 +25,7 @@ HINT = (
 )
 
 
-def load_data(path=None, version=60, strict=False, workers=1):
+def load_data(path=None, version=60, strict=False, workers=1, missing="zeros"):
     """Reads NTU60-X or NTU120-X as PSUMNet uses them.
 
     The clips of NTU RGB+D with the body and the fingers as an estimator saw
@@ -46,6 +46,9 @@ def load_data(path=None, version=60, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, 67, 3)` in the order of their
@@ -69,7 +72,7 @@ def load_data(path=None, version=60, strict=False, workers=1):
     - [PSUMNet](https://arxiv.org/abs/2208.05775)
     """
     path = _places.locate(path, f"ntu{version}_x", HINT)
-    return collect(NTUXReader(path, version), strict, workers)
+    return collect(NTUXReader(path, version), strict, workers, missing=missing)
 
 
 class NTUXReader(Reader):

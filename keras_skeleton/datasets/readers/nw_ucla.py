@@ -40,7 +40,7 @@ NUM_CLIPS = 1484
 PROTOCOLS = {"xview": 3, "xview_1": 1, "xview_2": 2}
 
 
-def load_data(path=None, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1, missing="zeros"):
     """Reads the skeletons of NW-UCLA from the archive or the folder.
 
     1,484 clips of one person, 20 joints, 1 to 201 frames, in metres in the
@@ -64,6 +64,9 @@ def load_data(path=None, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with the metadata `"subject"`, `"repetition"`
@@ -85,7 +88,7 @@ def load_data(path=None, strict=False, workers=1):
     Reference: [Wang et al., 2014](https://arxiv.org/abs/1405.2941).
     """
     path = _places.locate(path, ARCHIVE, HINT, ADDRESS, _check_archive)
-    return collect(NWUCLAReader(path), strict, workers)
+    return collect(NWUCLAReader(path), strict, workers, missing=missing)
 
 
 def _check_archive(path):

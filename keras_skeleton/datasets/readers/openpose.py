@@ -2,13 +2,25 @@
 
 import itertools
 import re
+import warnings
 
+from keras_skeleton import skeletons
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers.base import Clip
+from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 
-SKELETONS = {25: "openpose25", 18: "openpose18"}
+# By the number of joints, the usual layout first.
+SKELETONS = {
+    18: ("openpose18",),
+    25: ("openpose25", "openpose25b"),
+    26: ("halpe26",),
+}
+# Frames to look at for telling layouts apart.
+LOOK = 20
 NAME = re.compile(r"(.*?)_?(\d{1,18})(?:_keypoints)?\.json", re.I | re.A)
 # Version 0.1 has another key.
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
@@ -27,33 +39,43 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads poses that OpenPose has written.
 
-    Understood are all versions of its JSON output with the 25 joints of
-    BODY_25 or the 18 of COCO; faces and hands are left out. The files of one
+    Understood are all versions of its JSON output; faces and hands are left
+    out. The files do not say which joints they hold: without `skeleton`, 18
+    are taken for those of COCO and 25 for BODY_25, unless the bones of
+    BODY_25B are clearly shorter, which is told. The files of one
     folder whose names differ in the number at the end only are the frames of
     one clip, in the order of that number; numbers may be missing.
 
     OpenPose lists persons in any order. They are followed by `person_id`
-    where it is known for all, else from frame to frame by where the mean of
-    their visible joints is: the nearest first, and no farther than the
-    person is large; someone who was away for more than 30 frames is someone
-    new.
+    where it is known, else from frame to frame by where the mean of their
+    visible joints is: the nearest first, and no farther than the person is
+    large; someone who was away for more than 30 frames is someone new.
 
     Args:
         path: path of a folder of files, of a folder with a folder for each
             clip, or of a .zip archive.
-        skeleton: `"openpose25"` or `"openpose18"`, or `None` for that of
-            the first person found; clips with another one are left out.
+        skeleton: `Skeleton`, the name of a registered one (`"openpose25"`,
+            `"openpose25b"`, `"openpose18"`), or the path of a `.json` file
+            of one, with as many joints as the files have; or `None` for that
+            of the first person found. Clips with another number of joints
+            are left out.
         num_persons: integer, the persons to keep: those seen in most frames.
-        labels: dictionary from names of clips to their classes, numbers from
-            0 or names of classes. Clips without one get the label -1.
+        labels: dictionary from names of clips (or of their files) to their
+            classes, numbers from 0 or names of classes, or the path of a
+            .csv file of `name,label`. Clips without one get the label -1;
+            names without a clip are told.
         class_names: list of the names of the classes, in the order of their
             numbers; by default those in `labels`, in alphabetical order.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (null, NaN, a
+            score of 0): `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, 3)`: x, y in pixels (or as
@@ -77,7 +99,7 @@ def load_data(
     - [Cao et al., 2019](https://arxiv.org/abs/1812.08008)
     """
     reader = OpenPoseReader(path, skeleton, num_persons, labels, class_names)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class OpenPoseReader(_extracted.ExtractedReader):
@@ -85,7 +107,7 @@ class OpenPoseReader(_extracted.ExtractedReader):
 
     Args:
         path: See `load_data`, also for the other arguments.
-        skeleton: string or `None`.
+        skeleton: `Skeleton`, string or `None`.
         num_persons: integer.
         labels: dictionary or `None`.
         class_names: list of strings or `None`.
@@ -101,43 +123,45 @@ class OpenPoseReader(_extracted.ExtractedReader):
         labels=None,
         class_names=None,
     ):
-        super().__init__(path, ".json", HINT, labels, class_names)
-        self.num_persons = num_persons
+        super().__init__(path, ".json", HINT, labels, class_names, num_persons)
         self._clips = None
-        if skeleton is None:
-            skeleton = SKELETONS[self._find_joints(path)]
-        if skeleton not in SKELETONS.values():
-            raise ValueError(
-                "`skeleton` must be 'openpose25', 'openpose18' or None. "
-                f"Received: {skeleton!r}"
-            )
-        self.skeleton = skeleton
+        if skeleton is not None:
+            skeleton = layout(skeleton)
+        self.skeleton = self._find_layout(path, skeleton)
 
     def __getstate__(self):
         return {**self.__dict__, "_clips": None}
 
     def units(self):
-        return list(self._group())
+        return list(self._group()) + [
+            name
+            for name in self._source.names
+            if not NAME.fullmatch(name.rpartition("/")[2])
+        ]
 
     def read(self, unit):
-        frames, identities = [], []
+        if unit not in self._group():
+            raise ValueError("its name does not end in the number of a frame")
+        frames, identities, notes = [], [], []
         for name in self._group()[unit]:
             try:
                 persons = parse_frame(self._source.read(name))
             except ValueError as error:
                 raise ValueError(f"{name!r}: {error}") from error
             for _, joints in persons:
-                if SKELETONS[len(joints)] != self.skeleton:
+                if len(joints) != self.skeleton.num_joints:
                     raise ValueError(
                         f"{name!r} has {len(joints)} joints, others are read "
-                        f"as {self.skeleton!r}"
+                        f"as {self.skeleton.name!r}"
                     )
             frames.append([joints for _, joints in persons])
             identities.append([identity for identity, _ in persons])
-        clip = _extracted.track(frames, self.num_persons, identities)
+        clip = _extracted.track(frames, self.num_persons, identities, notes)
         if not len(clip):
-            raise ValueError("it shows nobody")
-        yield Clip(unit, clip, self.label(unit))
+            reason = f"its {len(frames)} frames show nobody"
+            yield Skipped(unit, "; ".join([reason, *notes]))
+            return
+        yield Clip(unit, clip, self.label(unit), notes=tuple(notes))
 
     def _group(self):
         """Maps the name of each clip to the names of its files, in order."""
@@ -165,14 +189,52 @@ class OpenPoseReader(_extracted.ExtractedReader):
             }
         return self._clips
 
-    def _find_joints(self, path):
+    def _find_layout(self, path, skeleton):
+        """The layout that is given or likely, checked by the first files."""
+        bodies, first_fault = [], None
         for name in itertools.chain(*self._group().values()):
             try:
-                for _, joints in parse_frame(self._source.read(name)):
-                    return len(joints)
-            except ValueError:
-                continue
-        raise ValueError(f"No file in {str(path)!r} shows a person. {HINT}")
+                bodies += [j for _, j in parse_frame(self._source.read(name))]
+            except ValueError as error:
+                first_fault = first_fault or f"{name!r}: {error}"
+            if len(bodies) >= (1 if skeleton is not None else LOOK):
+                break
+        if not bodies:
+            if skeleton is not None:
+                return skeleton
+            reason = f"no file in {str(path)!r} shows a person"
+            if first_fault:
+                reason = f"{reason} (the first reason: {first_fault})"
+            raise ValueError(f"{reason[0].upper()}{reason[1:]}. {HINT}")
+        size = len(bodies[0])
+        if skeleton is not None:
+            if skeleton.num_joints != size:
+                raise ValueError(
+                    f"The persons have {size} joints, the skeleton "
+                    f"{skeleton.name!r} {skeleton.num_joints}: "
+                    f"{_layouts.of_size(size)}. Received: {skeleton.name!r}"
+                )
+            return skeleton
+        if size not in SKELETONS:
+            raise ValueError(
+                f"The persons have {size} joints, and the files do not say "
+                f"which: {_layouts.of_size(size)}."
+            )
+        bodies = [body for body in bodies if len(body) == size]
+        return self._guess(SKELETONS[size], bodies)
+
+    def _guess(self, names, bodies):
+        likely = _layouts.likeliest(names, bodies)
+        found = skeletons.get(likely)
+        advice = f"Pass `skeleton`: {_layouts.of_size(len(bodies[0]))}."
+        if likely != names[0]:
+            warnings.warn(
+                f"The persons have {found.num_joints} joints, which fit "
+                f"{likely!r} better than the usual {names[0]!r}, and are read "
+                f"as {likely!r}. {advice}",
+                stacklevel=5,
+            )
+        return found
 
 
 def parse_frame(data):
@@ -198,23 +260,17 @@ def parse_frame(data):
             raise ValueError("a person is not described by names and values")
         numbers = next((person[key] for key in KEYS if key in person), None)
         if numbers is None:
+            if any(key in person for key in KEYS):
+                continue
             raise ValueError(f"a person has no {KEYS[0]!r}")
         numbers = parsing.to_array(numbers, (None,))
         if not numbers.size:
             continue
-        if numbers.size not in [3 * joints for joints in SKELETONS]:
+        if numbers.size % 3:
             raise ValueError(
-                f"a person has {numbers.size} numbers; expected 75 (BODY_25) "
-                "or 54 (COCO)"
+                f"a person has {numbers.size} numbers; expected 75 "
+                "(BODY_25), 54 (COCO) or three for each joint of another one"
             )
-        persons.append((_identity(person), numbers.reshape(-1, 3)))
+        identity = _extracted.identity(person.get("person_id"))
+        persons.append((identity, numbers.reshape(-1, 3)))
     return persons
-
-
-def _identity(person):
-    identity = person.get("person_id")
-    if isinstance(identity, list) and len(identity) == 1:
-        identity = identity[0]
-    if type(identity) is int and identity >= 0:
-        return identity
-    return None

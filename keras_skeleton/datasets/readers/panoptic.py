@@ -35,6 +35,7 @@ def load_data(
     num_persons=8,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the three-dimensional poses of CMU Panoptic.
 
@@ -63,6 +64,9 @@ def load_data(
         strict: boolean, whether a sequence that cannot be used is an error.
             If not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object without labels, with clips `(M, T, 19, 4)`: x,
@@ -87,7 +91,7 @@ def load_data(
     """
     path = _places.locate(path, "panoptic", HINT)
     reader = PanopticReader(path, head, unit, num_persons)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 class PanopticReader(Reader):

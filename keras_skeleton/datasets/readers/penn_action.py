@@ -39,7 +39,7 @@ HINT = (
 )
 
 
-def load_data(path=None, strict=False, workers=1):
+def load_data(path=None, strict=False, workers=1, missing="zeros"):
     """Reads the annotated joints of Penn Action.
 
     2,326 clips of one person, 13 joints, 18 to 663 frames, in pixels of the
@@ -62,6 +62,9 @@ def load_data(path=None, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 13, 3)` in the order of the
@@ -85,7 +88,7 @@ def load_data(path=None, strict=False, workers=1):
     - [Zhang et al., 2013](https://doi.org/10.1109/ICCV.2013.280)
     """
     path = _places.locate(path, "penn_action", HINT)
-    return collect(PennActionReader(path), strict, workers)
+    return collect(PennActionReader(path), strict, workers, missing=missing)
 
 
 class PennActionReader(Reader):

@@ -76,7 +76,7 @@ CLASS_NAMES = (
 )
 
 
-def load_data(path=None, split=None, strict=False, workers=1):
+def load_data(path=None, split=None, strict=False, workers=1, missing="zeros"):
     """Reads PKU-MMD from its raw files or from a prepared file.
 
     25 joints of one or two persons (Kinect v2, as in NTU RGB+D) at 30 frames
@@ -100,6 +100,9 @@ def load_data(path=None, split=None, strict=False, workers=1):
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`.
@@ -119,11 +122,11 @@ def load_data(path=None, split=None, strict=False, workers=1):
     """
     path = _places.locate(path, "pku_mmd", HINT)
     if _prepared.is_prepared(path):
-        return load_prepared(path, split, strict, workers)
-    return prepare_raw(path, strict, workers)
+        return load_prepared(path, split, strict, workers, missing=missing)
+    return prepare_raw(path, strict, workers, missing=missing)
 
 
-def load_prepared(path, split=None, strict=False, workers=1):
+def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
     """Loads an `.npz` file of the official preparation.
 
     Files such as `"PKUv1_XSub.npz"` have the same form as those of NTU
@@ -136,6 +139,9 @@ def load_prepared(path, split=None, strict=False, workers=1):
         strict: boolean, whether samples that are empty or not finite raise
             an error. Otherwise they are named in a warning and left out.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`.
@@ -147,10 +153,12 @@ def load_prepared(path, split=None, strict=False, workers=1):
     train, test = data.split("xsub")
     ```
     """
-    return _prepared.load(path, _class_names, split, strict, workers)
+    return _prepared.load(
+        path, _class_names, split, strict, workers, missing=missing
+    )
 
 
-def prepare_raw(directory, strict=False, workers=1):
+def prepare_raw(directory, strict=False, workers=1, missing="zeros"):
     """Prepares the raw text files as the official code of MAMP does.
 
     Each action instance of the untrimmed recordings becomes a clip of its
@@ -168,6 +176,9 @@ def prepare_raw(directory, strict=False, workers=1):
         strict: boolean, whether a file that cannot be used raises an error.
             Otherwise such files are named in a warning and left out.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)` in metres,
@@ -191,7 +202,7 @@ def prepare_raw(directory, strict=False, workers=1):
 
     - [PKU-MMD](https://arxiv.org/abs/1703.07475)
     """
-    return collect(PKUReader(directory), strict, workers)
+    return collect(PKUReader(directory), strict, workers, missing=missing)
 
 
 def make_reader(path, split=None):

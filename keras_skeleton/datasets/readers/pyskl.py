@@ -91,6 +91,7 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the annotation pickle of PYSKL or MMAction2 of any data set.
 
@@ -136,6 +137,9 @@ def load_data(
             error. If not, it is left out, and named in a warning and in
             `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, C)` in the order of the
@@ -162,7 +166,7 @@ def load_data(
     """  # noqa: E501
     path = locate(path, name)
     reader = AnnotationReader(path, name, skeleton, class_names)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
 def locate(path, name, hint=None):

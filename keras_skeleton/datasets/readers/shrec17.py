@@ -63,6 +63,7 @@ def load_data(
     normalize=False,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the gestures of SHREC'17 from their original text files.
 
@@ -91,6 +92,9 @@ def load_data(
         strict: boolean, whether a file that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(1, T, 22, 3)`, or 2 coordinates,
@@ -116,10 +120,10 @@ def load_data(
     """
     path = _places.locate(path, "shrec17", HINT)
     reader = SHREC17Reader(path, classes, coordinates, normalize)
-    return collect(reader, strict, workers)
+    return collect(reader, strict, workers, missing=missing)
 
 
-def load_prepared(path, classes=14, strict=False):
+def load_prepared(path, classes=14, strict=False, missing="zeros"):
     """Reads the prepared gestures of PSUMNet and DSTA-Net.
 
     The clips are those of `load_data(..., normalize=True)`.
@@ -143,7 +147,7 @@ def load_prepared(path, classes=14, strict=False):
     data = keras_skeleton.datasets.shrec17.load_prepared("data/shrec")
     ```
     """
-    return collect(PreparedReader(path, classes), strict)
+    return collect(PreparedReader(path, classes), strict, missing=missing)
 
 
 def normalize_hand(clip, bone=(0, 10)):

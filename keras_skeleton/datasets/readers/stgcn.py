@@ -38,6 +38,7 @@ def load_data(
     class_names=None,
     strict=False,
     workers=1,
+    missing="zeros",
 ):
     """Reads the arrays that ST-GCN and its followers train on.
 
@@ -66,6 +67,9 @@ def load_data(
         strict: boolean, whether a sample that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
+        missing: what to do where something was not found (NaN, null):
+            `"zeros"`, `"interpolate"` or `"error"`, see
+            `readers.Reader.configure`.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, C)`, those for training
@@ -89,7 +93,10 @@ def load_data(
     - [Yan et al., 2018](https://arxiv.org/abs/1801.07455)
     """
     return collect(
-        ArrayReader(path, skeleton, split, class_names), strict, workers
+        ArrayReader(path, skeleton, split, class_names),
+        strict,
+        workers,
+        missing=missing,
     )
 
 

@@ -13,8 +13,10 @@ from keras_skeleton.layers.augmentation.corruption import corruption_draws
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
+from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.image_plane import CropToPeople
@@ -30,12 +32,14 @@ from keras_skeleton.layers.augmentation.noise import RandomNoise
 from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
 from keras_skeleton.layers.augmentation.parts import BodyPart
+from keras_skeleton.layers.augmentation.parts import DropPart
 from keras_skeleton.layers.augmentation.parts import SelectJoints
 from keras_skeleton.layers.augmentation.parts import body_part
 from keras_skeleton.layers.augmentation.persons import Persons
 from keras_skeleton.layers.augmentation.recipes import basic_augmentation
 from keras_skeleton.layers.augmentation.recipes import corrupting_augmentation
 from keras_skeleton.layers.augmentation.recipes import facing_preprocessing
+from keras_skeleton.layers.augmentation.recipes import pose_preprocessing
 from keras_skeleton.layers.augmentation.recipes import strong_augmentation
 from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
@@ -43,6 +47,7 @@ from keras_skeleton.layers.augmentation.sampling import SegmentSample
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
 from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
+from keras_skeleton.layers.augmentation.scores import KeepScores
 from keras_skeleton.layers.augmentation.space import Center
 from keras_skeleton.layers.augmentation.space import RandomMirror
 from keras_skeleton.layers.augmentation.space import RandomRotation
@@ -53,6 +58,7 @@ from keras_skeleton.layers.augmentation.streams import Streams
 from keras_skeleton.layers.augmentation.temporal import GaussianBlur
 from keras_skeleton.layers.augmentation.temporal import LoopFrames
 from keras_skeleton.layers.augmentation.temporal import RandomTimeFlip
+from keras_skeleton.layers.augmentation.temporal import RandomTimeShift
 from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import AlignShoulders
 from keras_skeleton.layers.augmentation.views import BoneNormalization
@@ -73,11 +79,15 @@ __all__ = [
     "CropToPeople",
     "DropAxis",
     "DropJoints",
+    "DropPart",
+    "DropSide",
     "FaceFront",
+    "FillLostFrames",
     "FrameChoice",
     "GaussianBlur",
     "GaussianNoise",
     "JointCorruption",
+    "KeepScores",
     "LayoutViews",
     "LoopFrames",
     "MainPerson",
@@ -102,6 +112,7 @@ __all__ = [
     "RandomSegmentFrames",
     "RandomShear",
     "RandomTimeFlip",
+    "RandomTimeShift",
     "RandomView",
     "RootNormalization",
     "ScaleInPlane",
@@ -121,6 +132,7 @@ __all__ = [
     "corruption_draws",
     "deserialize_transforms",
     "facing_preprocessing",
+    "pose_preprocessing",
     "serialize_transforms",
     "strong_augmentation",
     "upright_preprocessing",

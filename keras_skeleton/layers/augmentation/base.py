@@ -67,6 +67,9 @@ class SkeletonTransform(DataLayer):
     """
 
     num_draws = 0
+    #: Whether it computes new places of joints, so that a score must not be
+    #: among the coordinates.
+    moves_joints = False
 
     def __init__(self, seed=None, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -139,6 +142,25 @@ class SkeletonTransform(DataLayer):
             transform without draws does what it does outside training.
         """
         return self.twin("numpy").call
+
+    def beside_scores(self, number):
+        """Returns the transform for clips that carry scores.
+
+        Pipelines of `Sequences` whose `coordinates` end in a score ask for
+        it, so that scores stay scores.
+
+        Args:
+            number: How many of the last coordinates are scores.
+
+        Returns:
+            A transform: this one where it has nothing to do with places, or
+            takes scores into account by itself.
+        """
+        if not self.moves_joints:
+            return self
+        from keras_skeleton.layers.augmentation.scores import KeepScores
+
+        return KeepScores(self, number)
 
     def check(self, shape):
         """Raises a `ValueError` where clips of a shape are not possible."""

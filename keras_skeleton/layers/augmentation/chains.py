@@ -31,6 +31,12 @@ def count_draws(layers):
     return sum(each.num_draws for each in layers)
 
 
+def copy_with(transform, **arguments):
+    """A transform of the same kind with some other arguments."""
+    config = {**transform.get_config(), **arguments}
+    return type(transform).from_config(config)
+
+
 def run_chain(layers, backend, clips, draws, lengths):
     """Applies transforms one after another.
 
@@ -147,6 +153,14 @@ class Views(SkeletonTransform):
             for each in layers:
                 if not each.built:
                     each.build(input_shape)
+
+    def beside_scores(self, number):
+        def chain(layers):
+            changed = (each.beside_scores(number) for each in layers)
+            return [keras.saving.serialize_keras_object(x) for x in changed]
+
+        views = {view: chain(layers) for view, layers in self.views.items()}
+        return copy_with(self, common=chain(self.common), views=views)
 
     def transform(self, clips, draws, lengths):
         return {
@@ -266,6 +280,11 @@ class RandomChoice(SkeletonTransform):
                     f"clips, but {type(each).__name__} makes {changed} of "
                     f"{shape}."
                 )
+
+    def beside_scores(self, number):
+        changed = (each.beside_scores(number) for each in self.layers)
+        changed = map(keras.saving.serialize_keras_object, changed)
+        return copy_with(self, layers=list(changed))
 
     def transform(self, clips, draws, lengths):
         return self._choose(clips, draws, lengths)[0]

@@ -7,9 +7,11 @@ from keras_skeleton.layers.augmentation._choice import choose
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation._choice import membership
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.filling import FILLS
+from keras_skeleton.layers.augmentation.filling import check_fill
+from keras_skeleton.layers.augmentation.filling import filled
 
 LEVELS = {"minor": 0.25, "moderate": 0.5, "severe": 0.75}
-FILLS = (None, "interpolation", "duplication")
 STRATEGIES = ("random", "pattern", "prefix", "suffix", "in-between")
 PERIODS = (2, 3, 4)
 
@@ -63,7 +65,8 @@ class CorruptFrames(_WithoutFrames):
         num_frames: Frames `T` of the clips.
         level: `"minor"`, `"moderate"`, `"severe"` (a quarter, half or three
             quarters of the frames), or a share of them.
-        fill: `None`, `"interpolation"` or `"duplication"`.
+        fill: `None`, `"interpolation"` or `"duplication"`, see
+            `FillLostFrames`.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -95,8 +98,7 @@ class CorruptFrames(_WithoutFrames):
                 f"`level` must be one of {', '.join(LEVELS)}, or a share of "
                 f"the frames below 1. Received: {level!r}"
             )
-        if fill not in FILLS:
-            raise ValueError(f"`fill` must be one of {FILLS}. Received: {fill}")
+        check_fill(fill, (None, *FILLS))
         self.level, self.share, self.fill = level, float(share), fill
 
     @property
@@ -115,29 +117,7 @@ class CorruptFrames(_WithoutFrames):
             return clips
         if self.fill is None:
             return super().transform(clips, draws, lengths)
-        return self._filled(clips, ~self.removed(draws))
-
-    def _filled(self, clips, is_left):
-        """Fills the frames that are not left, boolean `(N, T)`."""
-        backend, ops = self.backend, self.backend.numpy
-        size = self.num_frames
-        frame = ops.arange(size, dtype="int32")
-        is_before = is_left[:, None] & (frame[None] <= frame[:, None])
-        is_after = is_left[:, None] & (frame[None] >= frame[:, None])
-        before = ops.max(ops.where(is_before, frame, -1), axis=2)
-        after = ops.min(ops.where(is_after, frame, size), axis=2)
-        before, after = (
-            ops.where(before < 0, after, before),
-            ops.where(after >= size, before, after),
-        )
-        left = self.take_frames(clips, before)
-        if self.fill == "duplication":
-            return left
-        gap = backend.cast(ops.maximum(after - before, 1), "float32")
-        weight = backend.cast(frame - before, "float32") / gap
-        # Where both neighbours are the same frame, any weight will do.
-        weight = weight[:, None, :, None, None]
-        return left + weight * (self.take_frames(clips, after) - left)
+        return filled(self, clips, ~self.removed(draws), self.fill)
 
     def get_config(self):
         config = {"level": self.level, "fill": self.fill}

@@ -1,11 +1,14 @@
 """Transforms that set parts of clips to zero, and random use of any."""
 
 import keras
+import numpy as np
 
+from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation._choice import choose
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation._choice import membership
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.space import check_joints
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -72,6 +75,10 @@ class RandomApply(SkeletonTransform):
                 f"but {type(self.layer).__name__} makes {changed} of {shape}."
             )
 
+    def beside_scores(self, number):
+        changed = self.layer.beside_scores(number)
+        return type(self)(changed, self.probability, seed=self.seed)
+
     def transform(self, clips, draws, lengths):
         # The engine at work is known to the layer that was called.
         self.layer.backend = self.backend
@@ -130,6 +137,7 @@ class DropAxis(SkeletonTransform):
     [Hyper-GCN](https://arxiv.org/abs/2411.14796).
     """
 
+    moves_joints = True
     num_draws = 1
 
     def transform(self, clips, draws, lengths):
@@ -223,6 +231,68 @@ class DropJoints(SkeletonTransform):
             "joints": list(self.joints),
             "frames": self.frames and list(self.frames),
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class DropSide(SkeletonTransform):
+    """Sets the limbs of a random side of the body to zero everywhere.
+
+    Args:
+        skeleton: `Skeleton` or the name of a registered one, whose `mirror`
+            says which joints are on which side.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 1)` numbers in [0, 1): below a half, the first
+            side of the skeleton's pairs is lost, else the second.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If the skeleton has no pairs.
+
+    Example:
+
+    >>> layer = RandomApply(DropSide("ntu"), probability=0.5)
+    >>> layer(np.ones((2, 1, 64, 25, 3)), training=True).shape
+    (2, 1, 64, 25, 3)
+
+    Reference: the code of [BRL](https://arxiv.org/abs/2308.14024), whose
+    recipes do not use it.
+    """
+
+    num_draws = 1
+
+    def __init__(self, skeleton, **kwargs):
+        super().__init__(**kwargs)
+        self.skeleton = skeletons.get(skeleton)
+        if not self.skeleton.mirror:
+            raise ValueError(
+                f"The skeleton {self.skeleton.name!r} has no sides: its "
+                "`mirror` names no pairs of joints."
+            )
+
+    def check(self, shape):
+        check_joints(self, shape)
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        sides = np.zeros((2, clips.shape[3]), bool)
+        for side, joints in zip(
+            sides, zip(*self.skeleton.mirror, strict=True), strict=True
+        ):
+            side[list(joints)] = True
+        is_first = self.draws_as_tensor(draws)[:, :1] < 0.5
+        first, second = self.backend.convert_to_tensor(sides[:, None], "bool")
+        is_lost = (is_first & first) | (~is_first & second)
+        return ops.where(is_lost[:, None, None, :, None], 0.0, clips)
+
+    def get_config(self):
+        skeleton = skeletons.serialize(self.skeleton)
+        return {**super().get_config(), "skeleton": skeleton}
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

@@ -5,6 +5,8 @@ import math
 import keras
 
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
+from keras_skeleton.layers.augmentation.scores import KeepScores
 
 # A person whose smallest coordinates lie within a hundredth of the origin is
 # taken for absent, as in PYSKL.
@@ -31,6 +33,17 @@ def _check_clip_shape(clip_shape):
     return shape
 
 
+class _ClipNoise(SkeletonTransform):
+    """Noise for clips of one shape, which the number of draws depends on."""
+
+    moves_joints = True
+
+    def beside_scores(self, number):
+        *rest, coordinates = self.clip_shape
+        places = copy_with(self, clip_shape=(*rest, coordinates - number))
+        return KeepScores(places, number)
+
+
 def _check_clips(layer, shape):
     if shape[1:] != layer.clip_shape:
         raise ValueError(
@@ -40,7 +53,7 @@ def _check_clips(layer, shape):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class RandomNoise(SkeletonTransform):
+class RandomNoise(_ClipNoise):
     """Moves each joint by a random distance in a random direction.
 
     The distance is normally distributed, with a standard deviation of
@@ -60,7 +73,7 @@ class RandomNoise(SkeletonTransform):
 
     Call arguments:
         clips: float32 tensor `(N, M, T, V, C)`. All `C` coordinates are
-            moved, so a score must not be among them.
+            moved; see `KeepScores` for clips with a score.
         draws: Optional `(N, J * (2 + C))` numbers in [0, 1) for
             `J = M * T * V` joints, or `J = V` shared ones: `J` each for the
             radius and the angle of the Box-Muller transform, then the points
@@ -146,7 +159,7 @@ class RandomNoise(SkeletonTransform):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class GaussianNoise(SkeletonTransform):
+class GaussianNoise(_ClipNoise):
     """Adds normally distributed noise to every coordinate.
 
     Absent persons and padded frames stay zero. (In the published code they
@@ -161,7 +174,7 @@ class GaussianNoise(SkeletonTransform):
 
     Call arguments:
         clips: float32 tensor `(N, M, T, V, C)`. All `C` coordinates are
-            changed, so a score must not be among them.
+            changed; see `KeepScores` for clips with a score.
         draws: Optional `(N, 2 * K)` numbers in [0, 1), where `K` is half of
             `M * T * V * C`, rounded up: radii and angles of the Box-Muller
             transform, whose cosines give the first half of the noise and

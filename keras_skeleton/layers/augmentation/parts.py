@@ -3,10 +3,16 @@
 import dataclasses
 
 import keras
+import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.space import check_joints
 from keras_skeleton.layers.augmentation.space import take_joints
+
+# Parts of the body in the order in which published draws count them.
+_LIMBS = ("left_arm", "left_leg", "right_arm", "right_leg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,3 +225,71 @@ class SelectJoints(SkeletonTransform):
 
     def get_config(self):
         return {**super().get_config(), "joints": list(self.joints)}
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class DropPart(SkeletonTransform):
+    """Sets one random part of the body to zero, for all frames and persons.
+
+    Args:
+        skeleton: `Skeleton` or the name of a registered one.
+        parts: Names of its parts that may be dropped. Defaults to those of
+            its arms and legs, as published.
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 1)` numbers in [0, 1), from which the number of
+            the part, `floor(draw * parts)`, follows.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Raises:
+        ValueError: If the skeleton does not have the parts.
+
+    Example:
+
+    >>> layer = RandomApply(DropPart("ntu"), probability=0.2)
+    >>> layer(np.ones((2, 1, 64, 25, 3)), training=True).shape
+    (2, 1, 64, 25, 3)
+
+    Reference: the code of [ACLNet](https://arxiv.org/abs/2601.16694).
+    """
+
+    num_draws = 1
+
+    def __init__(self, skeleton, parts=None, **kwargs):
+        super().__init__(**kwargs)
+        self.skeleton = skeletons.get(skeleton)
+        known = self.skeleton.parts
+        if parts is None:
+            parts = [part for part in _LIMBS if part in known]
+        self.parts = tuple(parts)
+        if not self.parts or not set(self.parts) <= set(known):
+            raise ValueError(
+                f"`parts` must be some of the skeleton {self.skeleton.name!r}:"
+                f" {', '.join(known) or 'it has none'}. Received: "
+                f"{', '.join(self.parts) or 'none'}"
+            )
+
+    def check(self, shape):
+        check_joints(self, shape)
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        number = integers(self, draws[:, 0], 0, len(self.parts) - 1)
+        table = np.zeros((len(self.parts), self.skeleton.num_joints), "bool")
+        for row, part in enumerate(self.parts):
+            table[row, list(self.skeleton.parts[part])] = True
+        table = self.backend.convert_to_tensor(table)
+        dropped = ops.take(table, number, axis=0)
+        return ops.where(dropped[:, None, None, :, None], 0.0, clips)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "skeleton": skeletons.serialize(self.skeleton),
+            "parts": list(self.parts),
+        }

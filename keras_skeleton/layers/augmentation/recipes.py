@@ -9,6 +9,7 @@ from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.linear import JointCorruption
 from keras_skeleton.layers.augmentation.linear import RandomShear
 from keras_skeleton.layers.augmentation.noise import GaussianNoise
+from keras_skeleton.layers.augmentation.normalization import PreNormalize2D
 from keras_skeleton.layers.augmentation.normalization import PreNormalize3D
 from keras_skeleton.layers.augmentation.space import Center
 from keras_skeleton.layers.augmentation.space import RandomMirror
@@ -17,6 +18,37 @@ from keras_skeleton.layers.augmentation.temporal import GaussianBlur
 from keras_skeleton.layers.augmentation.temporal import LoopFrames
 from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import FaceFront
+
+
+def pose_preprocessing(num_frames, image_shape=None, threshold=0.01):
+    """Prepares poses of an estimator: x, y and perhaps a score, in pixels.
+
+    Places are brought to the square from -1 to 1, scores stay as they are,
+    and joints that were not found stay at zero; then frames are taken evenly
+    from the whole clip.
+
+    Args:
+        num_frames: Frames that the model takes.
+        image_shape: Height and width of the images in pixels. By default the
+            square is that around all joints of a clip that were found, which
+            needs no image size, and does not tell where in the image, nor how
+            large, the persons were.
+        threshold: Largest score of joints that count as not found.
+
+    Returns:
+        List of transforms.
+
+    Example:
+
+    >>> form = pose_preprocessing(64, image_shape=(1080, 1920))
+    >>> batches = sequences.to_keras(form, batch_size=16)
+    """
+    mode = "auto" if image_shape is None else "fix"
+    shape = (1, 1) if image_shape is None else image_shape
+    return [
+        PreNormalize2D(shape, threshold, mode),
+        CropResize(num_frames, interval=(1.0,)),
+    ]
 
 
 def basic_augmentation(padding_ratio=6, shear=0.5, dimensions=3):

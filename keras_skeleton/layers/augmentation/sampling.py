@@ -6,6 +6,7 @@ import numpy as np
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation._frames import FrameChoice
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
 from keras_skeleton.layers.augmentation.streams import Streams
 
 
@@ -26,6 +27,13 @@ class _FrameSelection(FrameChoice):
         if self.streams is not None:
             self.streams.build(input_shape)
         super().build(input_shape)
+
+    def beside_scores(self, number):
+        if self.streams is None:
+            return self
+        streams = self.streams.beside_scores(number)
+        streams = keras.saving.serialize_keras_object(streams)
+        return copy_with(self, streams=streams)
 
     def check(self, shape):
         if self.streams is not None:

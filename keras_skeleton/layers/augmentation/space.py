@@ -72,6 +72,8 @@ class RandomRotation(SkeletonTransform):
         - [AimCLR](https://arxiv.org/abs/2112.03590)
     """
 
+    moves_joints = True
+
     def __init__(
         self,
         max_angle=0.3,
@@ -199,6 +201,8 @@ class RandomScale(SkeletonTransform):
     >>> RandomScale([(0.9, 1.1)] * 3).num_draws
     3
     """
+
+    moves_joints = True
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
@@ -334,8 +338,11 @@ class Center(SkeletonTransform):
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`. All `C` coordinates are
-    centred, so a score must not be among them.
+    centred; `KeepScores` leaves out a score, as pipelines do where the data
+    have one.
     """
+
+    moves_joints = True
 
     def __init__(self, joint=None, skeleton=None, per="clip", **kwargs):
         super().__init__(**kwargs)

@@ -4,10 +4,13 @@ import keras
 
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
 from keras_skeleton.layers.augmentation.space import check_joints
 from keras_skeleton.layers.augmentation.space import take_joints
 
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+# These and the streams of BRL and ACLNet, of vectors over several bones.
+ALL_STREAMS = (*STREAMS, "skip", "skip_motion")
 
 # Bones of published models, which are not the trees of the layouts. In 2D the
 # hips hang on the nose or the shoulders, the neck on the nose. MS-CLR's are
@@ -35,6 +38,9 @@ PUBLISHED_BONES = {
         *((39, 40), (40, 41), (41, 42)),
     ),
 }
+# Where the vectors over several bones begin, by name, if not at the joint that
+# many bones up the tree of the layout.
+PUBLISHED_SKIPS = {}
 
 
 def _difference(ops, end, start, score):
@@ -78,14 +84,30 @@ def _are_followed(backend, clips, lengths):
     return number[None] < lengths[:, None]
 
 
-def _check_bones(bones):
-    pairs = tuple(tuple(bone) for bone in bones)
+def _with_score(transform, number):
+    """The transform with a score, unless it was told whether there is one."""
+    if transform.score is not None or number != 1:
+        return transform
+    return copy_with(transform, score=True)
+
+
+def _starts(pairs, num_joints):
+    """Where the vector of each joint begins, `num_joints` for the origin."""
+    # Without a pair it begins at the joint itself, and is zero.
+    starts = list(range(num_joints))
+    for joint, start in pairs:
+        starts[joint] = num_joints if start is None else start
+    return starts
+
+
+def _check_pairs(what, pairs):
+    pairs = tuple(tuple(pair) for pair in pairs)
     for pair in pairs:
         joints = [joint for joint in pair[:2] if joint is not None]
         if len(pair) != 2 or pair[0] is None or min(joints) < 0:
             raise ValueError(
-                "`bones` must be pairs (joint, parent) of joint numbers from "
-                f"0, the parent None for the origin. Received: {pair}"
+                f"`{what}` must be pairs (joint, start) of joint numbers from "
+                f"0, the start None for the origin. Received: {pair}"
             )
     return pairs
 
@@ -93,11 +115,11 @@ def _check_bones(bones):
 class _BoneTransform(SkeletonTransform):
     """A transform that knows bones, from a skeleton or as given."""
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(**kwargs)
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         self.bones = bones
-        self.score = bool(score)
+        self.score = score if score in (None, "bone") else bool(score)
         if isinstance(bones, str):
             if bones not in PUBLISHED_BONES:
                 raise ValueError(
@@ -107,24 +129,27 @@ class _BoneTransform(SkeletonTransform):
                 )
             self._pairs = PUBLISHED_BONES[bones]
         elif bones is not None:
-            self.bones = self._pairs = _check_bones(bones)
+            self.bones = self._pairs = _check_pairs("bones", bones)
         elif self.skeleton is not None:
             self._pairs = self.skeleton.bones
         else:
             self._pairs = ()
 
+    def beside_scores(self, number):
+        return _with_score(self, number)
+
     def parents(self, num_joints):
         """Start of the bone of each joint, `num_joints` for the origin."""
-        # A joint without a bone is its own parent: its bone is zero.
-        parents = list(range(num_joints))
-        for joint, parent in self._pairs:
-            parents[joint] = num_joints if parent is None else parent
-        return parents
+        return _starts(self._pairs, num_joints)
 
     def check(self, shape):
         if self.skeleton is not None:
             check_joints(self, shape)
-        largest = max((max(a, b or 0) for a, b in self._pairs), default=0)
+        self.check_pairs(self._pairs, shape)
+
+    def check_pairs(self, pairs, shape):
+        """Raises a `ValueError` where clips lack a joint of the pairs."""
+        largest = max((max(a, b or 0) for a, b in pairs), default=0)
         if largest >= shape[3]:
             raise ValueError(
                 f"{type(self).__name__} has a bone of joint {largest}, but "
@@ -155,13 +180,14 @@ class Bones(_BoneTransform):
         bones: Pairs `(joint, parent)` in place of those of the skeleton, or
             a name; see `Streams`.
         score: Whether the last coordinate is a score: that of a bone is the
-            mean of the scores of its two joints.
+            mean of the scores of its two joints. `None`: as the
+            `coordinates` of the data say, and none where nobody knows.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, skeleton=None, bones=None, score=False, **kwargs):
+    def __init__(self, skeleton=None, bones=None, score=None, **kwargs):
         super().__init__(skeleton, bones, score, **kwargs)
         if skeleton is None and bones is None:
             raise ValueError("Bones needs a `skeleton` or `bones`.")
@@ -181,15 +207,18 @@ class Motion(SkeletonTransform):
 
     Args:
         score: Whether the last coordinate is a score: that of a motion is
-            the mean of the scores in the two frames.
+            the mean of the scores in the two frames. `None`: see `Bones`.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
     """
 
-    def __init__(self, score=False, **kwargs):
+    def __init__(self, score=None, **kwargs):
         super().__init__(**kwargs)
-        self.score = bool(score)
+        self.score = None if score is None else bool(score)
+
+    def beside_scores(self, number):
+        return _with_score(self, number)
 
     def transform(self, clips, draws, lengths):
         is_followed = _are_followed(self.backend, clips, lengths)
@@ -204,8 +233,9 @@ class Streams(_BoneTransform):
     """Shows clips as several streams, one after another in the channels.
 
     `"joint"` are the clips themselves, `"bone"` the vector to each joint
-    from its parent, `"joint_motion"` and `"bone_motion"` the difference of
-    either to the next frame, zero in the last one.
+    from its parent, `"skip"` that from its parent's parent (zero where there
+    is none), `"joint_motion"`, `"bone_motion"` and `"skip_motion"` the
+    difference of these to the next frame, zero in the last one.
 
     Motion needs `lengths`, or clips without padding (see `Motion`). Where
     frames are sampled and motion is meant between neighbours of the original
@@ -215,8 +245,9 @@ class Streams(_BoneTransform):
     Args:
         skeleton: `Skeleton` or the name of a registered one, whose bones
             count. Not needed with `bones` or without a stream of bones.
-        streams: One or more of `"joint"`, `"bone"`, `"joint_motion"` and
-            `"bone_motion"`, in the order of the output.
+        streams: One or more of `"joint"`, `"bone"`, `"skip"`,
+            `"joint_motion"`, `"bone_motion"` and `"skip_motion"`, in the
+            order of the output. Defaults to joints, bones and their motion.
         bones: Pairs `(joint, parent)` in place of those of the skeleton,
             joints from 0. The parent `None` means the origin, so that the
             bone is the joint's own place; a joint without a pair has the
@@ -225,7 +256,12 @@ class Streams(_BoneTransform):
             `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
             layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
-            is taken of: bones and motions have the mean of two scores.
+            is taken of: bones and motions have the mean of two scores. With
+            `"bone"` bones alone have it, and scores are subtracted in the
+            others, as published for ACLNet. `None`: see `Bones`.
+        skips: Where the vectors of `"skip"` begin: a number of bones up the
+            skeleton's tree, 2 by default, as published for BRL; or pairs
+            `(joint, start)` as in `bones`, or a name of `PUBLISHED_SKIPS`.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -240,19 +276,30 @@ class Streams(_BoneTransform):
     >>> layer(np.ones((2, 1, 80, 25, 3))).shape
     (2, 1, 80, 25, 9)
 
-    Reference: [Duan et al., 2022](https://arxiv.org/abs/2205.09443).
+    Reference: [Duan et al., 2022](https://arxiv.org/abs/2205.09443); for
+    `"skip"` [Liu et al., 2023](https://arxiv.org/abs/2308.14024).
     """
 
     def __init__(
-        self, skeleton=None, streams=STREAMS, bones=None, score=False, **kwargs
+        self,
+        skeleton=None,
+        streams=STREAMS,
+        bones=None,
+        score=None,
+        skips=2,
+        **kwargs,
     ):
         super().__init__(skeleton, bones, score, **kwargs)
         streams = (streams,) if isinstance(streams, str) else tuple(streams)
-        if not streams or not set(streams) <= set(STREAMS):
+        if not streams or not set(streams) <= set(ALL_STREAMS):
             raise ValueError(
-                f"`streams` must be some of {', '.join(STREAMS)}. Received: "
-                f"{streams}"
+                f"`streams` must be some of {', '.join(ALL_STREAMS)}. "
+                f"Received: {streams}"
             )
+        self.skips = skips
+        self._skip_pairs = ()
+        if any(stream.startswith("skip") for stream in streams):
+            self._skip_pairs = self._check_skips(skips)
         needs_bones = any(stream.startswith("bone") for stream in streams)
         if needs_bones and skeleton is None and bones is None:
             raise ValueError(
@@ -260,6 +307,28 @@ class Streams(_BoneTransform):
                 "`bones`."
             )
         self.streams = streams
+
+    def _check_skips(self, skips):
+        if isinstance(skips, str):
+            if skips not in PUBLISHED_SKIPS:
+                raise ValueError(
+                    f"Unknown skips {skips!r}. There are "
+                    f"{', '.join(PUBLISHED_SKIPS) or 'none'}; pass a number "
+                    "of bones, or pairs (joint, start)."
+                )
+            return PUBLISHED_SKIPS[skips]
+        if not isinstance(skips, int):
+            self.skips = _check_pairs("skips", skips)
+            return self.skips
+        if self.skeleton is None:
+            raise ValueError(
+                f"The streams of skips={skips} bones need a `skeleton`."
+            )
+        return tuple(enumerate(self.skeleton.ancestors(skips)))
+
+    def check(self, shape):
+        super().check(shape)
+        self.check_pairs(self._skip_pairs, shape)
 
     def transform(self, clips, draws, lengths):
         is_followed = _are_followed(self.backend, clips, lengths)
@@ -282,17 +351,21 @@ class Streams(_BoneTransform):
         Returns:
             `(N, M, T, V, S * C)`.
         """
-        bones = None
+        kinds = {"joint": clips}
         outputs = []
+        in_bones = elsewhere = self.score
+        if self.score == "bone":
+            in_bones, elsewhere = True, False
         for stream in self.streams:
-            output = clips
-            if stream.startswith("bone"):
-                if bones is None:
-                    parents = self.parents(clips.shape[3])
-                    bones = _bones(backend, clips, parents, self.score)
-                output = bones
+            kind = stream.removesuffix("_motion")
+            if kind not in kinds:
+                pairs = self._pairs if kind == "bone" else self._skip_pairs
+                starts = _starts(pairs, clips.shape[3])
+                score = in_bones if kind == "bone" else elsewhere
+                kinds[kind] = _bones(backend, clips, starts, score)
+            output = kinds[kind]
             if stream.endswith("motion"):
-                output = _motion(backend, output, self.score, is_followed)
+                output = _motion(backend, output, elsewhere, is_followed)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 
@@ -301,4 +374,11 @@ class Streams(_BoneTransform):
         return (*rest, len(self.streams) * coordinates)
 
     def get_config(self):
-        return {**super().get_config(), "streams": list(self.streams)}
+        skips = self.skips
+        if isinstance(skips, tuple):
+            skips = [list(pair) for pair in skips]
+        return {
+            **super().get_config(),
+            "streams": list(self.streams),
+            "skips": skips,
+        }

@@ -121,6 +121,42 @@ class RandomTimeFlip(_InTime):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
+class RandomTimeShift(_InTime):
+    """Lets each clip begin at a random frame, what came before at its end.
+
+    Args:
+        **kwargs: See `SkeletonTransform`.
+
+    Call arguments:
+        clips: float32 tensor `(N, M, T, V, C)`.
+        draws: Optional `(N, 1)` numbers in [0, 1), for the first frame.
+        training: Whether to act when there are no draws.
+
+    Returns:
+        Clips of the same shape.
+
+    Example:
+
+    >>> RandomTimeShift()(np.ones((2, 1, 50, 25, 3)), training=True).shape
+    (2, 1, 50, 25, 3)
+
+    Reference: the code of [BRL](https://arxiv.org/abs/2308.14024), whose
+    recipes do not use it.
+    """
+
+    num_draws = 1
+
+    def transform(self, clips, draws, lengths):
+        ops = self.backend.numpy
+        length = self.valid_length(clips, lengths)[:, None]
+        start = integers(self, draws[:, :1], 0, length - 1)
+        frame = self.frame_numbers(clips)
+        moved = frame + start
+        moved = ops.where(moved < length, moved, moved - length)
+        return self.take_frames(clips, ops.where(frame < length, moved, frame))
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
 class GaussianBlur(_InTime):
     """Smooths each clip in time, by a random amount.
 

@@ -16,6 +16,7 @@ GROUP = 8
 class _SpaceTransform(SkeletonTransform):
     """Base of transforms that need three coordinates and certain joints."""
 
+    moves_joints = True
     joints = ()
 
     def check(self, shape):
@@ -255,6 +256,8 @@ class MinMaxNormalization(SkeletonTransform):
     [Chen et al., 2021](https://arxiv.org/abs/2107.12213).
     """
 
+    moves_joints = True
+
     def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
         rows = self.as_rows(clips)
@@ -326,8 +329,8 @@ class RootNormalization(SkeletonTransform):
         joint: Index of the joint.
         **kwargs: See `SkeletonTransform`.
 
-    Input and output shape: `(N, M, T, V, C)`. A score must not be among the
-    coordinates.
+    Input and output shape: `(N, M, T, V, C)`. `KeepScores` leaves out
+    a score, as pipelines do where the data have one.
 
     Raises:
         ValueError: If the clips lack the joint.
@@ -335,6 +338,8 @@ class RootNormalization(SkeletonTransform):
     Reference: the first NTU recipe of
     [CascadeFormer](https://arxiv.org/abs/2509.00692).
     """
+
+    moves_joints = True
 
     def __init__(self, joint=0, **kwargs):
         super().__init__(**kwargs)
@@ -383,6 +388,8 @@ class BoneNormalization(SkeletonTransform):
 
     Reference: [DSTA-Net](https://arxiv.org/abs/2007.03263).
     """
+
+    moves_joints = True
 
     def __init__(self, bone=(0, 10), **kwargs):
         super().__init__(**kwargs)

@@ -45,12 +45,14 @@ class ShortcutLayer(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def build_end(self, input_shape):
+    def build_end(self, input_shape, initializer=None):
         """Builds the normalization and, where it is needed, the shortcut."""
         output_shape = self.compute_output_shape(input_shape)
         self.norm.build(output_shape)
         if input_shape[-1] != self.filters:
-            self.shortcut = self.pointwise(self.filters, "shortcut")
+            self.shortcut = self.pointwise(
+                self.filters, "shortcut", initializer
+            )
             self.shortcut.build(input_shape)
             self.shortcut_norm = BatchNormalization(
                 name="shortcut_norm", dtype=self.dtype_policy

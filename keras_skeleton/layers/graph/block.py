@@ -23,7 +23,8 @@ class SpatioTemporalBlock(keras.layers.Layer):
         graph_convolution: A layer from `(B, T, V, C)` to `(B, T, V, filters)`
             with the attribute `filters`. The block has its abilities
             (`topology`, `hyper_edges`), as both take the same inputs.
-        stride: Frames from one output to the next.
+        stride: Frames from one output to the next, those of
+            `temporal_convolution` where that is given.
         residual: Whether there is a shortcut.
         padding: Of the convolutions over time, see
             `MultiScaleTemporalConvolution`.
@@ -33,6 +34,10 @@ class SpatioTemporalBlock(keras.layers.Layer):
         dropout_rate: Dropout before the shortcut is added.
         kernel_initializer: Of the one convolution over time and of the
             shortcut. Defaults to He's normal initialization by outputs.
+        temporal_convolution: A layer in place of the convolutions over time,
+            such as `MixedTemporalConvolution`, with the attributes `filters`
+            and `stride`. `padding`, `multi_scale` and `kernel_size` then
+            have no meaning.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -71,6 +76,7 @@ class SpatioTemporalBlock(keras.layers.Layer):
         kernel_size=5,
         dropout_rate=0.0,
         kernel_initializer=None,
+        temporal_convolution=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -80,8 +86,18 @@ class SpatioTemporalBlock(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
         self.stride = stride
         self.residual = residual
+        self.padding = padding
         self.multi_scale = multi_scale
         self.graph_convolution = graph_convolution
+        self.temporal_norm = None
+        self.shortcut = None
+        self._given = temporal_convolution is not None
+        if self._given:
+            _check_filters(temporal_convolution, graph_convolution)
+            self.stride = temporal_convolution.stride
+            self.multi_scale = True
+            self.temporal_convolution = temporal_convolution
+            return
         kind, options = temporal.MultiScaleTemporalConvolution, {}
         if not multi_scale:
             kind = temporal.TemporalConvolution
@@ -95,12 +111,10 @@ class SpatioTemporalBlock(keras.layers.Layer):
             dtype=self.dtype_policy,
             **options,
         )
-        self.temporal_norm = None
         if not multi_scale:
             self.temporal_norm = BatchNormalization(
                 name="temporal_norm", dtype=self.dtype_policy
             )
-        self.shortcut = None
 
     def build(self, input_shape):
         filters = self.graph_convolution.filters
@@ -175,17 +189,16 @@ class SpatioTemporalBlock(keras.layers.Layer):
         )
 
     def get_config(self):
-        convolution = keras.saving.serialize_keras_object(
-            self.graph_convolution
-        )
-        # This block builds it, so that its variables have their place here.
-        convolution.pop("build_config", None)
+        temporal = None
+        if self._given:
+            temporal = _serialized(self.temporal_convolution)
         return {
             **super().get_config(),
-            "graph_convolution": convolution,
+            "graph_convolution": _serialized(self.graph_convolution),
+            "temporal_convolution": temporal,
             "stride": self.stride,
             "residual": self.residual,
-            "padding": self.temporal_convolution.padding,
+            "padding": self.padding,
             "multi_scale": self.multi_scale,
             "kernel_size": self.kernel_size,
             "dropout_rate": self.dropout_rate,
@@ -197,7 +210,26 @@ class SpatioTemporalBlock(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        config["graph_convolution"] = keras.saving.deserialize_keras_object(
-            config["graph_convolution"]
-        )
+        for part in ("graph_convolution", "temporal_convolution"):
+            if config.get(part) is not None:
+                config[part] = keras.saving.deserialize_keras_object(
+                    config[part]
+                )
         return cls(**config)
+
+
+def _serialized(layer):
+    """A part as data; the block builds it, so that its variables are here."""
+    config = keras.saving.serialize_keras_object(layer)
+    config.pop("build_config", None)
+    return config
+
+
+def _check_filters(temporal_convolution, graph_convolution):
+    found = temporal_convolution.filters, graph_convolution.filters
+    if found[0] != found[1]:
+        raise ValueError(
+            "The convolutions over joints and over time must have the same "
+            f"`filters`. Received {found[1]} over joints and {found[0]} over "
+            "time."
+        )

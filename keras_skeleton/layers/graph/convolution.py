@@ -290,7 +290,9 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         outputs = relu(norm(z))
 
     with `topology = graph * importance`; the importance of an edge is 1 at
-    first. There is no shortcut.
+    first. With `residual`, as in ST-GCN++, the result is
+    `relu(norm(z) + x)`: where the channels change, `x` passes through
+    `shortcut` and `shortcut_norm`.
 
     Called with `edge_dropout`, each edge is left out with a probability that
     is drawn below it in each call, and the others grow accordingly; the whole
@@ -301,8 +303,11 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         filters: Channels of the output.
         graph: Array `(S, V, V)`; see `partition_graph`.
         importance: Whether the weights of the edges are learned.
-        kernel_initializer: Of `value`. Defaults to He's normal initialization
-            by outputs.
+        adaptive: Whether the graphs themselves are trained; they begin as
+            the given ones.
+        residual: Whether the inputs are added.
+        kernel_initializer: Of `value` and `shortcut`. Defaults to He's normal
+            initialization by outputs.
         seed: Seed of the dropped edges.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -325,12 +330,15 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         filters,
         graph,
         importance=True,
+        adaptive=False,
+        residual=False,
         kernel_initializer=None,
         seed=None,
         **kwargs,
     ):
-        super().__init__(filters, graph, adaptive=False, gamma=1.0, **kwargs)
+        super().__init__(filters, graph, adaptive, gamma=1.0, **kwargs)
         self.importance = importance
+        self.residual = residual
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -351,18 +359,25 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
     def build_layers(self, input_shape):
         """Builds all but the graphs and the weights of their edges."""
         self.value.build(input_shape)
-        self.norm.build((*input_shape[:-1], self.filters))
+        if self.residual:
+            self.build_end(input_shape, self.kernel_initializer)
+        else:
+            self.norm.build((*input_shape[:-1], self.filters))
 
     def call(self, inputs, training=None, edge_dropout=0.0):
-        return self.activate(self.aggregate(inputs, edge_dropout), training)
+        received = self.aggregate(inputs, edge_dropout)
+        return self.activate(received, inputs, training)
 
     def aggregate(self, inputs, edge_dropout=0.0):
         """What the joints receive, before normalization and ReLU."""
         return self.receive(inputs, self._topology(edge_dropout))
 
-    def activate(self, received, training):
-        """Normalization and ReLU."""
-        return ops.relu(_joined.normalize(received, [self.norm], training))
+    def activate(self, received, inputs, training):
+        """Normalization, the inputs where they are added, and ReLU."""
+        normalized = _joined.normalize(received, [self.norm], training)
+        if self.residual:
+            return self.end(normalized, inputs, training)
+        return ops.relu(normalized)
 
     def receive(self, inputs, graph):
         """What the joints receive along the graphs.
@@ -377,8 +392,9 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         rows = () if len(graph.shape) == 3 else (-1,)
         # Rows in the order of receiver and graph: what a joint receives along
         # all graphs then lies side by side, without a transposition.
+        order = (0, 2, 1, 3) if rows else (1, 0, 2)
         to_receivers = ops.reshape(
-            ops.swapaxes(graph, -3, -2), (*rows, joints * number, joints)
+            ops.transpose(graph, order), (*rows, joints * number, joints)
         )
         x = inputs
         if rows:
@@ -428,11 +444,10 @@ class PartitionGraphConvolution(_SpatialGraphLayer):
         return drop_entries(graph, draws < 1 - rate, rate)
 
     def get_config(self):
-        config = super().get_config()
-        del config["adaptive"]
         return {
-            **config,
+            **super().get_config(),
             "importance": self.importance,
+            "residual": self.residual,
             "kernel_initializer": keras.initializers.serialize(
                 self.kernel_initializer
             ),

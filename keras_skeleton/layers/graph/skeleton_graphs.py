@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_skeleton import skeletons
+
 
 def spatial_graph(num_joints, edges):
     """The three graphs of a body: joints themselves, inward and outward.
@@ -88,6 +90,28 @@ def partition_graph(num_joints, edges, center):
     ).astype("float32")
 
 
+def body_graph(num_joints, edges):
+    """The symmetric graph of a body: 1 between joints that are linked.
+
+    Joints are not linked to themselves.
+
+    Args:
+        num_joints: Number of joints `V`.
+        edges: Pairs of joints. They need not form a tree.
+
+    Returns:
+        float32 array `(V, V)` of 0 and 1.
+
+    Example:
+
+    >>> body_graph(3, [(1, 0), (2, 1)]).tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    return virtual_joint_graph(num_joints, edges) - np.eye(
+        num_joints, dtype="float32"
+    )
+
+
 def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
     """Adjacency of a skeleton and of virtual joints that see all of it.
 
@@ -113,3 +137,36 @@ def virtual_joint_graph(num_joints, edges, num_virtual_joints=0):
     matrix[:num_joints, num_joints:] = 1
     matrix[num_joints:, :num_joints] = 1
     return matrix
+
+
+def body_edges(skeleton, bones="published"):
+    """Bones of a layout as the published graph has them.
+
+    In the graphs of Hyper-GCN (and its bone stream), PYSKL and BRL, the tips
+    of the hands and the thumbs of the NTU layout hang directly on the hands;
+    the layout itself, like most other systems, hangs the thumbs on the hands
+    and the tips on the thumbs. All other layouts have their own bones.
+
+    Args:
+        skeleton: A `Skeleton` or its registered name.
+        bones: `"published"`, or `"skeleton"` for the layout's own bones.
+
+    Returns:
+        Tuple of pairs `(child, parent)`.
+
+    Example:
+
+    >>> body_edges("ntu")[-4:]
+    ((21, 7), (22, 7), (23, 11), (24, 11))
+    """
+    if bones not in ("published", "skeleton"):
+        raise ValueError(
+            "`bones` must be 'published' or 'skeleton'. Received "
+            f"bones={bones!r}."
+        )
+    skeleton = skeletons.get(skeleton)
+    edges = skeleton.edges
+    if bones == "published" and skeleton == skeletons.get("ntu"):
+        hands = ((21, 7), (22, 7), (23, 11), (24, 11))
+        edges = tuple(sorted(e for e in edges if e[0] < 21)) + hands
+    return edges

@@ -298,6 +298,86 @@ def test_lengths_that_lie(tmp_path, data, lazy):
     assert limited(attempt) in (None, {})
 
 
+def text(size):
+    return b"X" + struct.pack("<I", size) + b"a" * size
+
+
+def long_integer(size):
+    return b"\x8b" + struct.pack("<i", size) + b"\x01" * size
+
+
+LONG_LIST = b"](" + b"K\x01" * 50_000 + b"e"
+# What is made of the object at 0 of the table, 20,000 times.
+MUCH_OF_LITTLE = {
+    "sets of a list": b"]("
+    + b"c__builtin__\nset\nq\x02h\x00\x85R" * 20_000
+    + b"e",
+    "dictionaries of a list": b"("
+    + b"ccollections\nOrderedDict\nh\x00\x85R" * 20_000
+    + b"l",
+    "bytes of a text": b"](" + b"c_codecs\nencode\nh\x00\x85R" * 20_000 + b"e",
+    "arguments": b"(" + b"cnumpy\ndtype\nh\x00R" * 20_000 + b"l",
+}
+FIRST = {
+    "sets of a list": LONG_LIST,
+    "dictionaries of a list": b"](" + b"K\x01K\x02\x86" * 20_000 + b"e",
+    # Larger ones stay in the file where they may.
+    "bytes of a text": text(4_000),
+    "arguments": b"(X\x02\x00\x00\x00f2" + b"K\x01" * 50_000 + b"t",
+}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("case", MUCH_OF_LITTLE)
+def test_much_of_little(case, lazy):
+    data = b"\x80\x02" + FIRST[case] + b"q\x000" + MUCH_OF_LITTLE[case] + b"."
+
+    def attempt():
+        # Two arguments are one too many for some.
+        with pytest.raises(ValueError, match="size allows|argument"):
+            parse_pickle(data, lazy=lazy)
+
+    limited(attempt)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+def test_copies_of_one_text_as_arrays():
+    array = ARRAY[2:] + b"(J" + struct.pack("<i", 25_000) + b"t"
+    array += DTYPE + ORDER + b"\x89h\x00tb"
+    data = b"\x80\x02" + text(50_000) + b"q\x000(" + array * 20_000 + b"l."
+
+    def attempt():
+        with pytest.raises(ValueError, match="size allows"):
+            parse_pickle(data)
+
+    limited(attempt)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+def test_a_byte_for_each_set():
+    def attempt():
+        with pytest.raises(ValueError, match="size allows"):
+            parse_pickle(b"\x80\x04(" + b"\x8f" * 1_000_000 + b"l.")
+
+    limited(attempt)
+
+
+def test_keys_that_take_long():
+    # Hashes of long numbers are made anew for each use.
+    items = b"(" + b"h\x00N" * 100 + b"u"
+    data = b"\x80\x02" + long_integer(100_000) + b"q\x000}" + items + b"."
+    with pytest.raises(ValueError, match="key of type int"):
+        parse_pickle(data)
+    # For tuples, others of the same hash can be found.
+    pairs = b"".join(
+        b"M" + struct.pack("<H", i) + b"K\x00\x86N" for i in range(20_000)
+    )
+    with pytest.raises(ValueError, match="keys of type tuple"):
+        parse_pickle(b"\x80\x02}(" + pairs + b"u.")
+    assert len(parse_pickle(b"\x80\x02}(" + pairs[: 7 * 5_000] + b"u.")) == 5000
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers import bvh
+from keras_skeleton.skeletons import Skeleton
 
 ARM = """HIERARCHY
 ROOT Hips
@@ -133,7 +135,7 @@ def test_equal_names_and_sides():
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("HIERARCHY", "HIERARCHIE", "where b'HIERARCHY' is expected"),
+        ("HIERARCHY", "HIERARCHIE", "does not begin with HIERARCHY"),
         ("MOTION", "", "no part MOTION"),
         ("ROOT Hips", "JOINT Hips", "does not grow from one ROOT"),
         ("JOINT RightArm", "ROOT RightArm", "does not grow from one ROOT"),
@@ -152,7 +154,7 @@ def test_equal_names_and_sides():
         ("Frames: 3", "", "lacks `Frames:`"),
         ("Time: 0.0083333", "Time: nan", "`Frame Time:` is nan"),
         ("10 20 30", "10 2O 30", "not a number"),
-        ("10 20 30", "10 nan 30", "NaN"),
+        ("10 20 30", "10 inf 30", "infinite"),
         ("10 20 30", "10 1e300 30", "infinite"),
         ("JOINT RightArm", "JOINT OtherArm", "are not the 5"),
     ],
@@ -182,7 +184,94 @@ def test_too_much(tmp_path):
     with pytest.raises(ValueError, match="more than 256 joints"):
         bvh.parse_bvh(text.encode())
     (tmp_path / "a.bvh").write_text("no")
-    with pytest.raises(ValueError, match="None of the files.*no part MOTION"):
+    with pytest.raises(
+        ValueError, match="None of the 1 files.* is a BVH file.*begin with HIER"
+    ):
         bvh.load_data(tmp_path)
     with pytest.raises(FileNotFoundError, match=".bvh file"):
         bvh.load_data(tmp_path / "nowhere")
+
+
+BIPED = """HIERARCHY
+ROOT Bip01 Pelvis
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT Bip01 L Thigh {
+    OFFSET 1 0 0
+    CHANNELS 1 Zrotation
+    End Site
+    {
+      OFFSET 0 -4 0
+    }
+  }
+  JOINT Bip01 R Thigh
+  {
+    OFFSET -1 0 0
+    CHANNELS 1 Zrotation
+    End Site of the leg
+    {
+      OFFSET 0 -4 0
+    }
+  }
+}
+MOTION
+Frames: 1
+Frame Time: 0.1
+0 9 0 0 0 0 90 0
+"""
+
+
+def test_names_with_spaces():
+    motion = bvh.parse_bvh(BIPED.encode())
+    left, right = "Bip01 L Thigh", "Bip01 R Thigh"
+    ends = [f"{side}_end" for side in (left, right)]
+    assert motion.names == ["Bip01 Pelvis", left, ends[0], right, ends[1]]
+    assert bvh.make_skeleton(motion).mirror == ((1, 3), (2, 4))
+    places = bvh.joint_positions(motion)[0]
+    np.testing.assert_allclose(places[2], [5, 9, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("LeftUpLeg", "RightUpLeg"),
+        ("mixamorig:LeftUpLeg", "mixamorig:RightUpLeg"),
+        ("Bip01 L Thigh", "Bip01 R Thigh"),
+        ("thigh.L", "thigh.R"),
+        ("thigh_l", "thigh_r"),
+        ("upper_arm.L.001", "upper_arm.R.001"),
+        ("lThigh", "rThigh"),
+        ("LHip", "RHip"),
+        ("L_Hip", "R_Hip"),
+        ("l_hip", "r_hip"),
+        ("left thigh", "right thigh"),
+        ("hipL", "hipR"),
+    ],
+)
+def test_sides_in_names(left, right):
+    names = ["Hips", right, left, "Collar", "Lower back"]
+    assert _layouts.mirror(names) == [(2, 1)]
+    assert _layouts.mirror(["Hips", left]) == []
+
+
+def test_the_first_reason_is_kept(tmp_path):
+    (tmp_path / "a.bvh").write_text("no")
+    (tmp_path / "b.bvh").write_text(BIPED.replace("OFFSET -1", "OFFSET one"))
+    with pytest.raises(
+        ValueError, match="can be read. 'b.bvh': line 16: b'one'"
+    ):
+        bvh.load_data(tmp_path)
+
+
+def test_another_layout_can_be_named(tmp_path):
+    (tmp_path / "a.bvh").write_text(BIPED)
+    own = Skeleton("legs", "abcde", [(1, 0), (2, 1), (3, 0), (4, 3)])
+    assert bvh.load_data(tmp_path, skeleton=own).skeleton == own
+    with pytest.raises(ValueError, match="25 joints, the data have 5"):
+        bvh.load_data(tmp_path, skeleton="ntu")
+    for wrong in ("abc", 0, -1, None, True, float("nan")):
+        with pytest.raises(ValueError, match="`scale` must be a number above"):
+            bvh.load_data(tmp_path, scale=wrong)
+    with pytest.raises(ValueError, match="must be true or false"):
+        bvh.load_data(tmp_path, relative_positions="no")

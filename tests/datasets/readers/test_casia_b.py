@@ -66,6 +66,10 @@ def check(data):
     gallery = ["075-nm-04-090"]
     assert names == {
         "subjects": [list(SEQUENCES)[:2], list(SEQUENCES)[2:]],
+        "gallery": [
+            gallery,
+            ["075-nm-05-090", "124-bg-01-018", "124-cl-02-036"],
+        ],
         "gallery_nm": [gallery, ["075-nm-05-090"]],
         "gallery_bg": [gallery, ["124-bg-01-018"]],
         "gallery_cl": [gallery, ["124-cl-02-036"]],

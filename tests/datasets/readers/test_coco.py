@@ -97,7 +97,7 @@ def test_other_layouts(tmp_path):
         ('[{"image_id": 1}]', "entry 0"),
         ('[{"image_id": 1, "keypoints": [1, 2]}]', "2 numbers"),
         (json.dumps([entry(0, np.full((17, 3), np.nan))]), "NaN"),
-        (json.dumps([entry(0, np.zeros((17, 3)))]), "empty"),
+        (json.dumps([entry(0, np.zeros((17, 3)))]), "nobody"),
     ],
 )
 def test_bad_files_are_reported(tmp_path, content, reason):

@@ -71,7 +71,7 @@ def test_a_file_is_a_clip_without_names(tmp_path):
         ("wave_01,0,a,2,", "wave_01,0,a,3,", "line 3: .* no joint '3'"),
         ("wave_01,0,a,2,", "wave_01,0,a,0,", "line 3 describes the same"),
         ("7,8,9", "7,eight,9", "line 4: 'eight' in the column 'y'"),
-        ("7,8,9", "7,nan,9", "line 4: 'nan' in the column 'y'"),
+        ("7,8,9", "7,inf,9", "line 4: 'inf' in the column 'y'"),
         ("2.5,a", "1e999,a", "line 4: '1e999' in the column 'frame'"),
         ("4,5,6,wave", "4,5,6,walk", "differ in the column 'label'"),
         ("4,5,6,wave,7", "4,5,6,wave,6", "differ in the column 'subject'"),

@@ -27,8 +27,10 @@ def test_frames(files):
         frames = [openpose.parse_frame(data) for data in files]
         for persons in frames:
             for identity, joints in persons:
-                assert joints.shape in ((25, 3), (18, 3))
-                assert identity is None or identity >= 0
+                assert joints.shape[1:] == (3,)
+                assert identity is None or isinstance(
+                    identity, str | float | int
+                )
         if len({len(j) for persons in frames for _, j in persons}) == 1:
             clip = _extracted.track(
                 [[joints for _, joints in persons] for persons in frames],

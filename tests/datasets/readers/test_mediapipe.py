@@ -4,6 +4,7 @@ import types
 import numpy as np
 import pytest
 
+from keras_skeleton import skeletons
 from keras_skeleton.datasets.readers import mediapipe
 
 
@@ -118,10 +119,12 @@ ROW = ",".join(["0,0", *map(str, landmarks(0).ravel())])
         ("a.json", '[{"pose_landmarks": "abc"}]', "frame 0: it holds"),
         ("a.json", '[{"pose_landmarks": [[[1, 2]]]}]', "frame 0: .*expected"),
         ("a.json", '[{"pose_landmarks": [[{"x": 1}]]}]', "frame 0: "),
-        ("a.csv", "", "nobody"),
-        ("a.csv", "x,y\n", "nobody"),
-        ("a.csv", "0,0,1,2\n", "line 1 does not hold 134 numbers"),
-        ("a.csv", f"{ROW}\none\n", "line 2 does not hold"),
+        ("a.csv", "", "no line with columns"),
+        ("a.csv", "x,y\n", "no line below the names of its columns"),
+        ("a.csv", "0,0,1,2\n", "4 columns and no names; needed are 132"),
+        ("a.csv", "x,y\n0,1\n", "of its 2 columns .'x', 'y'.*from_csv"),
+        ("a.csv", f"{ROW}\none\n", "line 2 has 1 columns, others have 134"),
+        ("a.csv", f"{ROW}\n{ROW[:-1]}x\n", "line 2: .*134' is not a number"),
         ("a.csv", f"{ROW}\n{ROW}\n", "line 2 repeats"),
     ],
 )
@@ -133,3 +136,135 @@ def test_bad_files_are_reported(tmp_path, name, text, reason):
     assert data.names == ["good"]
     with pytest.raises(FileNotFoundError, match="load_data"):
         mediapipe.load_data(tmp_path / "nowhere")
+
+
+CELLS = [list(map(str, landmarks(t).ravel())) for t in range(5)]
+WORDS = [f"{a}{j}" for j in range(1, 34) for a in "xyzv"]
+NAMES = [
+    f"{joint}_{axis}"
+    for joint in skeletons.get("mediapipe33").joints
+    for axis in ("x", "y", "z", "visibility")
+]
+
+
+def table(head, rows, mark=","):
+    lines = [head] * bool(head) + rows
+    return "".join(mark.join(line) + "\n" for line in lines)
+
+
+TABLES = {
+    "class first": table(["class", *WORDS], [["wave", *c] for c in CELLS]),
+    "label last": table([*WORDS, "label"], [[*c, "wave"] for c in CELLS]),
+    "class, no header": table(None, [["wave", *c] for c in CELLS]),
+    "frame, no person": table(
+        ["Frame", *WORDS], [[str(t), *c] for t, c in enumerate(CELLS)]
+    ),
+    "frames in another order": table(
+        ["frame", *WORDS],
+        [[str(t), *c] for t, c in reversed(list(enumerate(CELLS)))],
+    ),
+    "nothing but landmarks": table(None, CELLS),
+    "landmarks and their names": table(NAMES, CELLS),
+    "upper case": table([n.upper() for n in NAMES], CELLS),
+    "other columns, other order": table(
+        ["time_of_day", *NAMES[::-1]], [["12:00", *c[::-1]] for c in CELLS]
+    ),
+    "numbers first": table([f"{w[1:]}_{w[0]}" for w in WORDS], CELLS),
+    "names without numbers": table(list("xyzv") * 33, CELLS),
+    "semicolons": table(
+        ["frame", "person", *WORDS],
+        [[str(t), "0", *c] for t, c in enumerate(CELLS)],
+        ";",
+    ),
+    "decimal commas": table(
+        WORDS, [[v.replace(".", ",") for v in c] for c in CELLS], ";"
+    ),
+    "tabs": table(WORDS, CELLS, "\t"),
+    "an index of pandas": table(
+        ["", *WORDS], [[str(t), *c] for t, c in enumerate(CELLS)]
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TABLES)
+def test_tables(tmp_path, form):
+    (tmp_path / "wave.csv").write_text(TABLES[form])
+    data = mediapipe.load_data(tmp_path, strict=True)
+    assert data.names == ["wave"]
+    expected = np.float32([[landmarks(t) for t in range(5)]])
+    np.testing.assert_array_equal(data[0][0], expected)
+    if "wave" in TABLES[form]:
+        assert data.class_names == ["wave"] and data.labels.tolist() == [0]
+    else:
+        assert data.labels.tolist() == [-1]
+
+
+def test_tables_without_visibility(tmp_path):
+    rows = [[v for i, v in enumerate(c) if i % 4 < 3] for c in CELLS]
+    names = [n for n in NAMES if not n.endswith("visibility")]
+    for head in (None, names):
+        (tmp_path / "wave.csv").write_text(table(head, rows))
+        clip = mediapipe.load_data(tmp_path, strict=True)[0][0]
+        assert (clip[..., 3] == 1).all()
+        expected = np.float32([landmarks(t)[:, :3] for t in range(5)])
+        np.testing.assert_array_equal(clip[0, ..., :3], expected)
+
+
+def test_a_table_of_several_classes_is_cut(tmp_path):
+    labels = ["wave", "wave", "nod", "nod", "wave"]
+    rows = [[label, *c] for label, c in zip(labels, CELLS, strict=True)]
+    (tmp_path / "all.csv").write_text(table(["class", *WORDS], rows))
+    data = mediapipe.load_data(tmp_path, strict=True)
+    assert data.names == ["all/wave", "all/nod", "all/wave_2"]
+    assert data.lengths.tolist() == [2, 2, 1]
+    assert data.class_names == ["nod", "wave"]
+    assert data.labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "NaN", "None", "null", "N/A"])
+def test_empty_cells(tmp_path, cell):
+    rows = [["0", "0", *c] for c in CELLS]
+    for t, row in enumerate(rows):
+        row[0] = str(t)
+    rows[2][2:] = [cell] * 132
+    rows[3][2 + 4 * 5] = cell
+    (tmp_path / "wave.csv").write_text(table(["frame", "person", *WORDS], rows))
+    with pytest.warns(UserWarning, match="133 values in 2 of its 5 frames"):
+        data = mediapipe.load_data(tmp_path, strict=True)
+    clip = data[0][0][0]
+    assert not clip[2].any() and not clip[3, 5].any()
+    assert clip[3, 4].all() and clip[[0, 1, 4]].all()
+    with pytest.warns(UserWarning, match="34 joints in frames were interpol"):
+        data = mediapipe.load_data(tmp_path, missing="interpolate")
+    expected = np.float32([landmarks(t) for t in range(5)])
+    np.testing.assert_allclose(data[0][0][0], expected, atol=1e-6)
+    with pytest.raises(ValueError, match="pass missing='zeros'"):
+        mediapipe.load_data(tmp_path, missing="error")
+    with pytest.raises(ValueError, match="`missing` must be one of"):
+        mediapipe.load_data(tmp_path, missing="drop")
+
+
+@pytest.mark.parametrize(
+    "key", ["poseWorldLandmarks", "worldLandmarks", "pose_world_landmarks"]
+)
+def test_names_of_other_languages(tmp_path, key):
+    people = [[landmarks(t).tolist()] if t != 1 else None for t in range(3)]
+    frames = [{key: found, "poseLandmarks": []} for found in people]
+    (tmp_path / "walk.json").write_text(json.dumps(frames))
+    clip = mediapipe.load_data(tmp_path, landmarks="world")[0][0]
+    expected = [landmarks(0), np.zeros((33, 4)), landmarks(2)]
+    np.testing.assert_array_equal(clip, np.float32([expected]))
+    # Frames that are what would be under the key, and three numbers.
+    short = [None if p is None else [j[:3] for j in p[0]] for p in people]
+    (tmp_path / "walk.json").write_text(json.dumps(short))
+    bare = mediapipe.load_data(tmp_path, landmarks="world")[0][0]
+    np.testing.assert_array_equal(bare[..., :3], clip[..., :3])
+
+
+def test_the_reason_names_what_is_there(tmp_path):
+    (tmp_path / "walk.json").write_text('[{"hands": []}, {"hands": []}]')
+    with pytest.raises(ValueError, match="frame 0 .*its keys are 'hands'"):
+        mediapipe.load_data(tmp_path)
+    (tmp_path / "walk.json").write_text("[null, null]")
+    with pytest.raises(ValueError, match="its 2 frames show nobody"):
+        mediapipe.load_data(tmp_path)

@@ -111,7 +111,7 @@ def replaced(row, text):
         (replaced(10, "0.1 0.2"), "line 11"),
         (replaced(10, ""), "line 11"),
         (replaced(10, "0.1 word 0.2" + 9 * " 0"), "line 11"),
-        (replaced(10, "0.1 nan 0.2" + 9 * " 0"), "line 11"),
+        (replaced(10, "0.1 inf 0.2" + 9 * " 0"), "line 11"),
         (replaced(10, "0.1 0_2 0.2" + 9 * " 0"), "line 11"),
         (replaced(10, "0.1 0x2 0.2" + 9 * " 0"), "line 11"),
         (replaced(10, "0.1 0.\x002 0.2" + 9 * " 0"), "line 11"),
@@ -514,7 +514,7 @@ def test_load_prepared_in_pieces(tmp_path, prepared, monkeypatch):
 
 def test_load_prepared_leaves_out_unusable_samples(tmp_path, prepared):
     prepared["x_train"][1] = 0
-    prepared["x_test"][0, 2, 5] = np.nan
+    prepared["x_test"][0, 2, 5] = np.inf
     path = tmp_path / "data.npz"
     np.savez(path, **prepared)
     with pytest.warns(UserWarning, match="2 of 5"):

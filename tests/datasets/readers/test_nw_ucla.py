@@ -88,8 +88,8 @@ def test_reads_every_form(tmp_path, files, form):
     assert data.split("xview_1")[1].names == ["a01_s01_e00_v01"]
 
 
-NAN = content("a03_s01_e00_v01")
-NAN["skeletons"][2][7][1] = float("nan")
+INFINITE = content("a03_s01_e00_v01")
+INFINITE["skeletons"][2][7][1] = float("inf")
 RAGGED = content("a03_s01_e00_v01")
 RAGGED["skeletons"][2].pop()
 TWENTYFIVE = content("a03_s01_e00_v01")
@@ -101,11 +101,11 @@ SWAPPED["skeletons"] = np.ones((20, 5, 3)).tolist()
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("a03_s01_e00_v01", json.dumps(NAN), "NaN.*frame 2"),
+        ("a03_s01_e00_v01", json.dumps(INFINITE), "infinite.*frame 2"),
         ("a03_s01_e00_v01", json.dumps(RAGGED), "ragged"),
         ("a03_s01_e00_v01", json.dumps(TWENTYFIVE), "25 joints"),
         ("a03_s01_e00_v01", json.dumps(SWAPPED), "swapped"),
-        ("a03_s01_e00_v01", json.dumps(NAN)[:200], "JSON"),
+        ("a03_s01_e00_v01", json.dumps(INFINITE)[:200], "JSON"),
         ("a03_s01_e00_v01", "", "JSON"),
         ("a03_s01_e00_v01", "[1]", "no key 'skeletons'"),
         ("a03_s01_e00_v01", '{"skeletons": []}', "no key 'label'"),
@@ -129,8 +129,8 @@ SWAPPED["skeletons"] = np.ones((20, 5, 3)).tolist()
             json.dumps(content("a03_s01_e00_v01", label=4)),
             "action 3",
         ),
-        ("a07_s01_e00_v01", json.dumps(NAN), "no such action"),
-        ("a03_s01_e00_v04", json.dumps(NAN), "no such action or camera"),
+        ("a07_s01_e00_v01", json.dumps(INFINITE), "no such action"),
+        ("a03_s01_e00_v04", json.dumps(INFINITE), "no such action or camera"),
         ("notes", "{}", "name is not like"),
     ],
 )

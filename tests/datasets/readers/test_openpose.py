@@ -5,6 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from keras_skeleton import skeletons
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.datasets.readers import openpose
@@ -77,7 +78,8 @@ def test_several_clips_and_labels(tmp_path, form):
                 archive.write(path, path.relative_to(tmp_path))
         root = tmp_path / "poses.zip"
     labels = {"walk_02": "walk", "run_01": "run", "other": "walk"}
-    data = openpose.load_data(root, labels=labels, strict=True)
+    with pytest.warns(UserWarning, match="2 of the 3 names.*'other'"):
+        data = openpose.load_data(root, labels=labels, strict=True)
     assert data.names == ["jump_01", "run_01", "walk_02"]
     assert data.class_names == ["run", "walk"]
     np.testing.assert_array_equal(data.labels, [-1, 0, 1])
@@ -174,8 +176,8 @@ def test_wrong_paths_and_arguments(tmp_path):
         openpose.load_data(tmp_path)
     with pytest.raises(ValueError, match="nobody"):
         openpose.load_data(tmp_path, skeleton="openpose25", strict=True)
-    with pytest.raises(ValueError, match="Received: 'ntu'"):
-        openpose.load_data(tmp_path, skeleton="ntu")
+    with pytest.raises(ValueError, match="Unknown skeleton 'nut'"):
+        openpose.load_data(tmp_path, skeleton="nut")
     for labels, names, reason in (
         ({"a": "run", "b": 1}, None, "Received: 'run'"),
         ({"a": 2}, ["run", "walk"], "among the 2 classes"),
@@ -195,3 +197,68 @@ def test_reader_can_be_pickled(tmp_path):
     clips, skipped = readers.read_units(copy, copy.units())
     assert len(clips) == 2
     assert not skipped
+
+
+def figure(skeleton, turn=0.0):
+    """A person who stands, in the order of a layout."""
+    heights = {
+        **dict(head=20, nose=60, eye=50, ear=52, neck=95, shoulder=110),
+        **dict(elbow=160, wrist=210, hip=230, knee=320, ankle=400, toe=415),
+        "heel": 410,
+    }
+    sides = {"left": 20.0, "right": -20.0}
+    pose = np.ones((skeleton.num_joints, 3))
+    for place, joint in enumerate(skeleton.joints):
+        kind = next(k for k in reversed(heights) if k in joint.split("_"))
+        pose[place, 1] = heights[kind]
+        pose[place, 0] = 200 + turn + sides.get(joint.partition("_")[0], 0)
+    return pose
+
+
+@pytest.mark.parametrize("name", ["openpose25", "openpose25b"])
+def test_layouts_of_one_number_are_told_apart(tmp_path, name):
+    layout = skeletons.get(name)
+    pose = figure(layout)
+    write(tmp_path, [frame([pose])] * 4)
+    if name == "openpose25":
+        data = openpose.load_data(tmp_path)
+    else:
+        with pytest.warns(UserWarning, match="fit 'openpose25b' better"):
+            data = openpose.load_data(tmp_path)
+    assert data.skeleton is layout
+    # Who says which it is, is believed.
+    for said in ("openpose25", layout):
+        data = openpose.load_data(tmp_path, skeleton=said)
+        assert data.skeleton == skeletons.get(said)
+        np.testing.assert_array_equal(data[0][0][0, 0], np.float32(pose))
+
+
+def test_any_layout_can_be_named(tmp_path):
+    own = skeletons.Skeleton(
+        "own", ["a", "b", "c", "d", "e"], [(j, 0) for j in range(1, 5)]
+    )
+    poses = tmp_path / "poses"
+    write(poses, [frame([body(t, joints=5)]) for t in range(2)])
+    with pytest.raises(ValueError, match="5 joints.*`Skeleton` of your own"):
+        openpose.load_data(poses)
+    (tmp_path / "own.json").write_text(json.dumps(own.to_dict()))
+    for said in (own, own.to_dict(), tmp_path / "own.json"):
+        assert openpose.load_data(poses, skeleton=said).skeleton == own
+    with pytest.raises(ValueError, match="have 5 joints.*'ntu' 25"):
+        openpose.load_data(poses, skeleton="ntu")
+    (tmp_path / "own.json").write_text("{}")
+    with pytest.raises(ValueError, match="own.json' cannot be read"):
+        openpose.load_data(poses, skeleton=tmp_path / "own.json")
+
+
+def test_the_first_reason_is_shown(tmp_path):
+    write(tmp_path, ["{", frame([])])
+    with pytest.raises(ValueError, match="walk000000000000_.*: it cannot be r"):
+        openpose.load_data(tmp_path)
+
+
+def test_names_that_do_not_fit_are_told(tmp_path):
+    write(tmp_path / "a", [frame([body(0)])])
+    (tmp_path / "calibration.json").write_text("{}")
+    with pytest.warns(UserWarning, match="calibration.json: its name does not"):
+        assert openpose.load_data(tmp_path).names == ["a/walk"]

@@ -17,6 +17,7 @@ ARM = skeletons.Skeleton(
     ("body", "elbow", "left_hand", "right_hand"),
     ((1, 0), (2, 1), (3, 1)),
     mirror=((2, 3),),
+    parts={"left_arm": (2,), "right_arm": (3,)},
 )
 FACE = skeletons.Skeleton("alone_face", ("nose", "elbow"), ((1, 0),))
 LENGTHS = np.array([12, 5, 8, 1, 7], "int32")
@@ -48,13 +49,17 @@ ARGUMENTS = {
         {"joints": (1, 2), "frames": (2, 6)},
         {"joints": (1, 2), "frames": None},
     ],
+    "DropPart": [{"skeleton": ARM}],
+    "DropSide": [{"skeleton": ARM}],
     "FaceFront": [
         {"shoulders": (2, 3)},
         {"shoulders": (2, 3), "published": True},
     ],
+    "FillLostFrames": [{}, {"fill": "duplication"}],
     "GaussianBlur": [{}, {"normalized": True}],
     "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
     "JointCorruption": [{"num_joints": 2}],
+    "KeepScores": [{"layer": augmentation.Center(joint=1)}],
     "LoopFrames": [{}],
     "MainPerson": [{}],
     "MapSkeleton": [
@@ -92,13 +97,17 @@ ARGUMENTS = {
     "RandomSegmentFrames": [{"num_frames": 7}],
     "RandomShear": [{}],
     "RandomTimeFlip": [{}],
+    "RandomTimeShift": [{}],
     "RandomView": [{}],
     "RootNormalization": [{}],
     "ScaleInPlane": [{"image_size": (60, 80), "size": (9, 8)}],
     "SegmentSample": [{"num_frames": 5, "num_clips": 2}],
     "SelectJoints": [{"joints": (3, 0)}],
     "SplitClips": [{"num_clips": 3}],
-    "Streams": [{"skeleton": ARM}],
+    "Streams": [
+        {"skeleton": ARM},
+        {"skeleton": ARM, "streams": ("skip", "skip_motion"), "skips": 3},
+    ],
     "TemporalCrop": [{}],
     "UniformSample": [
         {"num_frames": 5, "num_clips": 2, "interval": (0.5, 1)},

@@ -11,6 +11,7 @@ from keras_skeleton.layers.augmentation import RandomScale
 from keras_skeleton.layers.augmentation import SkeletonTransform
 from keras_skeleton.layers.augmentation import corruption
 from keras_skeleton.layers.augmentation import dropping
+from keras_skeleton.layers.augmentation import filling
 from keras_skeleton.layers.augmentation import frames
 from keras_skeleton.layers.augmentation import linear
 from keras_skeleton.layers.augmentation import parts
@@ -24,6 +25,7 @@ from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import DropJoints
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.parts import SelectJoints
@@ -35,7 +37,16 @@ from keras_skeleton.layers.augmentation.views import MinMaxNormalization
 from keras_skeleton.layers.augmentation.views import RandomView
 from keras_skeleton.layers.augmentation.views import RootNormalization
 
-MODULES = (corruption, dropping, frames, linear, parts, temporal, views)
+MODULES = (
+    corruption,
+    dropping,
+    filling,
+    frames,
+    linear,
+    parts,
+    temporal,
+    views,
+)
 SIZE = 10
 MAKERS = {
     "align": lambda: AlignShoulders((1, 3)),
@@ -46,6 +57,7 @@ MAKERS = {
     "corrupt": lambda: CorruptFrames(SIZE, "severe", name="lost"),
     "corrupt_share": lambda: CorruptFrames(SIZE, 0.3, "interpolation"),
     "duplicate": lambda: CorruptFrames(SIZE, "moderate", "duplication"),
+    "fill": lambda: FillLostFrames("duplication"),
     "frames": lambda: RandomFrames(7, seed=1),
     "joints": lambda: DropJoints((1, 3), (2, 6), seed=5),
     "main_person": lambda: MainPerson(),
@@ -85,6 +97,7 @@ def make_clips(lengths=(10, 4, 7, 1), persons=2, seed=0):
         clips[index, :, length:] = 0
     clips[1, 1] = 0
     clips[0, 1, 6:] = 0
+    clips[2, :, 3] = 0
     return clips.astype("float32")
 
 
@@ -295,6 +308,8 @@ def test_min_max():
     shown = clips[2][clips[2].any(axis=(2, 3))]
     low, high = shown.min(axis=(0, 1)), shown.max(axis=(0, 1))
     expected = (clips[2, :, :7] - low) / (high - low) * 2 - 1
+    # A frame without anybody stays so.
+    expected[:, 3] = 0
     np.testing.assert_allclose(out[2, :, :7], expected, atol=1e-5)
     np.testing.assert_array_equal(out[2, :, 7:], 0)
     np.testing.assert_array_equal(out[1, 1], 0)
@@ -376,6 +391,38 @@ def test_corruption():
         left = frame[kept[row]]
         expected = np.interp(frame, left, clips[row, 0, left, 1, 2])
         np.testing.assert_allclose(filled[row, 0, :, 1, 2], expected, atol=1e-6)
+
+
+def test_filling_lost_frames():
+    clips = make_clips((6, 6, 6, 6))
+    clips[0, :, 0] = clips[0, :, 2:4] = clips[0, :, 5] = 0
+    clips[1] = 0
+    # The second person comes while nobody is found.
+    clips[2, 1, :2] = clips[2, :, 2:4] = 0
+    lengths = np.array([6, 6, 6, 4])
+    one, other = clips[0, :, 1], clips[0, :, 4]
+    expected = {
+        "interpolation": [one, one, one + (other - one) / 3],
+        "duplication": [one, one, one],
+    }
+    for fill, start in expected.items():
+        layer = FillLostFrames(fill)
+        out = run(layer, clips, lengths=lengths)
+        third = one + (other - one) * 2 / 3
+        rest = [one if fill == "duplication" else third, other, other]
+        wanted = np.stack([*start, *rest], axis=1)
+        np.testing.assert_allclose(out[0, :, :6], wanted, atol=1e-5)
+        np.testing.assert_array_equal(out[0, :, 6:], 0)
+        np.testing.assert_array_equal(out[1], 0)
+        np.testing.assert_array_equal(out[3], clips[3])
+        # The end of a clip whose length nobody knows is padding.
+        unknown = run(layer, clips)
+        np.testing.assert_array_equal(unknown[0, :, 5:], 0)
+        np.testing.assert_allclose(unknown[0, :, :5], wanted[:, :5], atol=1e-5)
+        # Nobody moves to or from zero.
+        here = clips[2, 1, 4] if fill == "interpolation" else 0
+        np.testing.assert_allclose(out[2, 1, 2], here, atol=1e-6)
+        assert out[2, 0, 2].any()
 
 
 def test_masking_strategies_and_ratios():

@@ -7,6 +7,7 @@ from support import read_fixture
 
 from keras_skeleton.layers.augmentation.corruption import CorruptFrames
 from keras_skeleton.layers.augmentation.corruption import MaskFrames
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 
 
 @pytest.fixture
@@ -44,7 +45,14 @@ def test_corruption(load):
             ):
                 layer = CorruptFrames(size, ratio, fill)
                 expected = arrays[f"out/{key}_{level}"][None, None]
-                assert_close(layer(clips, draws=numbers), expected, key)
+                output = layer(clips, draws=numbers)
+                assert_close(output, expected, key)
+                if fill is not None:
+                    # What a pipeline meets are the zeros alone.
+                    lost = arrays[f"out/S_corrupt_{level}"][None, None]
+                    layer = FillLostFrames(fill)
+                    output = layer(lost, lengths=np.array([size]))
+                    assert_close(output, expected, key)
 
 
 def test_masking_strategies(load):

@@ -220,15 +220,6 @@ def test_format_gcn_input(load):
             assert_close(output, arrays[f"out/{case}_keypoint"], case)
 
 
-def noise_draws(normal, direction, coordinates):
-    """Draws whose Box-Muller transform is `normal`."""
-    normal = normal.astype("float64")
-    radius = -np.expm1(-(normal**2) / 2)
-    angle = np.where(normal < 0, 0.5, 0.0)
-    point = direction.reshape(coordinates, -1).T
-    return np.concatenate([radius, angle, draws.of_range(point.ravel(), -1, 1)])
-
-
 def random_op(name, args, clip, values):
     """The layer and the draws for the official draws, in their order."""
     coordinates = clip.shape[-1]
@@ -244,7 +235,7 @@ def random_op(name, args, clip, values):
         layer = RandomScale([(1 - limit, 1 + limit) for limit in scale])
         return layer, draws.of_range(values[0], -1, 1)
     assert name == "RandomGaussianNoise"
-    return RandomNoise(clip.shape, **args), noise_draws(*values, coordinates)
+    return RandomNoise(clip.shape, **args), draws.of_noise(*values, coordinates)
 
 
 def test_random_ops(load):

@@ -1,0 +1,133 @@
+"""What the scripts share that pre-train without labels, then fine-tune."""
+
+import argparse
+import json
+import pathlib
+
+import keras
+import numpy as np
+import training
+
+from keras_skeleton.datasets.readers import nw_ucla
+from keras_skeleton.datasets.readers import penn_action
+
+DATA_SETS = {
+    "nw_ucla": (nw_ucla, "xview"),
+    "penn_action": (penn_action, "official"),
+}
+
+
+def arguments(description, pretrain_epochs, finetune_epochs):
+    """A parser of the arguments that all these scripts take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data_set", choices=DATA_SETS)
+    parser.add_argument("data_path")
+    parser.add_argument("--output", default=None, help="folder of the run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--pretrain-epochs",
+        type=int,
+        default=pretrain_epochs,
+        help="0 trains from scratch",
+    )
+    parser.add_argument("--finetune-epochs", type=int, default=finetune_epochs)
+    parser.add_argument("--batch-size", type=int, default=None)
+    parser.add_argument(
+        "--fraction",
+        type=float,
+        default=1.0,
+        help="share of the training clips, for tries",
+    )
+    return parser
+
+
+def prepare(options, system):
+    """The folder of a run, and the two parts of the data.
+
+    Returns:
+        Tuple of the folder, the training and the test clips.
+    """
+    kind = "pretrained" if options.pretrain_epochs else "from_scratch"
+    folder = pathlib.Path(
+        options.output
+        or f"runs/{system}_{options.data_set}_{kind}_{options.seed}"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(options.seed)
+    reader, protocol = DATA_SETS[options.data_set]
+    train, test = reader.load_data(options.data_path).split(protocol)
+    if options.fraction < 1:
+        train = train.fraction(options.fraction, seed=options.seed)
+    return folder, train, test
+
+
+def pretrain(pretext, optimizer, train, transforms, folder, options, size):
+    """Trains without labels; goes on with a training that was stopped."""
+    batches = train.to_keras(
+        transforms,
+        batch_size=min(size, len(train)),
+        shuffle=True,
+        seed=options.seed,
+        labels=False,
+        drop_remainder=True,
+    )
+    epochs = options.pretrain_epochs
+    training.train(pretext, optimizer, batches, folder, "pretrain", epochs)
+
+
+def finetune(
+    model, make_optimizer, train, transforms, folder, options, size, loss
+):
+    """Trains with labels; `make_optimizer` takes the batches of an epoch."""
+    batches = train.to_keras(
+        transforms,
+        batch_size=min(size, len(train)),
+        shuffle=True,
+        seed=options.seed + 1,
+    )
+    training.train(
+        model,
+        make_optimizer(len(batches)),
+        batches,
+        folder,
+        "finetune",
+        options.finetune_epochs,
+        loss=loss,
+        metrics=["accuracy"],
+    )
+
+
+def score(model, train, test, transforms, batch_size=64, shuffle=False):
+    """Scores on the test clips, see `training.scores`.
+
+    Args:
+        model: The classifier.
+        train: Training clips, whose copies among the test clips are counted.
+        test: Test clips.
+        transforms: What brings them to the model's form.
+        batch_size: Clips per batch.
+        shuffle: Whether the test clips come in a random order.
+    """
+    batches = test.to_keras(transforms, batch_size=batch_size, numbers=True)
+    if shuffle:
+        batches = test.to_keras(
+            transforms, batch_size=batch_size, shuffle=True, numbers=True
+        )
+    logits = np.empty((len(test), model.output_shape[-1]), "float32")
+    for i in range(len(batches)):
+        inputs, _ = batches[i]
+        logits[inputs["sample"]] = model.predict_on_batch(inputs["clips"])
+    return training.scores(logits, train, test)
+
+
+def report(folder, options, **found):
+    """Prints what was found and writes it into the folder."""
+    result = {
+        "backend": keras.backend.backend(),
+        "keras": keras.__version__,
+        "options": vars(options),
+        **found,
+    }
+    text = json.dumps(result, indent=2)
+    (folder / "result.json").write_text(text + "\n")
+    print(text)

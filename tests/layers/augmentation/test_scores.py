@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+
+from keras_skeleton.datasets import Sequences
+from keras_skeleton.layers import augmentation
+
+LOST = 3  # an ear that was never found
+
+
+def poses():
+    """One clip (M, T, V, 3) of x, y and a score, in pixels."""
+    generator = np.random.default_rng(0)
+    places = generator.uniform(100, 600, (1, 20, 17, 2))
+    scores = generator.uniform(0.5, 1.0, (1, 20, 17, 1))
+    clip = np.concatenate([places, scores], axis=-1).astype("float32")
+    clip[:, :, LOST] = 0
+    return clip
+
+
+def prepared(*transforms, coordinates=("x", "y", "score"), as_dataset=False):
+    clip = poses()
+    if len(coordinates) == 4:
+        clip = np.concatenate([clip[..., :1], clip], axis=-1)
+    data = Sequences.from_arrays(
+        [clip], [0], skeleton="coco17", coordinates=coordinates
+    )
+    make = data.to_dataset if as_dataset else data.to_keras
+    batches = make(list(transforms), batch_size=1, seed=1, sampler=InOrder())
+    return clip, np.asarray(next(iter(batches))[0][0])
+
+
+class InOrder:
+    def order(self, epoch, seed, labels):
+        return np.arange(len(labels))
+
+
+SHAPE = (1, 20, 17, 3)
+MOVING = [
+    augmentation.Center(skeleton="coco17"),
+    augmentation.Center(per="frame"),
+    augmentation.RandomRotation(0.3, dimensions=2),
+    augmentation.RandomScale((0.8, 0.9)),
+    augmentation.MinMaxNormalization(),
+    augmentation.RootNormalization(11),
+    augmentation.BoneNormalization((5, 11)),
+    augmentation.GaussianNoise(SHAPE, 3.0),
+    augmentation.DropAxis(),
+    augmentation.RandomApply(augmentation.RandomScale((0.8, 0.9)), 1.0),
+    augmentation.RandomChoice([augmentation.Center(), augmentation.DropAxis()]),
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("transform", MOVING, ids=lambda t: t.name)
+def test_scores_stay_scores(transform):
+    clip, made = prepared(transform)
+    np.testing.assert_array_equal(made[..., 2], clip[..., 2])
+    assert not made[:, :, LOST].any()
+    assert np.any(made[..., :2] != clip[..., :2])
+
+
+@pytest.mark.once
+def test_noise_of_the_size_of_the_body():
+    """PYSKL's noise takes who has a joint at the origin for absent."""
+    noise = augmentation.RandomNoise(SHAPE, 0.1)
+    clip, made = prepared(noise)
+    np.testing.assert_array_equal(made, clip)
+    kept = noise.beside_scores(1)
+    clip[:, :, LOST] = 300.0, 200.0, 0.5
+    made = np.asarray(kept(clip[None], training=True))[0]
+    np.testing.assert_array_equal(made[..., 2], clip[..., 2])
+    assert np.any(np.abs(made[..., :2] - clip[..., :2]) > 1)
+
+
+def test_in_space_and_in_views():
+    """MediaPipe's fourth value is a score, too, in any pipeline."""
+    turn = augmentation.RandomRotation(0.5)
+    coordinates = ("x", "y", "z", "visibility")
+    clip, made = prepared(turn, coordinates=coordinates)
+    np.testing.assert_array_equal(made[..., 3], clip[..., 3])
+    assert np.any(np.abs(made[..., :3] - clip[..., :3]) > 1)
+
+    views = augmentation.Views(augmentation.Center(), one=[turn], two=[])
+    data = Sequences.from_arrays(
+        [clip], [0], skeleton="coco17", coordinates=coordinates
+    )
+    (batch,) = data.to_keras([views], labels=False, shuffle=True)
+    for view in ("one", "two"):
+        np.testing.assert_array_equal(batch[view][0, ..., 3], clip[..., 3])
+
+
+def test_tensorflow_pipeline_is_the_same():
+    pytest.importorskip("tensorflow")
+    scale = augmentation.RandomScale((0.5, 0.9))
+    one, other = (
+        prepared(augmentation.Center(), scale, as_dataset=as_dataset)[1]
+        for as_dataset in (False, True)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.once
+def test_bones_and_motions_have_the_mean_of_two_scores():
+    skeleton = "coco17"
+    for transform in (
+        augmentation.Bones(skeleton),
+        augmentation.Streams(skeleton, ("bone",)),
+        augmentation.UniformSample(
+            20, streams=augmentation.Streams(skeleton, ("bone",))
+        ),
+    ):
+        clip, made = prepared(transform)
+        told = augmentation.Bones(skeleton, score=True)(clip[None])[0]
+        np.testing.assert_allclose(made, told, atol=1e-4)
+    clip, made = prepared(augmentation.Motion())
+    mean = (clip[:, 1:, :, 2] + clip[:, :-1, :, 2]) / 2
+    np.testing.assert_allclose(made[:, :-1, :, 2], mean, rtol=1e-6)
+    # Whoever says that there is none is obeyed: so some publications do it.
+    clip, made = prepared(augmentation.Motion(score=False))
+    change = clip[:, 1:, :, 2] - clip[:, :-1, :, 2]
+    np.testing.assert_allclose(made[:, :-1, :, 2], change, atol=1e-6)
+
+
+@pytest.mark.once
+def test_what_follows_several_streams_is_left_alone():
+    """There, scores stand between places."""
+    streams = augmentation.Streams("coco17", ("joint", "bone"))
+    _, made = prepared(streams, augmentation.RandomScale((0.5, 0.5)))
+    _, before = prepared(streams)
+    np.testing.assert_allclose(made, before / 2, rtol=1e-6)
+
+
+@pytest.mark.once
+def test_errors_name_the_score():
+    with pytest.raises(ValueError, match="the last 1 are scores"):
+        prepared(augmentation.RandomRotation(0.3))
+    with pytest.raises(ValueError, match="cannot be scores"):
+        layer = augmentation.KeepScores(augmentation.Center(), 2)
+        layer(np.ones((1, 1, 4, 17, 2)))
+    with pytest.raises(ValueError, match="at least 1 score"):
+        augmentation.KeepScores(augmentation.Center(), 0)
+    with pytest.raises(ValueError, match="keeps the shape"):
+        layer = augmentation.KeepScores(augmentation.CropResize(5))
+        layer(np.ones((1, 1, 4, 17, 3)))
+
+
+def test_keep_scores_in_a_model_and_as_data():
+    layer = augmentation.KeepScores(augmentation.Center(skeleton="coco17"))
+    (again,) = augmentation.deserialize_transforms(
+        augmentation.serialize_transforms([layer])
+    )
+    clips = poses()[None]
+    made = np.asarray(again(clips))
+    np.testing.assert_allclose(made, layer.on_numpy()(clips), rtol=1e-6)
+    np.testing.assert_array_equal(made[..., 2], clips[..., 2])
+    assert not made[:, :, :, LOST].any()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("image_shape", (None, (640, 700)))
+def test_pose_preprocessing(image_shape):
+    form = augmentation.pose_preprocessing(16, image_shape)
+    clip, made = prepared(*form)
+    assert made.shape == (1, 16, 17, 3)
+    assert np.abs(made[..., :2]).max() <= 1 + 1e-6
+    assert not made[:, :, LOST, :2].any()
+    assert 0.5 <= made[:, :, 0, 2].min() and made[..., 2].max() <= 1
+    assert len(np.unique(clip[..., 2])) > 100
