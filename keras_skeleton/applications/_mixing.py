@@ -6,6 +6,7 @@ Everything inside of them is a reconstruction, see `MMixer`.
 import keras
 from keras import ops
 
+from keras_skeleton.layers import CrossAttention
 from keras_skeleton.layers import LayerNormalization
 from keras_skeleton.layers import exact_gelu
 
@@ -94,40 +95,32 @@ class ComplementaryFeatures(keras.layers.Layer):
             shape=(self.num_queries, width),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
-        for name in ("query_map", "key_map", "value_map", "output_map"):
-            setattr(self, name, _dense(width, name, width, dtype))
+        self.attention = CrossAttention(
+            self.num_heads, name="attention", dtype=dtype
+        )
+        self.attention.build((None, self.num_queries, width))
         self.mlp_hidden = _dense(4 * width, "mlp_hidden", width, dtype)
         self.mlp_output = _dense(width, "mlp_output", 4 * width, dtype)
         self.norm_1 = _norm("norm_1", width, dtype)
         self.norm_2 = _norm("norm_2", width, dtype)
 
     def call(self, memory, valid=None):
-        weights = self.attention_weights(memory, valid)
-        value = self._by_head(self.value_map(memory))
-        found = ops.einsum("bhql,blhd->bqhd", weights, value)
-        shape = (-1, self.num_queries, memory.shape[-1])
-        found = self.output_map(ops.reshape(found, shape))
-        y = self.norm_1(ops.cast(self.query, found.dtype) + found)
+        query = self._queries(memory)
+        y = self.norm_1(query + self.attention(query, memory, valid))
         hidden = exact_gelu(self.mlp_hidden(y))
         y = self.norm_2(y + self.mlp_output(hidden))
         return ops.mean(y, axis=1)
 
     def attention_weights(self, memory, valid=None):
         """How much each query takes of each frame, `(N, heads, Q, L)`."""
-        query = self.query_map(ops.cast(self.query, self.compute_dtype))
-        query = self._by_head(query[None])[0]
-        key = self._by_head(self.key_map(memory))
-        scores = ops.einsum("qhd,blhd->bhql", query, key)
-        scores = ops.cast(scores * key.shape[-1] ** -0.5, "float32")
-        if valid is not None:
-            valid = ops.cast(valid, "float32")
-            scores = scores + 1e9 * (valid[:, None, None] - 1)
-        return ops.cast(ops.softmax(scores, axis=-1), key.dtype)
+        query = self._queries(memory)
+        return self.attention.attention_weights(query, memory, valid)
 
-    def _by_head(self, x):
-        length, width = x.shape[1:]
-        shape = (-1, length, self.num_heads, width // self.num_heads)
-        return ops.reshape(x, shape)
+    def _queries(self, memory):
+        """The queries for each clip, `(N, Q, D)`."""
+        return ops.cast(self.query, memory.dtype) + ops.zeros_like(
+            memory[:, :1]
+        )
 
     def compute_output_shape(self, memory_shape, valid_shape=None):
         return memory_shape[0], memory_shape[-1]

@@ -6,6 +6,7 @@ from keras import ops
 from keras_skeleton import _graph
 from keras_skeleton import layers
 from keras_skeleton.applications import _deformable
+from keras_skeleton.applications import _video_input
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
@@ -382,4 +383,14 @@ def _block_arguments(settings):
     ]
 
 
-preprocess_input, decode_predictions = conventions("deformable3d", 16)
+def preprocess_input(inputs, num_frames=16, num_video_frames=16, lengths=None):
+    """Brings skeletons and video to the form that the model takes.
+
+    As `epamnet.preprocess_input`, with other numbers of frames by default.
+    """
+    return _video_input.preprocess_input(
+        inputs, num_frames, num_video_frames, lengths
+    )
+
+
+_, decode_predictions = conventions("deformable3d", num_frames=16)

@@ -1,7 +1,8 @@
 """M-Mixer: the names of the tensors of the reconstruction.
 
 There is no official code and no published file. The names are those of an
-independent computation that the tests compare with: modalities by number.
+independent computation that the tests compare with: modalities by number,
+and query, key and value of an attention as one tensor.
 """
 
 from keras_skeleton.weights import conversion
@@ -15,10 +16,8 @@ PARTS = {
     "auxiliary": Part(("aux_head.*",), ("auxiliary_*",)),
 }
 _COMPLEMENT = {
-    "attn.q": "query_map",
-    "attn.k": "key_map",
-    "attn.v": "value_map",
-    "attn.out": "output_map",
+    "attn.qkv": "attention/qkv",
+    "attn.out": "attention/projection",
     "ffn1": "mlp_hidden",
     "ffn2": "mlp_output",
 }

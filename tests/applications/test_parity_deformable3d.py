@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 from support import assert_close
 from support import cases
+from support import joined_projections
 from support import part
 
 from keras_skeleton.applications import _deformable
@@ -21,20 +22,9 @@ def make_block(config):
     )
 
 
-def joined(tensors):
-    """Query, key and value of each attention as one tensor."""
-    tensors = dict(tensors)
-    for name in [name for name in tensors if ".attn.q." in name]:
-        parts = [
-            tensors.pop(name.replace(".q.", f".{kind}.")) for kind in "qkv"
-        ]
-        tensors[name.replace(".q.", ".qkv.")] = np.concatenate(parts)
-    return tensors
-
-
 def load(block, tensors, prefix=""):
     """Gives the variables of a layer their tensors; all must be used."""
-    tensors = joined(tensors)
+    tensors = joined_projections(tensors)
     by_path = {entry.variable: entry for entry in names.block()}
     for variable in block.weights:
         path = prefix + variable.path.split("block/", 1)[-1]

@@ -7,6 +7,7 @@ from support import assert_close
 from support import cases
 from support import gradient_errors
 from support import gradients
+from support import joined_projections
 from support import part
 
 from keras_skeleton.applications import MMixer
@@ -24,7 +25,7 @@ def build(config, arrays):
         content=config["content"],
         classes=config["num_classes"],
     )
-    load_official(model, part(arrays, "state/"))
+    load_official(model, joined_projections(part(arrays, "state/")))
     features = {
         name: arrays[f"in/features_{i}"] for i, name in enumerate(names)
     }
