@@ -41,6 +41,9 @@ def _parser():
         prog="keras-skeleton",
         description="Human motion understanding from skeletons.",
     )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {_version()}"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_weights(commands)
     _add_convert(commands)
@@ -49,6 +52,12 @@ def _parser():
     _add_show(commands)
     _add_demo(commands)
     return parser
+
+
+def _version():
+    import keras_skeleton
+
+    return keras_skeleton.__version__
 
 
 def _add_weights(commands):
@@ -274,7 +283,13 @@ def _add_prepare(commands):
         default=[],
         metavar="NAME=VALUE",
         help="an argument of the format's reader, for example "
-        "preparation=pyskl",
+        "preparation=pyskl; every format has missing=zeros, interpolate or "
+        "error, and skeleton=NAME or a .json file",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a store that is there",
     )
     parser.set_defaults(run=prepare)
 
@@ -292,6 +307,7 @@ def prepare(options):
         workers=options.workers,
         shards=options.shards,
         progress=True,
+        overwrite=options.overwrite,
     )
     if report.num_resumed:
         print(f"{report.num_resumed} files were read by an earlier run.")
@@ -303,6 +319,12 @@ def prepare(options):
         print(f"{len(report.skipped)} clips or files were left out:")
     for name, reason in report.skipped:
         print(f"  {name}: {reason}")
+    if report.notes:
+        print(f"{len(report.notes)} remarks:")
+    for name, note in report.notes[:20]:
+        print(f"  {name}: {note}")
+    if len(report.notes) > 20:
+        print(f"  and {len(report.notes) - 20} more")
 
 
 def _parse_option(text):
@@ -350,6 +372,7 @@ def show(options):
         check(options.path)
         return
     sequences = Sequences.load(options.path, in_memory=False)
+    overview.check_clip(sequences, options.clip)
     description = overview.describe(sequences)
     print(overview.format_text(description))
     if options.json:

@@ -94,6 +94,12 @@ def check_bodies(bodies, skeleton, counts):
             f"the {joints} joints of the skeleton {skeleton.name!r}. "
             f"Received bodies of shape {shape}."
         )
+    if shape[2] < 2:
+        raise ValueError(
+            f"`bodies` have {shape[2]} coordinates, where 2 to 4 are usual. "
+            f"Received bodies of shape {shape}; expected (bodies, joints, "
+            "coordinates)."
+        )
     if counts.sum() != shape[0]:
         raise ValueError(
             f"`lengths` and `persons` ask for {counts.sum()} bodies, but "
@@ -122,6 +128,42 @@ def check_coordinates(names, number):
             f"frames. Received: {names}"
         )
     return names
+
+
+def frame_rates(source, metadata, num_clips):
+    """Returns the frames per second of each clip.
+
+    Args:
+        source: A number, one for each clip, or `None` for the metadata's.
+        metadata: dictionary of arrays.
+        num_clips: How many clips there are.
+
+    Raises:
+        ValueError: If they are unknown or no numbers above 0.
+    """
+    if source is None:
+        for key in ("frame_rate", "fps", "frame_time"):
+            if key in metadata:
+                source = np.asarray(metadata[key], "float64")
+                if key == "frame_time":
+                    with np.errstate(divide="ignore"):
+                        source = 1 / source
+                break
+        else:
+            raise ValueError(
+                "The clips have no metadata 'frame_rate', 'fps' or "
+                "'frame_time': pass `source`, their frames per second."
+            )
+    try:
+        rates = np.broadcast_to(np.asarray(source, "float64"), (num_clips,))
+    except (ValueError, TypeError):
+        rates = np.zeros(1)
+    if not (np.isfinite(rates) & (rates > 0)).all():
+        raise ValueError(
+            "`source` must be one number above 0, or one for each of the "
+            f"{num_clips} clips. Received: {source!r}"
+        )
+    return rates
 
 
 SCORES = ("score", "visibility", "confidence", "presence")

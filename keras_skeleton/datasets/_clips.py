@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _missing
+from keras_skeleton.datasets import _selection
 
 # What people who come from ST-GCN and its successors pass.
 STGCN_AXES = (
@@ -69,7 +70,7 @@ def settle(clip, skeleton, missing="zeros", names=None):
         return clip, None, fault
     with np.errstate(over="ignore"):
         clip = np.asarray(clip, "float32")
-    scored = bool(names) and tuple(names)[-1] in ("score", "visibility")
+    scored = _checks.count_scores(tuple(names or ())) > 0
     return _missing.settle(clip, missing, scored)
 
 
@@ -289,15 +290,18 @@ def report_notes(notes):
         warnings.warn(format_notes(notes), stacklevel=4)
 
 
-def renumber(splits, kept, num_clips):
-    """The splits of `num_clips` clips for those of them that are kept."""
+def renumber(splits, kept, names):
+    """The splits of all clips, by `names`, for those that are kept."""
     place = {old: new for new, old in enumerate(kept)}
     renumbered = {}
     for protocol, parts in splits.items():
         renumbered[protocol] = {}
         for part, indices in parts.items():
+            what = f"splits[{protocol!r}][{part!r}]"
             try:
-                indices = _checks.check_indices(indices, num_clips)
+                indices = _checks.check_indices(
+                    _selection.find_part(what, indices, names), len(names)
+                )
             except ValueError as error:
                 raise ValueError(
                     f"The {part!r} indices of {protocol!r}: {error}"
@@ -305,3 +309,25 @@ def renumber(splits, kept, num_clips):
             found = [place[i] for i in indices.tolist() if i in place]
             renumbered[protocol][part] = found
     return renumbered
+
+
+def count_zeros(clips):
+    """Counts clips and frames that show nobody.
+
+    Args:
+        clips: iterable of arrays `(T, V, C)` or `(M, T, V, C)`.
+
+    Returns:
+        A dictionary: `clips`, those that are zeros throughout; of the others,
+        `frames_within`, before a frame that shows somebody, and
+        `frames_at_end`, after the last one, as padding is.
+    """
+    counts = {"clips": 0, "frames_within": 0, "frames_at_end": 0}
+    for clip in clips:
+        within, at_end = _missing.count_empty_frames(clip)
+        if at_end == clip.shape[-3]:
+            counts["clips"] += 1
+        else:
+            counts["frames_within"] += within
+            counts["frames_at_end"] += at_end
+    return counts

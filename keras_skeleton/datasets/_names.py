@@ -249,6 +249,41 @@ def number_labels(labels, class_names):
     }, class_names
 
 
+def number_all(labels, class_names):
+    """Turns a list of labels into numbers, if they are names.
+
+    Args:
+        labels: one number or name of a class for each clip, `None` for an
+            unknown one; or `None`.
+        class_names: list of strings, or `None` for the names in `labels`, in
+            alphabetical order.
+
+    Returns:
+        The labels, and the names of the classes or `None`.
+
+    Raises:
+        ValueError: If a label is not among the classes.
+    """
+    class_names = check_class_names(class_names)
+    if labels is None:
+        return None, class_names
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.dtype.kind not in "USOf":
+        return labels, class_names
+    if array.dtype.kind == "S":
+        array = array.astype("U")
+    values = array.tolist()
+    if array.dtype.kind == "f" and not np.isnan(array).any():
+        return labels, class_names
+    named = [value for value in values if isinstance(value, str)]
+    if class_names is None and named:
+        class_names = sorted(set(named))
+    return [
+        -1 if is_unknown(value) else number_label(value, class_names)
+        for value in values
+    ], class_names
+
+
 def check_class_names(class_names):
     """The names of classes as a list of strings, or `None`."""
     if class_names is None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_skeleton.datasets import _clips
+
 BAR_WIDTH = 40
 BINS = 10
 
@@ -17,6 +19,9 @@ def describe(sequences):
 
         - `num_clips`, `num_frames`, `persons`, `joints`, `coordinates`,
           `skeleton`, `skipped`;
+        - `zeros`: clips that are zeros throughout, `clips`, and frames of
+          zeros of the others, `frames_within` before a frame that shows
+          somebody and `frames_at_end` after the last one, as padding is;
         - `clips_by_persons`: clips by the number of persons in them;
         - `lengths`: `min`, `median`, `max` and a histogram, `counts` between
           `edges`, in frames;
@@ -39,6 +44,9 @@ def describe(sequences):
             classes[f"{protocol} {part}"] = _count(of_part, names)
         if {"train", "test"} <= set(parts):
             train, test = sequences.split(protocol)
+            both = np.intersect1d(parts["train"], parts["test"])
+            if both.size:
+                protocols[protocol]["in_both"] = len(both)
             protocols[protocol]["copies_of_train"] = len(test.duplicates(train))
     kept, clips = np.unique(sequences.persons, return_counts=True)
     return {
@@ -48,6 +56,7 @@ def describe(sequences):
         "persons": persons,
         "joints": joints,
         "coordinates": list(sequences.coordinates),
+        "zeros": _clips.count_zeros(map(sequences.clip, range(len(sequences)))),
         "clips_by_persons": dict(
             zip(kept.tolist(), clips.tolist(), strict=True)
         ),
@@ -105,7 +114,21 @@ def format_text(description):
         "",
         *_table(description["classes"]),
     ]
+    zeros = description["zeros"]
+    if any(zeros.values()):
+        lines += [
+            "",
+            f"Zeros: {zeros['clips']} clips show nobody; of the others, "
+            f"{zeros['frames_within']} frames before others that show "
+            f"somebody, and {zeros['frames_at_end']} at the end.",
+        ]
     for protocol, parts in description["protocols"].items():
+        if parts.get("in_both"):
+            lines += [
+                "",
+                f"Note: {parts['in_both']} clips are in the training and in "
+                f"the test part of {protocol}.",
+            ]
         if parts.get("copies_of_train"):
             lines += [
                 "",
@@ -148,6 +171,16 @@ def _table(classes):
         yield "  ".join([first, *others]).rstrip()
 
 
+def check_clip(sequences, index):
+    """Raises a `ValueError` if there is no clip of a number."""
+    count = len(sequences)
+    if index is not None and not -count <= index < count:
+        raise ValueError(
+            f"There is no clip {index}: there are {count}, numbered from 0 to "
+            f"{count - 1}."
+        )
+
+
 def write_page(sequences, path, index=None):
     """Writes an interactive page on which one clip moves.
 
@@ -158,7 +191,11 @@ def write_page(sequences, path, index=None):
 
     Returns:
         The path.
+
+    Raises:
+        ValueError: If there is no such clip.
     """
+    check_clip(sequences, index)
     from keras_skeleton.drawing import page
 
     if index is None:

@@ -41,7 +41,7 @@ class Report:
     notes: list = dataclasses.field(default_factory=list)
 
 
-def prepare(reader, path, workers=1, shards=1, progress=False):
+def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
     """Reads a data set and writes its store, for `Sequences.load`.
 
     Units that cannot be read are left out and reported. Finished work is
@@ -58,17 +58,21 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
             `<stem>-00000-of-00008.h5`, and `Sequences.load(path)` reads all,
             `Sequences.load` of one of them that one.
         progress: Whether to show a progress bar.
+        overwrite: Whether files that are there may be replaced.
 
     Returns:
         A `Report`.
 
     Raises:
+        FileExistsError: If a file to write is there, without `overwrite`.
         FileNotFoundError: If there is nothing to read.
         ValueError: If no clip can be used.
     """
     path = os.fspath(path)
     if shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards}")
+    if not overwrite:
+        _check_free(path, shards)
     units = readers.find_units(reader)
     chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
     folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
@@ -96,6 +100,22 @@ def prepare(reader, path, workers=1, shards=1, progress=False):
         skipped=sequences.skipped,
         notes=notes,
     )
+
+
+def _check_free(path, shards):
+    paths = (
+        [path]
+        if shards == 1
+        else [
+            _storage.shard_path(path, index, shards) for index in range(shards)
+        ]
+    )
+    for each in paths:
+        if os.path.exists(each):
+            raise FileExistsError(
+                f"{each!r} is there already. Pass overwrite=True (as a "
+                "command, --overwrite) to replace it, or another path."
+            )
 
 
 def write_part(reader, task):

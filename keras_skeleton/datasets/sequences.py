@@ -9,6 +9,8 @@ from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _long_tailed
 from keras_skeleton.datasets import _missing
+from keras_skeleton.datasets import _names
+from keras_skeleton.datasets import _selection
 
 
 class Sequences:
@@ -27,14 +29,17 @@ class Sequences:
             after frame. Persons who are absent in some frames are zeros
             there.
         lengths: int array `(num_clips,)`, the frames of each clip.
-        labels: int array `(num_clips,)` counted from 0, or `None` where the
-            classes are unknown (stored as -1).
+        labels: int array `(num_clips,)` counted from 0, or the names of the
+            classes, or `None` where they are unknown (stored as -1).
         names: list of strings, one for each clip, or `None`.
         metadata: dictionary of arrays `(num_clips,)`, for example
             `"subject"`, `"camera"`, `"setup"`, `"repetition"`.
         skeleton: `Skeleton` or the name of a registered one.
-        class_names: list of strings in label order, or `None`.
-        splits: dictionary `{protocol: {"train": indices, "test": indices}}`.
+        class_names: list of strings in label order, or `None`; by default
+            the labels in alphabetical order, if they are names.
+        splits: dictionary `{protocol: {"train": indices, "test": indices}}`:
+            numbers of clips, one boolean for each clip, or names of clips.
+            Clips in two parts are told in a warning.
         skipped: list of `(name, reason)` of clips that were left out.
         persons: int array `(num_clips,)`, how many persons `bodies` holds
             of each clip; by default one.
@@ -86,8 +91,8 @@ class Sequences:
         self.coordinates = _checks.check_coordinates(
             coordinates, bodies.shape[-1]
         )
-        self.labels = _checks.check_labels(labels, num_clips, class_names)
-        self.class_names = None if class_names is None else list(class_names)
+        labels, self.class_names = _names.number_all(labels, class_names)
+        self.labels = _checks.check_labels(labels, num_clips, self.class_names)
         if names is None:
             names = [f"clip_{index:06d}" for index in range(num_clips)]
         self.names = [str(name) for name in names]
@@ -96,10 +101,18 @@ class Sequences:
         self.splits = {}
         for protocol, parts in (splits or {}).items():
             self.splits[protocol] = {
-                part: _checks.check_indices(indices, len(self))
+                part: _checks.check_indices(
+                    _selection.find_part(
+                        f"splits[{protocol!r}][{part!r}]", indices, self.names
+                    ),
+                    len(self),
+                )
                 for part, indices in parts.items()
             }
+        _selection.report_overlap(self.splits, self.names)
         self.skipped = list(skipped)
+        # What `from_arrays` counted, to be shown.
+        self._zeros = None
 
     @classmethod
     def from_arrays(
@@ -121,13 +134,16 @@ class Sequences:
         Args:
             clips: list of arrays `(T, V, C)`, or `(M, T, V, C)` for several
                 persons; `T` and `M` may differ between clips.
-            labels: one class for each clip, counted from 0, or `None`.
+            labels: one class for each clip, counted from 0 or by name, or
+                `None`.
             skeleton: `Skeleton` or the name of a registered one.
             names: names of the clips, used in messages.
             metadata: see `Sequences`.
             class_names: see `Sequences`.
-            splits: see `Sequences`; indices into `clips`.
-            coordinates: see `Sequences`.
+            splits: see `Sequences`; indices into `clips`, or names.
+            coordinates: see `Sequences`. Clips that seem to have the axes of
+                ST-GCN, (coordinates, frames, joints, persons), are a fault
+                unless these are named.
             strict: Whether a faulty clip is an error. If not, it is left
                 out and its name and the reason are added to `skipped`.
             missing: What to do with joints that were not found (NaN, `None`
@@ -146,6 +162,7 @@ class Sequences:
         """
         clips = list(clips)
         skeleton = skeletons.get(skeleton)
+        labels, class_names = _names.number_all(labels, class_names)
         if names is None:
             names = [f"clip_{index:06d}" for index in range(len(clips))]
         names = list(names)
@@ -158,9 +175,14 @@ class Sequences:
         )
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)
-        _clips.report_notes([(names[i], note) for i, note in notes.items()])
         kept = [i for i in range(len(clips)) if i not in faults]
-        return cls(
+        notes = [(names[i], note) for i, note in notes.items()]
+        zeros = _clips.count_zeros(clips[i] for i in kept)
+        if zeros["clips"]:
+            empty = [names[i] for i in kept if not clips[i].any()]
+            notes.append((_names.list_some(empty), "show nobody: all is zeros"))
+        _clips.report_notes(notes)
+        sequences = cls(
             **_clips.join([clips[i] for i in kept], skeleton.num_joints),
             labels=None if labels is None else np.asarray(labels)[kept],
             names=[names[i] for i in kept],
@@ -169,10 +191,12 @@ class Sequences:
             },
             skeleton=skeleton,
             class_names=class_names,
-            splits=_clips.renumber(splits or {}, kept, len(clips)),
+            splits=_clips.renumber(splits or {}, kept, names),
             skipped=skipped,
             coordinates=coordinates,
         )
+        sequences._zeros = zeros
+        return sequences
 
     def __len__(self):
         return len(self._starts)
@@ -211,6 +235,9 @@ class Sequences:
             words.append(f"protocols {', '.join(self.splits)}")
         if self.skipped:
             words.append(f"{len(self.skipped)} left out")
+        for what, count in (self._zeros or {}).items():
+            if count and what != "frames_at_end":
+                words.append(f"{count} {what.partition('_')[0]} of zeros")
         return f"Sequences({', '.join(words)})"
 
     @property
@@ -250,6 +277,7 @@ class Sequences:
         indices = _checks.check_indices(indices, len(self))
         selection = object.__new__(type(self))
         selection.__dict__.update(self.__dict__)
+        selection._zeros = None
         selection._starts = self._starts[indices]
         selection._lengths = self._lengths[indices]
         selection._persons = self._persons[indices]
@@ -275,17 +303,104 @@ class Sequences:
         parts = self.splits[protocol]
         return self.select(parts["train"]), self.select(parts["test"])
 
-    def fraction(self, ratio, seed=0, permutation=None):
+    def split_by(self, by="random", test=0.25, seed=0):
+        """Returns `(train, test)`, divided by a rule of one's own.
+
+        Args:
+            by: `"random"` for about the same share of each class, with at
+                least one clip of each class for training; or what keeps
+                clips together: a key of `metadata` such as `"subject"`, or a
+                list with one value for each clip.
+            test: Share of the clips to test on, which whole groups can only
+                come near to; or, with groups, a list of those to test on.
+            seed: Seed of the draw.
+
+        Raises:
+            ValueError: If there is no such key, or a part would be empty.
+
+        Example:
+
+        >>> clips = [np.ones((9, 20, 3))] * 8
+        >>> data = Sequences.from_arrays(
+        ...     clips, [0, 1] * 4, skeleton="kinect20",
+        ...     metadata={"subject": [1, 1, 2, 2, 3, 3, 4, 4]},
+        ... )
+        >>> train, test = data.split_by("subject", test=[2, 4])
+        >>> train.metadata["subject"].tolist()
+        [1, 1, 3, 3]
+        """
+        groups = by
+        if isinstance(by, str):
+            if by != "random" and by not in self.metadata:
+                raise ValueError(
+                    "Clips are split 'random' or by a key of their metadata, "
+                    f"which are {_names.list_some(self.metadata)}. Received: "
+                    f"{by!r}"
+                )
+            groups = None if by == "random" else self.metadata[by]
+        if groups is not None:
+            groups = np.asarray(groups)
+            _checks.check_entries(len(self), {"by": groups})
+        is_test = _selection.split(self.labels, groups, test, seed)
+        return self.select(~is_test), self.select(is_test)
+
+    def resample(self, rate, source=None):
+        """Returns the clips at a common frame rate.
+
+        Joints move on straight lines between two frames; one that is lost
+        in one of them is as in the nearer one.
+
+        Args:
+            rate: Frames per second to get.
+            source: Frames per second that the clips have, one number or one
+                for each clip; by default by their metadata, `"frame_rate"`,
+                `"fps"` or `"frame_time"` in seconds.
+
+        Raises:
+            ValueError: If the rates are unknown or no numbers above 0.
+        """
+        rate = _checks.number("rate", rate, above=0)
+        sources = _checks.frame_rates(source, self.metadata, len(self))
+        clips = [
+            _selection.resample(self.clip(index), source, rate)
+            for index, source in enumerate(sources)
+        ]
+        metadata = {
+            **self.metadata,
+            "frame_rate": np.full(len(self), rate),
+        }
+        metadata.pop("fps", None)
+        if "frame_time" in metadata:
+            metadata["frame_time"] = np.full(len(self), 1 / rate)
+        resampled = Sequences(
+            **{
+                **_clips.join(clips, self.skeleton.num_joints),
+                "num_persons": self._num_persons,
+            },
+            labels=self.labels,
+            names=self.names,
+            metadata=metadata,
+            skeleton=self.skeleton,
+            class_names=self.class_names,
+            skipped=self.skipped,
+            coordinates=self.coordinates,
+        )
+        resampled.splits = self.splits
+        return resampled
+
+    def fraction(self, ratio, seed=0, permutation=None, every_class=False):
         """Returns a share of the clips for training with few labels.
 
         Clips are shuffled and the first `int(len(self) * ratio)` kept,
         without regard to their classes, as the published semi-supervised
-        protocols do.
+        protocols do. Classes of which no clip is left are told in a warning.
 
         Args:
             ratio: Share to keep, above 0 and at most 1.
             seed: Seed of the shuffling.
             permutation: The shuffled indices themselves, instead of `seed`.
+            every_class: Whether to keep at least one clip of each class, if
+                need be more than the share.
         """
         if not 0 < ratio <= 1:
             raise ValueError(
@@ -298,12 +413,21 @@ class Sequences:
                 "`permutation` must hold every clip once. Received "
                 f"{len(permutation)} indices for {len(self)} clips."
             )
+        permutation = np.asarray(permutation)
         kept = int(len(self) * ratio)
+        if every_class:
+            return self.select(
+                _selection.keep_classes(permutation, self.labels, kept)
+            )
         if not kept:
             raise ValueError(
                 f"A share of {ratio} of {len(self)} clips is no clip at all."
             )
-        return self.select(np.asarray(permutation)[:kept])
+        share = self.select(permutation[:kept])
+        _selection.report_lost_classes(
+            self.labels, share.labels, self.class_names
+        )
+        return share
 
     def long_tailed(self, max_count=None, imbalance=None, names=None, seed=0):
         """Returns a share of the clips in which classes are rare or frequent.

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import numpy as np
 import pytest
 
+from keras_skeleton import __version__
 from keras_skeleton import cli
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import formats
@@ -179,3 +181,101 @@ def test_workers_end_with_their_parent(tmp_path):
         for pid in filter(is_alive, workers):
             os.kill(pid, signal.SIGKILL)
     assert not path.exists()
+
+
+def run(capsys, *words):
+    code = cli.main(list(map(str, words)))
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "reason"),
+    [
+        ("csv", [], "needs the option 'skeleton'.*kinect20"),
+        ("csv", ["skeleton=kinekt"], "Unknown skeleton 'kinekt'"),
+        ("csv", ["skeleton=no.json"], "no.json"),
+        ("csv", ["skeleton=[1]"], "Unknown skeleton"),
+        ("csv", ["skeleton=kinect20", "metadata=3"], "`metadata` must be"),
+        ("csv", ["skeleton=kinect20", "class_names=3"], "`class_names` must"),
+        ("k400", [], "needs the option 'keypoints'"),
+        ("bvh", ["scale=abc"], "`scale` must be a number above 0"),
+        ("bvh", ["relative_positions=no"], "must be true or false"),
+        ("coco", ["num_persons=two"], "`num_persons` must be a whole number"),
+        ("coco", ["num_persons=0"], "from 1 up. Received: 0"),
+        ("coco", ["labels=labels.csv"], "no such file; pass a dictionary"),
+        ("coco", ["labels=[1]"], "is a list; pass a dictionary"),
+        ("mediapipe", ["landmarks=hands"], "'image' or 'world'"),
+        ("casia_b", [], "No line of own.csv begins with the path"),
+        ("nw_ucla", ["missing=drop"], "`missing` must be one of"),
+        ("nw_ucla", ["skeleton=ntu"], "25 joints, the data have 20"),
+        ("kinetics", ["max_persons=all"], "`max_persons` must be a whole"),
+        ("panoptic", ["num_persons=x"], "`num_persons` must be a whole"),
+        ("ntu60", ["preparation=no"], "`preparation` must be one of"),
+    ],
+)
+def test_no_mistake_ends_in_a_traceback(
+    tmp_path, capsys, form, options, reason
+):
+    raw = tmp_path / "raw"
+    write_clips(raw, 3)
+    (raw / "own.csv").write_text("name\nwalk\n")
+    (raw / "own.bvh").write_text("HIERARCHY")
+    (raw / "S001C001P001R001A001.skeleton").write_text("0")
+    (raw / "body3DScene_00000001.json").write_text("{}")
+    (raw / "kinetics_train").mkdir()
+    (raw / "kinetics_train" / "a.json").write_text("{}")
+    source = raw / "own.csv" if form == "casia_b" else raw
+    words = [word for option in options for word in ("--option", option)]
+    code, _, error = run(
+        capsys, "prepare", form, source, tmp_path / "out.h5", *words
+    )
+    assert code == 2
+    assert error.startswith("keras-skeleton: error: ")
+    assert re.search(reason, error)
+
+
+def test_show_of_a_clip_that_is_not_there(tmp_path, capsys):
+    path = tmp_path / "clips.h5"
+    assert run(
+        capsys, "prepare", "nw_ucla", write_clips(tmp_path / "raw"), path
+    )
+    for index in (99999, -21):
+        code, _, error = run(capsys, "show", path, "--clip", index)
+        assert code == 2 and f"There is no clip {index}" in error
+
+
+def test_a_store_is_not_replaced_unasked(tmp_path, capsys):
+    folder, path = write_clips(tmp_path / "raw"), tmp_path / "clips.h5"
+    words = ["prepare", "nw_ucla", folder, path]
+    assert run(capsys, *words)[0] == 0
+    before = path.read_bytes()
+    code, _, error = run(capsys, *words)
+    assert code == 2 and "--overwrite" in error
+    assert path.read_bytes() == before
+    (folder / "a01_s00_e00_v02.json").unlink()
+    assert run(capsys, *words, "--overwrite")[0] == 0
+    assert len(Sequences.load(path)) == 19
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"keras-skeleton {__version__}\n"
+
+
+def test_progress_in_a_file_is_plain(tmp_path):
+    words = ["nw_ucla", write_clips(tmp_path / "raw"), tmp_path / "clips.h5"]
+    # Neither command needs an engine.
+    environment = {**os.environ, "KERAS_BACKEND": "none"}
+    done = subprocess.run(
+        command(*words), capture_output=True, check=True, env=environment
+    )
+    for output in (done.stdout, done.stderr):
+        assert b"\x1b" not in output and b"\r" not in output
+        assert b"\b" not in output
+    assert b"21 of 21 files" in done.stdout
+    shown = command(tmp_path / "clips.h5")
+    shown[3] = "show"
+    subprocess.run(shown, capture_output=True, check=True, env=environment)

@@ -79,3 +79,27 @@ def test_page(tmp_path, coordinates):
     assert "point (clip_0000" in page
     other = overview.write_page(data, tmp_path / "other.html", index=0)
     assert "wave (clip_000000)" in other.read_text()
+
+
+def test_zeros_and_overlap_are_shown():
+    clips = [np.ones((6, 3, 3)) for _ in range(3)]
+    clips[0][1] = clips[0][4:] = 0
+    clips[1][:] = 0
+    splits = {"own": {"train": [0, 1], "test": [1, 2]}}
+    with pytest.warns(UserWarning, match="show nobody|in the 'train' and"):
+        data = Sequences.from_arrays(clips, skeleton=ARM, splits=splits)
+    found = overview.describe(data)
+    assert found["zeros"] == {
+        "clips": 1,
+        "frames_within": 1,
+        "frames_at_end": 2,
+    }
+    assert found["protocols"]["own"]["in_both"] == 1
+    text = overview.format_text(found)
+    assert "1 clips show nobody" in text and "2 at the end" in text
+    assert "1 clips are in the training and in the test part of own" in text
+
+
+def test_there_is_no_such_clip(tmp_path):
+    with pytest.raises(ValueError, match="no clip 5: there are 5, numbered"):
+        overview.write_page(make_data(), tmp_path / "page.html", 5)

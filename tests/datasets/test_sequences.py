@@ -105,8 +105,15 @@ def test_splits_as_masks():
 def test_fraction():
     data = make_data()
     order = [3, 1, 0, 2, 6, 5, 4]
-    assert data.fraction(0.5, permutation=order).names == list("dba")
-    assert data.fraction(0.5).names == data.fraction(0.5, seed=0).names
+    with pytest.warns(UserWarning, match="1 classes have no clip left"):
+        assert data.fraction(0.5, permutation=order).names == list("dba")
+    one = data.fraction(0.5, every_class=True)
+    assert one.names == data.fraction(0.5, seed=0, every_class=True).names
+    assert set(one.labels) == {0, 1, 2} and len(one) == 3
+    # The first of each class, and then by the order, which stays.
+    found = data.fraction(0.6, permutation=order, every_class=True)
+    assert found.names == list("dbac")[:4]
+    assert len(data.fraction(0.1, every_class=True)) == 3
     assert sorted(data.fraction(1.0, seed=3).names) == list("abcdefg")
     for wrong in ({"ratio": 0}, {"ratio": 1.1}, {"ratio": 0.1}):
         with pytest.raises(ValueError):
@@ -227,3 +234,166 @@ def test_imports_are_lazy():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def masks(count, chosen):
+    mask = np.zeros(count, bool)
+    mask[chosen] = True
+    return mask
+
+
+@pytest.mark.parametrize("make", [list, np.array, lambda mask: mask.tolist()])
+def test_masks_mean_the_same_at_both_doors(make):
+    train, test = masks(7, [0, 3, 6]), masks(7, [1, 2, 4, 5])
+    splits = {"own": {"train": make(train), "test": make(test)}}
+    data = Sequences.from_arrays(make_clips(), skeleton=ARM, splits=splits)
+    again = Sequences(data.bodies, data.lengths, skeleton=ARM, splits=splits)
+    for each in (data, again):
+        found = [part.names for part in each.split("own")]
+        assert found == [
+            [f"clip_{i:06d}" for i in (0, 3, 6)],
+            [f"clip_{i:06d}" for i in (1, 2, 4, 5)],
+        ]
+
+
+def test_splits_by_name():
+    splits = {"own": {"train": ["a.json", "c"], "test": np.array(["b", "x"])}}
+    with pytest.raises(ValueError, match="1 of the 2 names in .*'test'"):
+        make_data(splits=splits)
+    splits["own"]["test"] = ["b", "d", "e", "x"]
+    with pytest.warns(UserWarning, match="3 of the 4 names .*called 'x'"):
+        data = make_data(splits=splits)
+    train, test = data.split("own")
+    assert train.names == list("ac") and test.names == list("bde")
+
+
+def test_doubtful_splits_are_told():
+    with pytest.warns(UserWarning, match="2 clips are in the 'train' and in"):
+        make_data(splits={"own": {"train": [0, 1, 2], "test": [1, 2, 3]}})
+    with pytest.warns(UserWarning, match="names 1 clips more than once"):
+        make_data(splits={"own": {"train": [0, 1, 1]}})
+    mask = [1, 0, 0, 1, 0, 0, 1]
+    with pytest.raises(ValueError, match="as many numbers 0 and 1 as there a"):
+        make_data(splits={"own": {"train": mask}})
+
+
+def test_labels_by_name():
+    names = ["walk", "run", "walk", "run", "nod", "nod", "walk"]
+    data = Sequences.from_arrays(make_clips(), names, skeleton=ARM)
+    assert data.class_names == ["nod", "run", "walk"]
+    assert data.labels.tolist() == [2, 1, 2, 1, 0, 0, 2]
+    order = ["walk", "run", "nod"]
+    data = Sequences.from_arrays(
+        make_clips(), np.array(names), skeleton=ARM, class_names=order
+    )
+    assert data.labels.tolist() == [0, 1, 0, 1, 2, 2, 0]
+    again = Sequences(
+        data.bodies, data.lengths, names, skeleton=ARM, class_names=order
+    )
+    np.testing.assert_array_equal(again.labels, data.labels)
+    unknown = [None, *names[1:]]
+    data = Sequences.from_arrays(make_clips(), unknown, skeleton=ARM)
+    assert data.labels.tolist() == [-1, 1, 2, 1, 0, 0, 2]
+    with pytest.raises(ValueError, match="among the 1 classes.*'run'"):
+        Sequences.from_arrays(
+            make_clips(), names, skeleton=ARM, class_names=["walk"]
+        )
+
+
+def test_split_by():
+    clips = [np.full((3, 4, 3), 1.0 + i) for i in range(40)]
+    labels = [i % 4 for i in range(40)]
+    subjects = [i // 5 for i in range(40)]
+    data = Sequences.from_arrays(
+        clips, labels, skeleton=ARM, metadata={"subject": subjects}
+    )
+    train, test = data.split_by(test=0.3, seed=1)
+    assert sorted(train.names + test.names) == data.names
+    assert np.bincount(test.labels).tolist() == [3] * 4
+    assert data.split_by(test=0.3, seed=1)[1].names == test.names
+    assert data.split_by(test=0.3, seed=2)[1].names != test.names
+    train, test = data.split_by("subject", test=0.25)
+    assert len(test) == 10
+    assert not set(train.metadata["subject"]) & set(test.metadata["subject"])
+    train, test = data.split_by("subject", test=[1, 7])
+    assert set(test.metadata["subject"]) == {1, 7} and len(train) == 30
+    rooms = ["a"] * 30 + ["b"] * 10
+    assert len(data.split_by(rooms, test=0.2)[1]) == 10
+    # A class of one clip stays in the training part.
+    few = data.select([0, 4, 8, 1])
+    assert few.split_by(test=0.1)[1].labels.tolist() == [0]
+    for arguments, reason in (
+        ({"by": "camera"}, "are 'subject'. Received: 'camera'"),
+        ({"test": 1}, "share above 0 and below 1"),
+        ({"test": [3]}, "share above 0 and below 1"),
+        ({"by": "subject", "test": [9]}, "No clip is of the group '9'"),
+        ({"by": "subject", "test": range(8)}, "none is left"),
+        ({"by": ["a"] * 40}, "of one group, 'a'"),
+        ({"by": ["a"]}, "40 clips but 1 entries of 'by'"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            data.split_by(**arguments)
+
+
+def test_resample():
+    line = np.arange(9.0)[:, None, None] + np.ones((9, 4, 3))
+    data = Sequences.from_arrays(
+        [line, line[:5]],
+        [1, 0],
+        skeleton=ARM,
+        metadata={"frame_rate": [60, 30]},
+    )
+    slow = data.resample(30)
+    assert slow.lengths.tolist() == [5, 5]
+    np.testing.assert_array_equal(slow[0][0][0], np.float32(line[::2]))
+    np.testing.assert_array_equal(slow[1][0], data[1][0])
+    assert slow.metadata["frame_rate"].tolist() == [30, 30]
+    assert slow.labels.tolist() == [1, 0] and slow.names == data.names
+    fast = data.resample(45, source=[30, 30])
+    expected = 1 + np.arange(13) * 30 / 45
+    np.testing.assert_allclose(fast[0][0][0, :, 0, 0], expected, rtol=1e-6)
+    lost = line.copy()
+    lost[4] = lost[7, 2] = 0
+    data = Sequences.from_arrays([lost], skeleton=ARM)
+    found = data.resample(60, source=30)[0][0][0]
+    assert not found[8].any() and not found[14, 2].any()
+    # Nothing lies between a joint and one that is lost.
+    assert set(np.unique(found[[7, 9]])) <= {0.0, 4.0, 6.0}
+    with pytest.raises(ValueError, match="pass `source`"):
+        data.resample(30)
+    with pytest.raises(ValueError, match="`rate` must be a number above 0"):
+        data.resample("fast", 30)
+    with pytest.raises(ValueError, match="`source` must be one number"):
+        data.resample(30, [30, 30])
+
+
+def test_zeros_are_counted():
+    clip = np.ones((6, 4, 3))
+    clip[2:4] = clip[5] = 0
+    data = Sequences.from_arrays([clip, clip], skeleton=ARM)
+    assert "4 frames of zeros" in repr(data)
+    with pytest.warns(UserWarning, match="'clip_000001': show nobody"):
+        data = Sequences.from_arrays([clip, 0 * clip], skeleton=ARM)
+    assert "1 clips of zeros" in repr(data)
+
+
+@pytest.mark.parametrize("persons", [1, 2])
+def test_axes_of_stgcn_are_recognised(persons):
+    generator = np.random.default_rng(0)
+    clips = list(generator.normal(size=(2, 3, 30, 4, persons)))
+    with pytest.raises(ValueError, match=r"ST-GCN; pass .*transpose\(3, 1, 2"):
+        Sequences.from_arrays(clips, skeleton=ARM)
+    turned = [clip.transpose(3, 1, 2, 0) for clip in clips]
+    data = Sequences.from_arrays(turned, skeleton=ARM)
+    assert data.frame_shape == (persons, 4, 3)
+    # With a place for a second person who is not there.
+    flat = generator.normal(size=(2, 30, 4, 2))
+    flat[..., 1] = 0
+    with pytest.raises(ValueError, match="ST-GCN"):
+        Sequences.from_arrays([flat], skeleton=ARM)
+    # Who names the coordinates means it.
+    three = generator.normal(size=(3, 30, 4, 2))
+    data = Sequences.from_arrays([three], skeleton=ARM, coordinates=("x", "y"))
+    assert data.frame_shape == (3, 4, 2)
+    with pytest.raises(ValueError, match="1 coordinates, where 2 to 4"):
+        Sequences(np.ones((6, 4, 1)), [6], skeleton=ARM)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
@@ -121,10 +122,8 @@ class Human36MReader(Reader):
                 f"`poses` must be '2d' or '3d'. Received: {poses!r}"
             )
         for name, value in (("clip_length", clip_length), ("stride", stride)):
-            if value is not None and value < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {value}"
-                )
+            if value is not None:
+                _checks.whole_number(name, value, 1)
         self.path = pathlib.Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"There is no file {str(path)!r}. {HINT}")
