@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.layer_normalization import LayerNormalization
+from keras_skeleton.layers.tokens import split_rows
 
 # The blocks of the drawn network, by the axis that each mixes, and the width
 # of its hidden layer in multiples of that axis: an hourglass.
@@ -132,12 +133,12 @@ class DrawnCompletion(keras.layers.Layer):
                 x = _merged(x)
         x = ops.transpose(x[:, x.shape[1] // 2 :], (0, 1, 3, 2))
         x = ops.transpose(self.output_joints(x), (0, 1, 3, 2))
-        return ops.split(x, 2, axis=0)
+        return split_rows(x, 2)
 
 
 def _merged(x):
     """Queries, the first half of the batch, become means with prompts."""
-    query, prompt = ops.split(x, 2, axis=0)
+    query, prompt = split_rows(x, 2)
     return ops.concatenate([(query + prompt) / 2, prompt], axis=0)
 
 
@@ -227,7 +228,7 @@ class ContextMixer(keras.layers.Layer):
                 x = _merged(x)
         x = self.output_norm(x[:, x.shape[1] // 2 :])
         x = self.output_coordinates(self.output_hidden(x))
-        return ops.split(x, 2, axis=0)
+        return split_rows(x, 2)
 
     def get_config(self):
         return {**super().get_config(), "hidden_dim": self.hidden_dim}
