@@ -314,7 +314,13 @@ def collect(
 
 def find_units(reader):
     """The units of a reader, of which there must be some."""
-    units = list(reader.units())
+    try:
+        units = list(reader.units())
+    except (TypeError, LookupError, ArithmeticError) as error:
+        raise ValueError(
+            "The files that are there cannot be listed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if not units:
         raise ValueError(
             "There is nothing to read: the files that are there hold nothing "
