@@ -7,6 +7,9 @@ network, in which the query becomes the mean of both after the second part.
 import keras
 from keras import ops
 
+from keras_skeleton import layers
+from keras_skeleton.layers import exact_gelu
+
 # The blocks of the drawn network, by the axis that each mixes, and the width
 # of its hidden layer in multiples of that axis: an hourglass.
 DRAWN = (
@@ -194,12 +197,18 @@ class ContextMixer(keras.layers.Layer):
         policy = self.dtype_policy
         return (
             self._norm(f"{name}_{number}_norm"),
-            _dense(2 * size, size, f"{name}_{number}_hidden", policy, "gelu"),
+            _dense(
+                2 * size,
+                size,
+                f"{name}_{number}_hidden",
+                policy,
+                exact_gelu,
+            ),
             _dense(size, 2 * size, f"{name}_{number}_output", policy),
         )
 
     def _norm(self, name):
-        norm = keras.layers.LayerNormalization(
+        norm = layers.LayerNormalization(
             epsilon=1e-6, name=name, dtype=self.dtype_policy
         )
         norm.build((None, self.hidden_dim))
