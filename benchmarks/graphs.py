@@ -1,4 +1,4 @@
-"""Times the graph networks against plain PyTorch (`graph_twins.py`).
+"""Times the graph networks against plain PyTorch (`graph_twins.py` and others).
 
     python benchmarks/graphs.py --backends tensorflow torch jax --write
 
@@ -12,6 +12,7 @@ Of all calls the fastest counts. Ours is called as users call it:
 """
 
 import dataclasses
+import importlib
 
 import numpy as np
 import timing
@@ -74,6 +75,20 @@ NETWORKS = {
         "skeleton": "ntu",
         "classes": 60,
         "part": "leg",
+    },
+    "DG-STGCN NTU": {
+        "name": "DGSTGCN",
+        "input_shape": (2, 100, 25, 3),
+        "skeleton": "ntu",
+        "classes": 60,
+        "twins": "pyskl_twins",
+    },
+    "ACLNet NTU": {
+        "name": "ACLNet",
+        "input_shape": (2, 100, 25, 3),
+        "skeleton": "ntu",
+        "classes": 60,
+        "twins": "pyskl_twins",
     },
 }
 RECIPE = {"learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 4e-4}
@@ -152,18 +167,20 @@ class Twin:
     """The same model in plain PyTorch."""
 
     def __init__(self, case, backend, threads):
-        import graph_twins
         import torch
 
+        twins = importlib.import_module(
+            NETWORKS[case.network].get("twins", "graph_twins")
+        )
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.torch, self.case = torch, case
         clips, labels = case.data()
         clips = np.ascontiguousarray(clips.transpose(0, 4, 2, 3, 1))
         self.clips, self.labels = map(torch.from_numpy, (clips, labels))
-        network = getattr(graph_twins, NETWORKS[case.network]["name"])
+        network = getattr(twins, NETWORKS[case.network]["name"])
         self.model = network(**case.settings("input_shape", "classes", "part"))
-        graph_twins.randomize(self.model)
+        twins.randomize(self.model)
         self.model.train(case.job == "training")
         rate = RECIPE["learning_rate"]
         settings = {k: x for k, x in RECIPE.items() if k != "learning_rate"}

@@ -103,6 +103,7 @@ def lost():
             5,
         ),
         'DropPart("ntu")': (aug.DropPart(SKELETON), [0.1]),
+        'DropSide("ntu")': (aug.DropSide(SKELETON), [0.1]),
         "MaskJoints(0.1)": (aug.MaskJoints(FRAMES, JOINTS, 0.1), 1),
         "JointCorruption()\nas zeros": (aug.JointCorruption(), [0.1]),
         "JointCorruption()\nby a matrix": (aug.JointCorruption(), [0.9]),

@@ -15,6 +15,7 @@ from keras_skeleton.training import SGD
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 from keras_skeleton.weights import official_names
+from keras_skeleton.weights.conversion import table_for
 
 
 def to_ours(x):
@@ -301,19 +302,22 @@ def variable_errors(model, expected):
     }
 
 
-def is_shared_graph(model, variable):
-    """Whether the variable is a graph of the baseline of CTR-GCN."""
-    return model.get_config().get("baseline") and variable.name == "graph"
+def as_loaded(model, variable, tensor):
+    """An official tensor as it should be found, but for the order of axes.
+
+    The graphs of CTR-GCN's baseline have the senders in their rows.
+    """
+    is_turned = model.get_config().get("baseline") and variable.name == "graph"
+    return tensor.transpose(0, 2, 1) if is_turned else tensor
 
 
-def assert_manifests(manifests, build, is_swapped=is_shared_graph):
+def assert_manifests(manifests, build, as_loaded=as_loaded):
     """Checks that every official tensor finds its variable, and back.
 
     Args:
         manifests: Names and contents of manifests.
         build: Function from the official configuration to a model.
-        is_swapped: Function of the model and a variable, whether the senders
-            are in the rows of its official tensor.
+        as_loaded: Function of the model, a variable and its official tensor.
     """
     for name, manifest in manifests:
         shapes = manifest["tensors"]
@@ -324,8 +328,7 @@ def assert_manifests(manifests, build, is_swapped=is_shared_graph):
         for variable in model.weights:
             tensor = tensors[names[variable.path]]
             loaded = ops.convert_to_numpy(variable.value)
-            if is_swapped(model, variable):
-                tensor = tensor.transpose(0, 2, 1)
+            tensor = as_loaded(model, variable, tensor)
             np.testing.assert_array_equal(
                 loaded.ravel(), in_our_order(tensor).ravel(), name
             )
@@ -345,8 +348,9 @@ def load_random_tensors(model, shapes, label):
     }
     load_official(model, tensors)
     names = official_names(model, tuple(tensors))
-    counters = {n for n in shapes if n.endswith("num_batches_tracked")}
-    assert set(names.values()) == set(shapes) - counters, label
+    table = table_for(model, tuple(tensors))
+    constants = {name for name in shapes if table.is_ignored(name)}
+    assert set(names.values()) == set(shapes) - constants, label
     return tensors, names
 
 

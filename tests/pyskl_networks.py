@@ -10,6 +10,10 @@ from keras import ops
 from support import assert_close
 from support import part
 
+from keras_skeleton import skeletons
+from keras_skeleton.applications import CTRGCN
+from keras_skeleton.applications import STGCN
+from keras_skeleton.applications import STGCNPlusPlus
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
 
@@ -48,25 +52,61 @@ def network_of(application, config, shape, classes=None, **others):
     )
 
 
+def build(config, shape, classes=None):
+    """The `CTRGCN`, `STGCNPlusPlus` or `STGCN` of a configuration."""
+    if config.get("type") == "CTRGCN":
+        return network_of(CTRGCN, config, shape, classes, form="pyskl")
+    if config.get("tcn_type") == "mstcn":
+        assert config["gcn_adaptive"] == "init"
+        assert config["gcn_with_res"]
+        return network_of(STGCNPlusPlus, config, shape, classes)
+    rate = config.get("tcn_dropout", 0.0)
+    others = {"output_dim": None, "dropout_rate": rate}
+    return network_of(STGCN, config, shape, classes, **others)
+
+
+def model_of(config):
+    """The classifier of the configuration in a manifest."""
+    backbone = config["backbone"]
+    layout = backbone["graph_cfg"]["layout"]
+    joints = skeletons.get(SKELETONS[layout]).num_joints
+    classes = config["cls_head"]["num_classes"]
+    return build(backbone, (2, 16, joints, 3), classes)
+
+
+def as_loaded(model, variable, tensor):
+    """An official tensor as it should be found, but for the order of axes.
+
+    Senders are in the rows of graphs, and CTR-GCN's differences are those of
+    senders from receivers.
+    """
+    if variable.name in ("graph", "importance"):
+        return tensor.transpose(0, 2, 1)
+    is_relation = "/relation_" in variable.path and variable.name == "kernel"
+    return -tensor if is_relation else tensor
+
+
 def values_of(model):
-    """Symbolic values on the way, by the names that they come from."""
+    """Symbolic values on the way, by number of the block."""
     values = {"data_bn": model.get_layer("input_norm").output}
     for i, block in enumerate(model.blocks):
-        values |= {f"gcn.{i} input": block.input, f"gcn.{i}": block.output}
+        values |= {f"{i} input": block.input, f"{i}": block.output}
     return {**values, "x": model.output}
 
 
 def derive(model, values, expected):
     """What is compared with official values, of the same names."""
     found = {}
+    is_ctrgcn = isinstance(model, CTRGCN)
+    kind, end = ("net", "1") if is_ctrgcn else ("gcn", "")
     for i, block in enumerate(model.blocks):
-        found[f"gcn.{i}"] = channels_first(values[f"gcn.{i}"])
-        x = values[f"gcn.{i} input"]
-        if f"gcn.{i}.gcn" in expected:
+        found[f"{kind}.{i}"] = channels_first(values[f"{i}"])
+        x = values[f"{i} input"]
+        if f"{kind}.{i}.gcn{end}" in expected:
             y = block.graph_convolution(x)
-            found[f"gcn.{i}.gcn"] = channels_first(y)
+            found[f"{kind}.{i}.gcn{end}"] = channels_first(y)
             y = block.temporal_convolution(y)
-            found[f"gcn.{i}.tcn"] = channels_first(y)
+            found[f"{kind}.{i}.tcn{end}"] = channels_first(y)
         if f"gcn.{i}.gcn.graph" in expected:
             graphs = block.graph_convolution.clip_graphs(x)
             _, number, channels, joints, _ = graphs.shape
@@ -74,10 +114,11 @@ def derive(model, values, expected):
             found[f"gcn.{i}.gcn.graph"] = ops.reshape(graphs, shape)
     if "graph" in expected:
         found["graph"] = model.graph_features(x)
-    x = values["data_bn"]
-    _, persons, frames, joints, channels = x.shape
-    x = ops.reshape(x, (-1, frames, joints * channels))
-    found["data_bn"] = ops.transpose(x, (0, 2, 1))
+    x = ops.transpose(values["data_bn"], (0, 1, 3, 4, 2))
+    _, persons, joints, channels, frames = x.shape
+    # Of all persons alike, or of each.
+    rows = joints * channels * (persons if is_ctrgcn else 1)
+    found["data_bn"] = ops.reshape(x, (-1, rows, frames))
     found["x"] = ops.transpose(values["x"], (0, 1, 4, 2, 3))
     found["pooled"] = ops.mean(values["x"], axis=(1, 2, 3))
     return {key: found[key] for key in expected}

@@ -126,3 +126,49 @@ def test_training(fixtures_dir, twins, system, pattern):
                 arrays["out/eval_divergence"],
                 f"{name}: divergence",
             )
+
+
+@pytest.mark.parametrize(
+    ("system", "pattern", "name"),
+    [
+        ("pyskl", "backbone_dgstgcn*.npz", "DGSTGCN"),
+        ("aclnet", "recognizer_test*.npz", "ACLNet"),
+    ],
+)
+def test_twins_of_pyskl(fixtures_dir, monkeypatch, system, pattern, name):
+    monkeypatch.syspath_prepend(TWINS.parent)
+    twins = pytest.importorskip("pyskl_twins")
+    for label, config, arrays in cases(fixtures_dir(system), pattern):
+        settings, clips = config["backbone"], arrays["in/keypoint"]
+        clips = clips.reshape(-1, *clips.shape[-4:])
+        state = part(arrays, "state/")
+        classes = config.get("cls_head", {}).get("num_classes", 1)
+        twin = getattr(twins, name)(
+            clips.shape[1:], classes, settings["base_channels"], plan(settings)
+        ).eval()
+        network = twin if any("backbone" in x for x in state) else twin.backbone
+        network.load_state_dict(
+            {
+                key: torch.from_numpy(np.asarray(x))
+                for key, x in state.items()
+                # The losses of training.
+                if "loss" not in key
+            }
+        )
+        clips = torch.from_numpy(clips)
+        with torch.inference_mode():
+            features = twin.backbone(clips).numpy()
+            scores = twin(clips.permute(0, 4, 2, 3, 1)).numpy()
+        key = "out/x" if network is twin.backbone else "out/feature"
+        assert_close(features, arrays[key], f"{label}: features")
+        if network is twin:
+            assert_close(scores, arrays["out/cls_score"], f"{label}: scores")
+
+
+def plan(settings):
+    """Width and stride of each block of an official configuration."""
+    width, found = 1, []
+    for i in range(1, settings["num_stages"] + 1):
+        width *= 2 if i in settings["inflate_stages"] else 1
+        found.append((width, 2 if i in settings["down_stages"] else 1))
+    return found

@@ -35,16 +35,36 @@ class ACLNet(DGSTGCN):
 
     One model sees one stream. The published results add the scores of six
     (`FUSION_WEIGHTS`): joints, bones, skipped bones, and the motion of each,
-    as `layers.augmentation.Streams` makes them. People in the image, with the
-    17 joints of COCO, are shown with three more in the middle of the body,
-    the layout `coco20`: `MapSkeleton("coco17", "coco20")`, for scores and
-    places alike.
+    as `layers.augmentation.Streams` makes them, before frames are sampled
+    (`UniformSampleDecode(100, streams=...)`). People in the image, with the 17
+    joints of COCO, are shown with three more in the middle of the body, the
+    layout `coco20`: `MapSkeleton("coco17", "coco20")`, for scores and places
+    alike; their streams are made after sampling, by `Streams("coco20", ...,
+    score="bone")`.
 
     People themselves are recognized, by gait or again in another video, where
-    the classes are persons: the pooled features of clips are compared,
-    `ACLNet(encoder=model)` in `keras_skeleton.evaluation.cross_view` and
-    `retrieval`. That the paper reports this is known, but not how it was
-    done: this is our choice.
+    the classes are persons: `keras_skeleton.evaluation.cross_view` and
+    `retrieval` compare the pooled features of clips. That the paper reports
+    this for CASIA-B is known, but not how it was done; all of it is our
+    choice:
+
+    ```python
+    data = keras_skeleton.datasets.casia_b.load_data()
+    train, _ = data.split("subjects")
+    transforms = [
+        augmentation.MapSkeleton("coco17", "coco20"),
+        augmentation.UniformSampleDecode(60),
+    ]
+    training = ACLNetTraining(
+        input_shape=(1, 60, 20, 3), skeleton="coco20", classes=74
+    )
+    training.compile(keras_skeleton.training.SGD(0.025, momentum=0.9))
+    training.fit(train.to_keras(transforms, 16, shuffle=True), epochs=150)
+    gallery, probes = data.split("gallery")
+    evaluation.cross_view(
+        training.model, gallery, probes, transforms=transforms
+    )
+    ```
 
     `weights` of the authors are `"ntu60_xsub_<stream>"` with the stream
     `joint`, `bone` or `bone_motion`, and of further runs

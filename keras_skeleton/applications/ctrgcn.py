@@ -5,9 +5,11 @@ import numpy as np
 
 from keras_skeleton import layers
 from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
+from keras_skeleton.layers.graph.skeleton_graphs import body_edges
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
 BLOCKS = (
@@ -48,6 +50,13 @@ class CTRGCN(Application):
     the joints themselves, and one convolution over time
     (`keras_skeleton.layers.GraphConvolution`).
 
+    With `form="pyskl"` it is the network of PYSKL and BRL, from whose weights
+    it differs otherwise: each graph begins turned over, of the bones that
+    PYSKL gives the layout (`layers.graph.skeleton_graphs.body_edges`); a ReLU
+    follows the convolutions over time before the residual is added; joints
+    are compared in 8 channels in blocks of up to 16; and the head begins with
+    smaller numbers.
+
     One model sees one stream: joints, bones, or the motion of either
     (`keras_skeleton.layers.augmentation.Streams`). The published results add
     the logits of four models (`FUSION_WEIGHTS`, and
@@ -61,6 +70,10 @@ class CTRGCN(Application):
     `joint_motion` or `bone_motion`. They lie behind a share page: the error
     of the first call says which file to fetch and which command installs it.
     Publications state the accuracy of the four streams together.
+
+    `"brl_<protocol>_<stream>"` with the protocol `ntu60_xsub` or `ntu60_xview`
+    and these streams, `skip` or `skip_motion`, are those that `BRL` trained on
+    long-tailed data, in the form of PYSKL.
 
     `"nw_ucla"` (joints), `"nw_ucla_bone"`, `"nw_ucla_joint_motion"` and
     `"nw_ucla_bone_motion"` come with this package, trained by us on views 1
@@ -78,6 +91,8 @@ class CTRGCN(Application):
     |---|---|---|---|---|
     | `ntu60_xsub_<stream>` | NTU-60 X-sub | | 92.4 | authors |
     | `ntu120_xsub_<stream>` | NTU-120 X-sub | | 88.9 | authors |
+    | `brl_ntu60_xsub_<stream>` | NTU-60 X-sub | 72.9-77.3 | 81.8 | authors |
+    | `brl_ntu60_xview_<stream>` | NTU-60 X-view | 75.9-80.7 | 85.0 | authors |
     | `nw_ucla` | NW-UCLA X-view | 92.9 (91.1) | 94.4 (93.0) | us |
     | `nw_ucla_bone` | NW-UCLA X-view | 90.7 (88.9) | 94.4 (93.0) | us |
     | `nw_ucla_bone_motion` | NW-UCLA X-view | 88.8 (86.2) | 94.4 (93.0) | us |
@@ -113,6 +128,7 @@ class CTRGCN(Application):
             trained, let no joint receive from another.
         baseline: Whether to build the authors' baseline. Defaults to
             `False`.
+        form: `"published"` (default) or `"pyskl"`, see above.
         dropout_rate: Dropout before the last layer. Defaults to 0.
         name: Name of the model.
         dtype: Data type policy of the layers.
@@ -165,6 +181,7 @@ class CTRGCN(Application):
         blocks=BLOCKS,
         adaptive=True,
         baseline=False,
+        form="published",
         dropout_rate=0.0,
         name="ctrgcn",
         dtype=None,
@@ -175,12 +192,22 @@ class CTRGCN(Application):
     def check(settings):
         stack.check_width(settings["hidden_dim"])
         stack.check_blocks(settings["blocks"])
+        check_choice("form", settings["form"], ("published", "pyskl"))
+        if settings["baseline"] and settings["form"] == "pyskl":
+            raise ValueError(
+                "PYSKL has no baseline of CTR-GCN. Received baseline=True and "
+                "form='pyskl': leave one of them out."
+            )
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
-        joints = skeleton.num_joints
+        joints, small = skeleton.num_joints, (9,)
+        is_pyskl = settings["form"] == "pyskl"
         if settings["baseline"]:
             graph = np.stack(3 * [np.eye(joints)])
+        elif is_pyskl:
+            graph = layers.spatial_graph(joints, body_edges(skeleton))
+            graph, small = graph.transpose(0, 2, 1), range(8, 17)
         else:
             graph = layers.spatial_graph(joints, skeleton.edges)
         return stack.features(
@@ -188,9 +215,10 @@ class CTRGCN(Application):
             graph,
             settings["blocks"],
             settings["hidden_dim"],
-            small=(9,),
+            small=small,
             adaptive=settings["adaptive"],
             refined=not settings["baseline"],
+            relu=is_pyskl,
             dtype=dtype,
         )
 
@@ -201,6 +229,7 @@ class CTRGCN(Application):
             classes,
             activation=activation,
             dropout_rate=settings["dropout_rate"],
+            stddev=0.01 if settings["form"] == "pyskl" else None,
             dtype=dtype,
         )
 

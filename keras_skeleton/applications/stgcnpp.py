@@ -57,7 +57,9 @@ class STGCNPlusPlus(STGCN):
     `joint_motion` or `bone_motion`. With `aug_` in front, they were
     trained with scaled and turned clips; with `2d_`, on joints in the
     image and their scores (layout `coco17`). They are fetched at the first
-    use. Top-1 accuracy in percent:
+    use. Those that `BRL` trained on long-tailed data, `brl_`, also have the
+    streams `skip` and `skip_motion`, and lie behind a share page. Top-1
+    accuracy in percent:
 
     | `STGCNPlusPlus` | data | supervised | fused | from |
     |---|---|---|---|---|
@@ -73,6 +75,10 @@ class STGCNPlusPlus(STGCN):
     | `aug_ntu60_xview_<stream>` | NTU-60 X-view | 93.7-96.6 | 97.4 | authors |
     | `aug_ntu120_xsub_<stream>` | NTU-120 X-sub | 81.9-87.0 | 88.6 | authors |
     | `aug_ntu120_xset_<stream>` | NTU-120 X-set | 84.4-88.3 | 90.8 | authors |
+    | `brl_ntu60_xsub_<stream>` | NTU-60 X-sub | 72.8-77.7 | 81.8 | authors |
+    | `brl_ntu60_xview_<stream>` | NTU-60 X-view | 76.2-81.4 | 85.4 | authors |
+    | `brl_ntu120_xsub_<stream>` | NTU-120 X-sub | 59.6-65.3 | 69.7 | authors |
+    | `brl_ntu120_xset_<stream>` | NTU-120 X-set | 61.6-66.8 | 71.3 | authors |
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or

@@ -51,5 +51,6 @@ __getattr__, __dir__, __all__ = attach(
         "Features": "features",
         "Sequences": "sequences",
         "Videos": "features",
+        "class_counts": "_long_tailed",
     },
 )

@@ -113,9 +113,9 @@ class Checked:
         """Returns the blocks of these bodies whose sum is another."""
         first = start * self._row // self.sums.block
         last = -(-stop * self._row // self.sums.block)
-        ahead = np.flatnonzero(~self._is_checked[first:last]) + first
-        if not ahead.size:
+        if self._is_checked[first:last].all():
             return []
+        ahead = np.flatnonzero(~self._is_checked[first:last]) + first
         data = memoryview(np.ascontiguousarray(self.bodies)).cast("B")
         wrong = []
         for block in ahead.tolist():

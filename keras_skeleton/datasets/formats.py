@@ -51,6 +51,12 @@ FORMATS = {
         "nw_ucla", "NWUCLAReader", "all_sqe.zip or the folder of .json files"
     ),
     "pyskl": Format("pyskl", "AnnotationReader", _PICKLE),
+    "ntu60_2d": Format(
+        "pyskl", "AnnotationReader", _PICKLE, {"name": "ntu60_2d"}, 60
+    ),
+    "ntu120_2d": Format(
+        "pyskl", "AnnotationReader", _PICKLE, {"name": "ntu120_2d"}, 120
+    ),
     "gym99": Format("fine_gym", "FineGymReader", _PICKLE, {"version": "gym99"}),
     "gym288": Format(
         "fine_gym", "FineGymReader", _PICKLE, {"version": "gym288"}

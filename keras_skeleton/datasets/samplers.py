@@ -72,6 +72,79 @@ class Repeated:
         )
 
 
+class Rebalanced:
+    """Clips of the rarest third of the classes more often than the others.
+
+    A clip of one of these classes is shown `n_max / n` times in an epoch, on
+    average, where `n` are the clips of its class and `n_max` those of the
+    most frequent one; all others once. Where that is no whole number, a
+    random share of the class is shown once more. Classes in the middle thus
+    become the rarest, as published for BRL.
+
+    Args:
+        times: How often all of that, for the effect of `Repeated`.
+        class_counts: Clips of each class, by default those of the data. The
+            published code has nominal ones (`datasets.class_counts`), of
+            classes ordered from the most frequent to the rarest.
+
+    Raises:
+        ValueError: From `order`, if the class of a clip is unknown.
+
+    Example:
+
+    >>> labels = np.array([0] * 8 + [1] * 4 + [2] * 2)
+    >>> np.bincount(labels[Rebalanced().order(0, 0, labels)])
+    array([8, 4, 8])
+
+    Reference: Liu et al., 2023, arXiv 2308.14024.
+    """
+
+    def __init__(self, times=1, class_counts=None):
+        if not times >= 1:
+            raise ValueError(
+                f"`times` must be at least 1. Received: times={times}"
+            )
+        self.times = times
+        self.class_counts = class_counts
+
+    def order(self, epoch, seed, labels):
+        """Returns the clips of an epoch, see `InOrder.order`."""
+        generator = np.random.default_rng([seed, epoch])
+        return self.drawn(labels, generator.permutation)
+
+    def shows(self, labels):
+        """How often a clip of each class is shown on average, `(C,)`."""
+        labels = _known(labels)
+        counts = self.class_counts
+        counts = np.bincount(labels) if counts is None else np.asarray(counts)
+        if labels.max(initial=0) >= len(counts):
+            raise ValueError(
+                f"`class_counts` names {len(counts)} classes, but a clip has "
+                f"the label {labels.max()}."
+            )
+        number = len(counts)
+        shows = np.ones(number)
+        rarest = np.argsort(-counts, kind="stable")[2 * (number // 3) :]
+        shows[rarest] = counts.max() / np.maximum(counts[rarest], 1)
+        return self.times * shows
+
+    def drawn(self, labels, permutation):
+        """The clips of an epoch, by a function that shuffles `n` numbers."""
+        labels = _known(labels)
+        shows = self.shows(labels)
+        chosen = []
+        # In the order in which the classes appear.
+        _, first = np.unique(labels, return_index=True)
+        for label in labels[np.sort(first)]:
+            members = np.flatnonzero(labels == label)
+            whole, rest = divmod(shows[label], 1)
+            chosen += int(whole) * [members]
+            count = int(rest * len(members))
+            chosen.append(members[permutation(len(members))[:count]])
+        chosen = np.concatenate(chosen)
+        return chosen[permutation(len(chosen))]
+
+
 class ClassBalanced:
     """As many clips of every class, in an order that is new in each epoch.
 
@@ -106,13 +179,7 @@ class ClassBalanced:
 
     def order(self, epoch, seed, labels):
         """Returns the clips of an epoch, see `InOrder.order`."""
-        labels = np.asarray(labels)
-        if np.any(labels < 0):
-            raise ValueError(
-                f"{int(np.sum(labels < 0))} of {len(labels)} clips have no "
-                "class. Leave them out (`sequences.select`) or take another "
-                "sampler."
-            )
+        labels = _known(labels)
         generator = np.random.default_rng([seed, epoch])
         classes = np.unique(labels)
         count = self.count or -(-len(labels) // len(classes))
@@ -123,3 +190,15 @@ class ClassBalanced:
             rows = [generator.permutation(members) for _ in range(shuffles)]
             chosen.append(np.concatenate(rows)[:count])
         return generator.permutation(np.concatenate(chosen))
+
+
+def _known(labels):
+    """The classes of the clips, all of which must be known."""
+    labels = np.asarray(labels)
+    if np.any(labels < 0):
+        raise ValueError(
+            f"{int(np.sum(labels < 0))} of {len(labels)} clips have no "
+            "class. Leave them out (`sequences.select`) or take another "
+            "sampler."
+        )
+    return labels

@@ -668,6 +668,7 @@ class Sequences:
         Raises:
             ImportError: If TensorFlow is not installed.
         """
+        from keras_skeleton.datasets import _tensorflow
         from keras_skeleton.datasets import batches
 
         plan = batches.EpochPlan(
@@ -683,4 +684,4 @@ class Sequences:
             shard,
             training,
         )
-        return batches.build_dataset(plan, workers)
+        return _tensorflow.build_dataset(plan, workers)

@@ -3,7 +3,9 @@
 from keras_skeleton._lazy import attach
 
 _HOMES = {
+    "class_groups": "metrics",
     "confusion_matrix": "metrics",
+    "group_accuracy": "metrics",
     "is_in_top_k": "metrics",
     "mean_class_accuracy": "metrics",
     "per_class_accuracy": "metrics",

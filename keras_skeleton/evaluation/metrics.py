@@ -119,6 +119,77 @@ def mean_class_accuracy(matrix):
     return float(np.nanmean(accuracy))
 
 
+def class_groups(class_counts, thresholds=None):
+    """Parts the classes of long-tailed training data by their frequency.
+
+    Args:
+        class_counts: Training clips of each class.
+        thresholds: `None` for thirds: the `int(C / 3)` most frequent of `C`
+            classes, as many in the middle, and the rest, those that BRL
+            shows more often (a choice: its authors state no groups). Or two
+            numbers, usually 100 and 20: more clips than the first, at least
+            the second, and fewer.
+
+    Returns:
+        Dict from `"many"`, `"medium"` and `"few"` to rising class numbers.
+
+    Raises:
+        ValueError: If the thresholds do not fall.
+
+    Example:
+
+    >>> class_groups([600, 30, 6])["few"]
+    array([2])
+    """
+    counts = np.asarray(class_counts)
+    if counts.ndim != 1 or not counts.size:
+        raise ValueError(
+            "`class_counts` must be one number for each class. Received shape "
+            f"{counts.shape}."
+        )
+    if thresholds is None:
+        order, third = np.argsort(-counts, kind="stable"), len(counts) // 3
+        parts = np.split(order, [third, 2 * third])
+        return dict(zip(_GROUPS, map(np.sort, parts), strict=True))
+    high, low = thresholds
+    if not high >= low:
+        raise ValueError(
+            "`thresholds` must be a higher and a lower number of clips. "
+            f"Received thresholds={thresholds}."
+        )
+    parts = (counts > high, (counts >= low) & (counts <= high), counts < low)
+    return dict(zip(_GROUPS, map(np.flatnonzero, parts), strict=True))
+
+
+_GROUPS = ("many", "medium", "few")
+
+
+def group_accuracy(matrix, groups):
+    """Mean accuracy of the classes of each group, in percent.
+
+    Args:
+        matrix: Array `(K, K)` of `confusion_matrix`.
+        groups: Dict from names to class numbers, see `class_groups`.
+
+    Returns:
+        Dict from the names to floats; NaN for groups without clips.
+
+    Example:
+
+    >>> groups = class_groups([600, 30, 6])
+    >>> group_accuracy(np.diag([4, 4, 0]) + [[0, 0, 0], [0, 0, 0], [4, 0, 0]],
+    ...                groups)
+    {'many': 100.0, 'medium': 100.0, 'few': 0.0}
+    """
+    accuracy = per_class_accuracy(matrix)
+    found = {}
+    for name, classes in groups.items():
+        own = accuracy[np.asarray(classes, "int64")]
+        own = own[~np.isnan(own)]
+        found[name] = float(own.mean()) if own.size else float("nan")
+    return found
+
+
 def check_labels(labels, num_classes, name="labels", length=None):
     """Returns class numbers as int64 `(N,)`, or raises a `ValueError`."""
     received = np.asarray(labels)

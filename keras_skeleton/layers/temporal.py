@@ -127,7 +127,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
     - one branch: ReLU, maximum over 3 frames, normalization;
     - one branch: nothing more.
 
-    There is neither an activation at the end nor a residual.
+    There is no residual, and an activation at the end only on demand.
 
     Sub-layers of branch `i`, in the order above: `pointwise_{i}` and
     `pointwise_norm_{i}` of all, `convolution_{i}` and `convolution_norm_{i}`
@@ -141,6 +141,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
         stride: Frames from one output to the next.
         padding: `"zeros"`, or `"edge"` to repeat the first and last frame,
             for the convolutions.
+        relu: Whether a ReLU follows, as in PYSKL's form of CTR-GCN.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(B, T, V, C)`.
@@ -165,6 +166,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
         dilations=(1, 2),
         stride=1,
         padding="zeros",
+        relu=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -182,6 +184,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
         self.dilations = dilations
         self.stride = stride
         self.padding = padding
+        self.relu = relu
         self._width = width = filters // branches
         policy = {"dtype": self.dtype_policy}
         self.pointwise = [
@@ -232,7 +235,8 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
             layer.build(inner)
 
     def call(self, inputs, training=None):
-        return ops.concatenate(self.branches(inputs, training), axis=-1)
+        outputs = ops.concatenate(self.branches(inputs, training), axis=-1)
+        return ops.relu(outputs) if self.relu else outputs
 
     def branches(self, inputs, training=None):
         """The outputs of the branches, `(B, T', V, filters / branches)`."""
@@ -281,6 +285,7 @@ class MultiScaleTemporalConvolution(keras.layers.Layer):
             "dilations": list(self.dilations),
             "stride": self.stride,
             "padding": self.padding,
+            "relu": self.relu,
         }
 
 

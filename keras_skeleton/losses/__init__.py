@@ -1,6 +1,31 @@
 """Stateless losses."""
 
+from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
+from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
+from keras_skeleton.losses.long_tailed import BalancedSoftmax
+from keras_skeleton.losses.long_tailed import ClassBalancedCrossentropy
+from keras_skeleton.losses.long_tailed import FocalCrossentropy
+from keras_skeleton.losses.long_tailed import GumbelCrossentropy
+from keras_skeleton.losses.long_tailed import KeyPointSensitiveCrossentropy
+from keras_skeleton.losses.long_tailed import LabelMarginCrossentropy
+from keras_skeleton.losses.long_tailed import WeightedCrossentropy
+from keras_skeleton.losses.long_tailed import action_aware_betas
+from keras_skeleton.losses.long_tailed import effective_number_weights
 from keras_skeleton.losses.masked import ReweightedCosineError
 
-__all__ = ["ReweightedCosineError", "SmoothedCrossentropy"]
+__all__ = [
+    "ActionAwareCrossentropy",
+    "BalancedSoftmax",
+    "ClassBalancedCrossentropy",
+    "FocalCrossentropy",
+    "GumbelCrossentropy",
+    "JointCrossentropy",
+    "KeyPointSensitiveCrossentropy",
+    "LabelMarginCrossentropy",
+    "ReweightedCosineError",
+    "SmoothedCrossentropy",
+    "WeightedCrossentropy",
+    "action_aware_betas",
+    "effective_number_weights",
+]

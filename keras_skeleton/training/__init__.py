@@ -2,6 +2,7 @@
 
 from keras_skeleton.training.affinity import ClassAffinity
 from keras_skeleton.training.affinity import LabelledMemory
+from keras_skeleton.training.body_mixing import BodyMixing
 from keras_skeleton.training.contrast import Branch
 from keras_skeleton.training.contrast import ConsistentContrast
 from keras_skeleton.training.contrast import MomentumContrast
@@ -28,6 +29,7 @@ from keras_skeleton.training.step_model import SupervisedModel
 __all__ = [
     "SGD",
     "SelfDistillation",
+    "BodyMixing",
     "Branch",
     "ClassAffinity",
     "ConsistentContrast",

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_skeleton.training.queue import FeatureQueue
 
-# Added to lengths and to sums before their logarithm, as published.
+# Added to lengths, and to sums before their logarithm, as published.
 _LENGTH, _SUM = 1e-12, 1e-6
 # A similarity that takes no part in a softmax.
 _ABSENT = -1e9
@@ -209,6 +209,8 @@ class ClassAffinity(keras.layers.Layer):
     def contrast(self, vectors, labels, scores, epoch):
         """The loss of each sample, and what `update` needs.
 
+        Where several devices share a batch, each sees its own part of it.
+
         Args:
             vectors: Tensor `(N, D)`, of any length.
             labels: Classes, int32 `(N,)`.
@@ -381,4 +383,5 @@ class LabelledMemory(FeatureQueue):
 
 def _unit(vectors):
     square = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors / (ops.sqrt(square) + _LENGTH)
+    # A root of 0 would have no gradient.
+    return vectors / (ops.sqrt(ops.maximum(square, _LENGTH**2)) + _LENGTH)

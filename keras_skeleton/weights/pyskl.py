@@ -74,9 +74,7 @@ def graph_convolution(official, ours):
         Entry(f"{official}.A", f"{ours}/graph", swap),
         Entry(f"{official}.PA", f"{ours}/importance", swap),
         *names_of.pointwise(f"{official}.conv", f"{ours}/value"),
-        *names_of.norm(f"{official}.bn", f"{ours}/norm"),
-        *names_of.pointwise(f"{official}.down.0", f"{ours}/shortcut"),
-        *names_of.norm(f"{official}.down.1", f"{ours}/shortcut_norm"),
+        *names_of.graph_end(official, ours),
     ]
 
 

@@ -3,6 +3,7 @@
 Official code: kennymckormick/pyskl.
 """
 
+from keras_skeleton.weights import brl
 from keras_skeleton.weights import published
 from keras_skeleton.weights import pyskl
 from keras_skeleton.weights import tensor_names as names_of
@@ -56,6 +57,13 @@ _STRONG_SCORES = {
     "ntu120_xsub": (84.3, 87.0, 82.2, 81.9, 88.6),
     "ntu120_xset": (86.7, 88.3, 85.1, 84.4, 90.8),
 }
+# Of joints, bones, their motion, skips and their motion, and all together.
+_BRL_SCORES = {
+    "ntu60_xsub": (76.7, 76.1, 75.0, 72.8, 77.7, 73.4, 81.8),
+    "ntu60_xview": (81.4, 80.3, 78.5, 76.2, 81.1, 77.2, 85.4),
+    "ntu120_xsub": (65.3, 65.3, 59.7, 59.8, 64.2, 59.6, 69.7),
+    "ntu120_xset": (66.8, 66.6, 63.5, 62.2, 65.9, 61.6, 71.3),
+}
 
 
 def _folder(test_set, joints):
@@ -91,4 +99,5 @@ PRETRAINED = (
         for test_set, (*scores, fused) in _STRONG_SCORES.items()
         for stream, score in zip(published.STREAMS, scores, strict=True)
     ),
+    *brl.cards("stgcnpp", _BRL_SCORES),
 )

@@ -147,14 +147,15 @@ def block(layer, official, ours):
         ]
     return [
         *over_joints,
-        *_graph_end(*graph_names),
+        *graph_end(*graph_names),
         *over_time,
         *pointwise(f"{official}.residual.conv", f"{ours}/shortcut"),
         *norm(f"{official}.residual.bn", f"{ours}/shortcut_norm"),
     ]
 
 
-def _graph_end(official, ours):
+def graph_end(official, ours):
+    """The normalization and the shortcut of a graph convolution."""
     return [
         *norm(f"{official}.bn", f"{ours}/norm"),
         *pointwise(f"{official}.down.0", f"{ours}/shortcut"),

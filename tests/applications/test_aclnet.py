@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from graph_networks import randomize_network
 from keras import ops
 
 from keras_skeleton import explain
@@ -10,6 +11,9 @@ from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import DGSTGCN
 from keras_skeleton.applications import ACLNet
 from keras_skeleton.applications import ACLNetTraining
+from keras_skeleton.applications import aclnet
+from keras_skeleton.layers.augmentation import Streams
+from keras_skeleton.serving import FrozenModel
 
 TINY = ACLNet.tiny
 SHAPE = TINY["input_shape"]
@@ -44,6 +48,19 @@ def test_fetched_weights():
     assert file.url.endswith("ntu60_xsub/j_1/best_top1_acc_epoch_148.pth")
     card = weights.get("dgstgcn", "ntu120_xset_bone_motion")
     assert card.files[0].url.endswith("dgstgcn/ntu120_xset_3dkp/bm.pth")
+
+
+@pytest.mark.once
+def test_published_fusions_are_of_streams():
+    six = max(aclnet.FUSION_WEIGHTS, key=len)
+    for streams, factors in aclnet.FUSION_WEIGHTS.items():
+        assert len(factors) == len(streams) <= len(six) == 6
+        shape = (1, *SHAPE)
+        shown = Streams("kinect20", streams).compute_output_shape(shape)
+        assert shown[-1] == 3 * len(streams)
+    # Motions count half.
+    halves = [stream.endswith("motion") for stream in six]
+    assert aclnet.FUSION_WEIGHTS[six] == tuple(2.0 - x for x in halves)
 
 
 def test_graphs_are_shown():
@@ -101,7 +118,8 @@ def run(model, epochs, first=0, **options):
 
 def test_epochs_decide_what_is_learned():
     model = small(counting_epochs=1, contrast_epochs=2, memory_size=6)
-    model.compile(training.SGD(0.0))
+    compiled = keras.backend.backend() != "torch"
+    model.compile(training.SGD(0.0), jit_compile=compiled)
     logs = run(model, 4)
     inter, intra = logs["inter_class"], logs["intra_class"]
     assert inter[:2] == [0, 0] and min(inter[2:]) > 0
@@ -112,6 +130,29 @@ def test_epochs_decide_what_is_learned():
     assert logs["loss"][3] == pytest.approx(total, rel=1e-5)
     confusions = array(model.affinity.bank.value)
     assert confusions.sum() > 0 and not confusions.diagonal().any()
+
+
+@pytest.mark.once
+# Exporters warn about what they do themselves.
+@pytest.mark.filterwarnings("ignore")
+def test_export_and_single_clips(tmp_path):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = ACLNet(**TINY, classes=3)
+    randomize_network(model)
+    path = str(tmp_path / "model.onnx")
+    signature = [keras.InputSpec("float32", (None, *SHAPE))]
+    model.export(path, format="onnx", verbose=False, input_signature=signature)
+    session = onnxruntime.InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
+    (inputs,) = session.get_inputs()
+    x = clips(1)
+    expected = array(model(x, training=False))
+    (found,) = session.run(None, {inputs.name: x})
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    frozen = FrozenModel(model)(x)
+    np.testing.assert_allclose(frozen, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.once

@@ -5,15 +5,16 @@ import pytest
 from graph_networks import assert_manifests
 from keras import ops
 from pyskl_networks import SKELETONS
+from pyskl_networks import as_loaded
 from pyskl_networks import assert_inference
-from pyskl_networks import network_of
+from pyskl_networks import build
+from pyskl_networks import model_of
 from support import assert_close
 from support import cases
 from support import documents
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
-from keras_skeleton.applications import STGCN
 from keras_skeleton.applications import STGCNPlusPlus
 from keras_skeleton.applications import stgcnpp
 from keras_skeleton.evaluation import fuse_scores
@@ -23,31 +24,14 @@ from keras_skeleton.layers.graph.skeleton_graphs import body_edges
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 
 
-def build(config, shape, classes=None):
-    """The model of an official backbone's configuration."""
-    if config.get("tcn_type") == "mstcn":
-        assert config["gcn_adaptive"] == "init"
-        assert config["gcn_with_res"]
-        return network_of(STGCNPlusPlus, config, shape, classes)
-    dropout_rate = config.get("tcn_dropout", 0.0)
-    return network_of(
-        STGCN,
-        config,
-        shape,
-        classes,
-        output_dim=None,
-        dropout_rate=dropout_rate,
-    )
-
-
 @pytest.mark.parametrize(
     ("folder", "pattern"),
     [("brl", "backbone_stgcnpp*.npz"), ("pyskl", "backbone_stgcn*.npz")],
 )
 def test_inference(fixtures_dir, folder, pattern):
     for name, config, arrays in cases(fixtures_dir(folder), pattern):
-        model = build(config["backbone"], arrays["in/keypoint"].shape[1:])
-        assert_inference(name, model, arrays)
+        shape = arrays["in/keypoint"].shape[1:]
+        assert_inference(name, build(config["backbone"], shape), arrays)
 
 
 @pytest.mark.once
@@ -109,20 +93,8 @@ def test_fusion(fixtures_dir):
         ("pyskl", "pyskl_stgcn_*cls_*.manifest.json"),
         ("pyskl", "pyskl_stgcn_vanilla*.manifest.json"),
         ("pyskl", "pyskl_stgcnpp*.manifest.json"),
-        ("brl", "brl_[kn]*.manifest.json"),
     ],
 )
 def test_manifests(fixtures_dir, folder, pattern):
-    def model_of(config):
-        backbone = config["backbone"]
-        layout = backbone["graph_cfg"]["layout"]
-        joints = skeletons.get(SKELETONS[layout]).num_joints
-        return build(
-            backbone, (2, 16, joints, 3), config["cls_head"]["num_classes"]
-        )
-
-    assert_manifests(
-        documents(fixtures_dir(folder), pattern),
-        model_of,
-        lambda model, variable: variable.name in ("graph", "importance"),
-    )
+    manifests = documents(fixtures_dir(folder), pattern)
+    assert_manifests(manifests, model_of, as_loaded)

@@ -11,6 +11,7 @@ ALL = {
     "shuffled": samplers.Shuffled(),
     "repeated": samplers.Repeated(3),
     "balanced": samplers.ClassBalanced(),
+    "rebalanced": samplers.Rebalanced(1.5),
     "repeated_balanced": samplers.Repeated(2, samplers.ClassBalanced(4)),
 }
 
@@ -53,6 +54,23 @@ def test_class_balanced(count, each):
         assert shown.max() - shown.min() <= 1
     # Classes are mixed.
     assert each == 1 or np.any(np.diff(LABELS[order], n=2))
+
+
+@pytest.mark.once
+def test_rebalanced():
+    # The rarest class of three is shown as often as the most frequent one.
+    order = samplers.Rebalanced().order(0, 0, LABELS)
+    assert np.bincount(LABELS[order]).tolist() == [9, 9, 4]
+    shown = np.bincount(order)[LABELS == 1]
+    assert sorted(shown) == [4, 5]
+    order = samplers.Rebalanced(2, [100, 50, 10]).order(0, 0, LABELS)
+    assert np.bincount(LABELS[order]).tolist() == [18, 4, 80]
+    with pytest.raises(ValueError, match="names 2 classes"):
+        samplers.Rebalanced(class_counts=[3, 1]).order(0, 0, LABELS)
+    with pytest.raises(ValueError, match="have no class"):
+        samplers.Rebalanced().order(0, 0, np.array([0, -1]))
+    with pytest.raises(ValueError, match="`times`"):
+        samplers.Rebalanced(0)
 
 
 @pytest.mark.once

@@ -86,3 +86,30 @@ def test_bad_matrices():
         evaluation.per_class_accuracy(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="no clips"):
         evaluation.mean_class_accuracy(np.zeros((2, 2)))
+
+
+def test_groups_of_classes():
+    counts = [6, 600, 30, 40, 150, 19, 100]
+    groups = evaluation.class_groups(counts)
+    assert groups["many"].tolist() == [1, 4]
+    assert groups["medium"].tolist() == [3, 6]
+    assert groups["few"].tolist() == [0, 2, 5]
+    groups = evaluation.class_groups(counts, (100, 20))
+    assert groups["many"].tolist() == [1, 4]
+    assert groups["medium"].tolist() == [2, 3, 6]
+    assert groups["few"].tolist() == [0, 5]
+    with pytest.raises(ValueError, match="a higher and a lower"):
+        evaluation.class_groups(counts, (20, 100))
+    with pytest.raises(ValueError, match="one number for each class"):
+        evaluation.class_groups([])
+
+
+def test_accuracy_of_groups():
+    labels = np.array([0, 0, 0, 0, 1, 1, 2])
+    predicted = np.array([0, 0, 0, 1, 1, 0, 0])
+    matrix = evaluation.confusion_matrix(labels, predicted, 4)
+    groups = {"many": [0, 1], "few": [2], "none": [3]}
+    found = evaluation.group_accuracy(matrix, groups)
+    assert found["many"] == pytest.approx((75 + 50) / 2)
+    assert found["few"] == 0
+    assert np.isnan(found["none"])

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton import losses
+from keras_skeleton.losses import JointCrossentropy
 from keras_skeleton.losses import SmoothedCrossentropy
 
 
@@ -35,3 +37,60 @@ def test_config():
     assert revived.get_config() == loss.get_config()
     with pytest.raises(ValueError, match="1.5"):
         SmoothedCrossentropy(1.5)
+
+
+COUNTS = [40, 10, 2]
+LONG_TAILED = [
+    losses.WeightedCrossentropy([1.0, 2.0, 3.0]),
+    losses.ClassBalancedCrossentropy(COUNTS, beta=0.9),
+    losses.ActionAwareCrossentropy(COUNTS, inverted=True),
+    losses.LabelMarginCrossentropy(COUNTS, 0.3, 20.0, 0.9),
+    losses.BalancedSoftmax(COUNTS),
+    losses.FocalCrossentropy(1.5),
+    losses.KeyPointSensitiveCrossentropy(COUNTS, True, 0.3),
+    losses.GumbelCrossentropy(),
+]
+
+
+@pytest.mark.parametrize("loss", LONG_TAILED, ids=lambda x: x.name)
+def test_long_tailed_losses(loss):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(6, 3)).astype("float32")
+    labels = np.array([0, 0, 1, 0, 2, 1])
+    value = float(loss(labels, logits))
+    # Right answers cost less, and labels may stand in a column.
+    assert float(loss(labels, 9 * np.eye(3, dtype="float32")[labels])) < value
+    np.testing.assert_allclose(float(loss(labels[:, None], logits)), value)
+    config = keras.saving.serialize_keras_object(loss)
+    revived = keras.saving.deserialize_keras_object(config)
+    assert revived.get_config() == loss.get_config()
+    np.testing.assert_allclose(float(revived(labels, logits)), value)
+
+
+def test_wrong_counts_and_weights():
+    with pytest.raises(ValueError, match="leave it out"):
+        losses.BalancedSoftmax([3, 0])
+    with pytest.raises(ValueError, match="one for each class"):
+        losses.WeightedCrossentropy([[1.0]])
+    with pytest.raises(ValueError, match="below 1"):
+        losses.ClassBalancedCrossentropy([3, 2], beta=1.0)
+    with pytest.raises(ValueError, match="`gamma`"):
+        losses.FocalCrossentropy(-1.0)
+
+
+def test_joint_crossentropy_is_a_weighted_sum():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(6, 3, 5)).astype("float32")
+    labels = random.integers(0, 5, size=6)
+    parts = [
+        float(SmoothedCrossentropy(0.1)(labels, logits[:, i])) for i in range(3)
+    ]
+    loss = JointCrossentropy(label_smoothing=0.1)
+    assert float(loss(labels, logits)) == pytest.approx(sum(parts), rel=1e-5)
+    loss = JointCrossentropy((1, 0, 0.5), label_smoothing=0.1)
+    expected = parts[0] + parts[2] / 2
+    assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    revived = JointCrossentropy.from_config(loss.get_config())
+    assert revived.get_config() == loss.get_config()
+    with pytest.raises(ValueError, match="3, classes"):
+        loss(labels, logits[:, :2])

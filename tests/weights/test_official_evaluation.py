@@ -10,6 +10,7 @@ from keras_skeleton import cli
 from keras_skeleton import evaluation
 from keras_skeleton import weights
 from keras_skeleton.evaluation import features
+from keras_skeleton.layers import augmentation
 from keras_skeleton.layers.augmentation import AlignShoulders
 from keras_skeleton.weights import conversion
 
@@ -20,12 +21,18 @@ NAMES = [
     for name in weights.names()
     if weights.get(*name.split("/")).obtained == "by hand"
 ]
+# Of the many streams of BRL, one of each network.
+OF_BRL = [
+    ("stgcnpp", "brl_ntu60_xsub_skip"),
+    ("ctrgcn", "brl_ntu60_xview_bone"),
+]
 # Those of NTU RGB+D, in whose form data are made up here.
 CLASSIFIERS = [
     each
     for each in NAMES
     if weights.get(*each).classes
-    and weights.get(*each).recipe["data_set"].startswith("ntu")
+    and weights.get(*each).recipe["data_set"] in ("ntu60", "ntu120")
+    and (each in OF_BRL or not each[1].startswith("brl_"))
 ]
 SMALL = {
     "cascadeformer": {"hidden_dim": 16, "num_layers": 1, "mlp_dim": 16},
@@ -34,6 +41,7 @@ SMALL = {
     "hypergcn": {"hidden_dim": 32},
     "mamp": {"hidden_dim": 8, "num_layers": 5},
     "psumnet": {"hidden_dim": 8},
+    "stgcnpp": {"hidden_dim": 8, "blocks": ((1, 1), (2, 2))},
 }
 # Bones of NTU RGB+D as published, joint and parent counted from 1.
 BONES = (
@@ -182,6 +190,12 @@ def motion_of(clips):
 
 def prepared(system, name, clips):
     """Clips as the published evaluation of a model sees them."""
+    if (system, name) in OF_BRL:
+        # Its steps are compared with the official ones elsewhere.
+        transforms = weights.get(system, name).recipe["transforms"]
+        for transform in augmentation.deserialize_transforms(transforms):
+            clips = np.array(transform.on_numpy()(clips))
+        return clips
     if system == "hypergcn" and "xview" in name:
         clips = np.array(AlignShoulders().on_numpy()(clips))
     elif system == "hiclr":
@@ -255,8 +269,9 @@ def test_every_official_name_with_a_head_is_tested():
         "hiclr",
         "hypergcn",
         "psumnet",
+        "stgcnpp",
     }
-    assert len(CLASSIFIERS) == 2 + 8 + 32 + 2 + 3
+    assert len(CLASSIFIERS) == 2 + 8 + 32 + 2 + 3 + len(OF_BRL)
 
 
 def test_pretraining_has_no_head_to_evaluate(small, tmp_path, capsys):

@@ -24,6 +24,7 @@ def features(
     small=(),
     adaptive=True,
     refined=True,
+    relu=False,
     prefix="",
     dtype,
 ):
@@ -39,6 +40,7 @@ def features(
         adaptive: Whether the graphs are trained.
         refined: Whether the graphs are refined for each clip and channel,
             and time is seen at several scales.
+        relu: Whether a ReLU follows these, before the residual.
         prefix: Begins the name of every layer.
         dtype: Data type policy of the layers.
     """
@@ -62,11 +64,21 @@ def features(
             )
         else:
             convolution = layers.GraphConvolution(**arguments)
+        over_time = None
+        if relu:
+            over_time = layers.MultiScaleTemporalConvolution(
+                width * hidden_dim,
+                stride=stride,
+                relu=True,
+                name="temporal_convolution",
+                dtype=dtype,
+            )
         x = layers.SpatioTemporalBlock(
             convolution,
             stride=stride,
             residual=i > 0,
             multi_scale=refined,
+            temporal_convolution=over_time,
             name=f"{prefix}block_{i}",
             dtype=dtype,
         )(x)
@@ -78,9 +90,20 @@ def features(
 
 
 def logits(
-    features, classes, *, activation=None, dropout_rate=0, prefix="", dtype
+    features,
+    classes,
+    *,
+    activation=None,
+    dropout_rate=0,
+    stddev=None,
+    prefix="",
+    dtype,
 ):
-    """Class scores of a feature map: its mean, then a dense layer."""
+    """Class scores of a feature map: its mean, then a dense layer.
+
+    With `stddev`, its kernel begins as normal numbers of that deviation, and
+    its bias as 0.
+    """
     x = keras.layers.GlobalAveragePooling3D(
         name=f"{prefix}pooled", dtype=dtype
     )(features)
@@ -88,12 +111,12 @@ def logits(
         x = keras.layers.Dropout(
             dropout_rate, name=f"{prefix}head_dropout", dtype=dtype
         )(x)
-    limit = x.shape[-1] ** -0.5
+    limit = x.shape[-1] ** -0.5 if stddev is None else 0.0
     return keras.layers.Dense(
         classes,
         activation=activation,
         kernel_initializer=keras.initializers.RandomNormal(
-            stddev=(2 / classes) ** 0.5
+            stddev=stddev or (2 / classes) ** 0.5
         ),
         bias_initializer=keras.initializers.RandomUniform(-limit, limit),
         name=f"{prefix}predictions",
