@@ -7,8 +7,8 @@ network, in which the query becomes the mean of both after the second part.
 import keras
 from keras import ops
 
-from keras_skeleton import layers
-from keras_skeleton.layers import exact_gelu
+from keras_skeleton.layers.activations import exact_gelu
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 
 # The blocks of the drawn network, by the axis that each mixes, and the width
 # of its hidden layer in multiples of that axis: an hourglass.
@@ -198,17 +198,13 @@ class ContextMixer(keras.layers.Layer):
         return (
             self._norm(f"{name}_{number}_norm"),
             _dense(
-                2 * size,
-                size,
-                f"{name}_{number}_hidden",
-                policy,
-                exact_gelu,
+                2 * size, size, f"{name}_{number}_hidden", policy, exact_gelu
             ),
             _dense(size, 2 * size, f"{name}_{number}_output", policy),
         )
 
     def _norm(self, name):
-        norm = layers.LayerNormalization(
+        norm = LayerNormalization(
             epsilon=1e-6, name=name, dtype=self.dtype_policy
         )
         norm.build((None, self.hidden_dim))

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_skeleton.layers import exact_gelu
+from keras_skeleton.layers.activations import exact_gelu
 
 TRUNK_DIM = 256
 CONTEXT_DIM = 128
@@ -112,10 +112,7 @@ class LagrangianAcceleration(keras.layers.Layer):
         self.trunks = [
             (
                 self._dense(
-                    TRUNK_DIM,
-                    width + CONTEXT_DIM,
-                    f"{name}_hidden",
-                    exact_gelu,
+                    TRUNK_DIM, width + CONTEXT_DIM, f"{name}_hidden", exact_gelu
                 ),
                 self._dense(
                     TRUNK_DIM, TRUNK_DIM, f"{name}_features", exact_gelu
