@@ -228,6 +228,10 @@ def test_every_system_becomes_onnx(system, tmp_path):
     check_format("onnx", system)
     if not ALL and BACKEND != "torch" and system not in TRANSFORMERS:
         pytest.skip(LONG)
+    if BACKEND == "jax" and system == "finetec":
+        pytest.skip(
+            "joins batches, whose symbolic sizes jax2onnx does not know"
+        )
     cls = getattr(applications, applications.SYSTEMS[system][0])
     variants = VARIANTS.get(system, ()) if ALL or BACKEND == "torch" else ()
     for number, changes in enumerate(({}, *variants)):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton.applications._completion_networks import batches
 from keras_skeleton.applications._decomposition import RegionPerturbation
 from keras_skeleton.applications._physics import LagrangianAcceleration
 from keras_skeleton.applications._physics import second_difference
@@ -191,7 +192,7 @@ class MotionFusion(keras.layers.Layer):
                 differences, accelerations, _is_present(joined)
             )
             self.add_loss(self.acceleration_weight * loss)
-        return ops.split(accelerations, len(sequences), axis=0)
+        return batches(accelerations, len(sequences))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 2 * input_shape[-1])
