@@ -20,6 +20,21 @@ batches, as there are some 1000 training clips. Nothing is chosen on the test
 clips: the model of the last pass counts. `--validate` trains on three
 quarters of the training clips and scores on the others, for choices.
 
+Completion starts from interpolated frames (`--start interpolation`), which
+the paper does not do. Errors of the joints (MPJPE) on a quarter of NW-UCLA's
+training clips, the completion trained on the rest (batches of 32, Adam with a
+cosine from 2e-3), in units of the normalized clips:
+
+| lost | interpolation | from the pose, 966 steps | from interpolation, 690 |
+|---|---|---|---|
+| 25 % | 0.009 | 0.052 | 0.010 |
+| 50 % | 0.027 | 0.114 | 0.028 |
+| 75 % | 0.085 | 0.228 | 0.086 |
+
+The drawn network has fixed weights for each frame and is not told which ones
+are lost, so that it cannot weigh neighbours by the width of a gap: from the
+pose it would have to learn interpolation for every pattern of lost frames.
+
 A run that was stopped goes on when the same command is given again. The
 output folder receives the scores, those of restored joints too, and a log of
 each stage; `--table` prints what is there.
@@ -249,7 +264,7 @@ def main():
     parser.add_argument("--share", type=float, default=0.75)
     parser.add_argument("--corruption-seed", type=int, default=0)
     parser.add_argument("--completion", default="drawn")
-    parser.add_argument("--start", default="prior")
+    parser.add_argument("--start", default="interpolation")
     parser.add_argument("--mass", default="joints")
     parser.add_argument("--acceleration-weight", type=float, default=0.1)
     parser.add_argument("--hidden-dim", type=int, default=64)

@@ -10,7 +10,16 @@ import numpy as np
 from keras_skeleton.training import ResumeTraining
 
 
-def train(model, optimizer, batches, folder, stage, epochs, **compile_options):
+def train(
+    model,
+    optimizer,
+    batches,
+    folder,
+    stage,
+    epochs,
+    callbacks=(),
+    **compile_options,
+):
     """Trains, or goes on with a training that was stopped."""
     model.compile(optimizer, **compile_options)
     model.fit(
@@ -20,6 +29,7 @@ def train(model, optimizer, batches, folder, stage, epochs, **compile_options):
         verbose=2,
         callbacks=[
             ResumeTraining(folder / f"{stage}_state.npz", data=batches),
+            *callbacks,
             keras.callbacks.CSVLogger(folder / f"{stage}.csv", append=True),
         ],
     )

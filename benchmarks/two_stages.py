@@ -5,9 +5,10 @@ import json
 import pathlib
 
 import keras
-import numpy as np
 import training
 
+from keras_skeleton import evaluation
+from keras_skeleton.datasets import samplers
 from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.datasets.readers import penn_action
 
@@ -61,12 +62,17 @@ def prepare(options, system):
     return folder, train, test
 
 
-def pretrain(pretext, optimizer, train, transforms, folder, options, size):
-    """Trains without labels; goes on with a training that was stopped."""
+def pretrain(
+    pretext, optimizer, train, transforms, folder, options, size, repeat=1
+):
+    """Trains without labels; goes on with a training that was stopped.
+
+    An epoch shows every clip `repeat` times.
+    """
     batches = train.to_keras(
         transforms,
         batch_size=min(size, len(train)),
-        shuffle=True,
+        sampler=samplers.Repeated(repeat, samplers.Shuffled()),
         seed=options.seed,
         labels=False,
         drop_remainder=True,
@@ -76,13 +82,22 @@ def pretrain(pretext, optimizer, train, transforms, folder, options, size):
 
 
 def finetune(
-    model, make_optimizer, train, transforms, folder, options, size, loss
+    model,
+    make_optimizer,
+    train,
+    transforms,
+    folder,
+    options,
+    size,
+    loss,
+    repeat=1,
+    callbacks=(),
 ):
     """Trains with labels; `make_optimizer` takes the batches of an epoch."""
     batches = train.to_keras(
         transforms,
         batch_size=min(size, len(train)),
-        shuffle=True,
+        sampler=samplers.Repeated(repeat, samplers.Shuffled()),
         seed=options.seed + 1,
     )
     training.train(
@@ -92,31 +107,17 @@ def finetune(
         folder,
         "finetune",
         options.finetune_epochs,
+        callbacks,
         loss=loss,
         metrics=["accuracy"],
     )
 
 
-def score(model, train, test, transforms, batch_size=64, shuffle=False):
-    """Scores on the test clips, see `training.scores`.
-
-    Args:
-        model: The classifier.
-        train: Training clips, whose copies among the test clips are counted.
-        test: Test clips.
-        transforms: What brings them to the model's form.
-        batch_size: Clips per batch.
-        shuffle: Whether the test clips come in a random order.
-    """
-    batches = test.to_keras(transforms, batch_size=batch_size, numbers=True)
-    if shuffle:
-        batches = test.to_keras(
-            transforms, batch_size=batch_size, shuffle=True, numbers=True
-        )
-    logits = np.empty((len(test), model.output_shape[-1]), "float32")
-    for i in range(len(batches)):
-        inputs, _ = batches[i]
-        logits[inputs["sample"]] = model.predict_on_batch(inputs["clips"])
+def score(model, train, test, transforms, batch_size=64):
+    """Scores on the test clips, see `training.scores`."""
+    logits, _ = evaluation.predict(
+        model, test.to_keras(transforms, batch_size=batch_size)
+    )
     return training.scores(logits, train, test)
 
 

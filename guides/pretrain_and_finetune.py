@@ -115,7 +115,7 @@ near the input learn slower: `layerwise_scales` makes their factors.
 """
 
 # %%
-few = train.fraction(0.5 if short else 0.1, seed=0)
+few = train.fraction(0.5 if short else 0.1, seed=0, every_class=True)
 few_batches = few.to_keras(
     augmented, batch_size=15, shuffle=True, drop_remainder=True
 )

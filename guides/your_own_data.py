@@ -84,7 +84,7 @@ skeleton the command `keras-skeleton prepare csv` does the same.
 reader = custom.CSVReader(
     output / "clips.csv", arm, ["wave", "point"], metadata=["split"]
 )
-report = preparation.prepare(reader, output / "clips.h5")
+report = preparation.prepare(reader, output / "clips.h5", overwrite=True)
 print(report.class_counts, "left out:", report.skipped)
 data = ks.datasets.Sequences.load(output / "clips.h5", in_memory=False)
 print(overview.format_text(overview.describe(data)))

@@ -20,3 +20,10 @@ def of_backend(what, **functions):
             f"current backend is {backend!r}."
         )
     return functions[backend]
+
+
+def is_jax_on_cpu():
+    """Whether JAX computes, and has no accelerator."""
+    return keras.backend.backend() == "jax" and all(
+        device.startswith("cpu") for device in keras.distribution.list_devices()
+    )

@@ -69,6 +69,12 @@ def inputs_of(model, tensor, around=None):
     return [given for given in model.inputs if id(given) in reached]
 
 
+def tensor_before(tensor, name):
+    """The symbolic output of a layer that a tensor is made of."""
+    nodes = [n for n in _ordered([node_of(tensor)]) if n.operation.name == name]
+    return nodes[-1].outputs[0]
+
+
 def node_of(tensor):
     """The node that a symbolic tensor comes from."""
     operation, index, _ = tensor._keras_history

@@ -55,6 +55,17 @@ def part(arrays, prefix):
     }
 
 
+def joined_projections(tensors):
+    """Tensors with query, key and value of each attention as one."""
+    tensors = dict(tensors)
+    for name in [name for name in tensors if ".attn.q." in name]:
+        parts = [
+            tensors.pop(name.replace(".q.", f".{kind}.")) for kind in "qkv"
+        ]
+        tensors[name.replace(".q.", ".qkv.")] = np.concatenate(parts)
+    return tensors
+
+
 def relative_error(actual, expected, what):
     """Largest difference, relative to the scale of the expected values."""
     actual = ops.convert_to_numpy(actual)

@@ -140,8 +140,11 @@ class InputCheck:
             for name, shape in form.items():
                 self._check_input(f"{name!r}", inputs[name], shape)
         else:
+            is_video = getattr(self, "inputs", None) and (
+                self.inputs[0].name == "video"
+            )
             for array in keras.tree.flatten(inputs):
-                self._check_input("clips", array, form)
+                self._check_input("video" if is_video else "clips", array, form)
         return super().__call__(inputs, *args, **kwargs)
 
     def _check_input(self, what, array, shape):
@@ -149,6 +152,8 @@ class InputCheck:
         if found[1:] == shape:
             return
         axes = "persons, frames, joints, coordinates"
+        if "video" in what:
+            axes = "frames, rows, columns, channels"
         raise ValueError(
             f"The model {self.name!r} takes {what} of shape (samples, "
             f"{axes + ') with ' if len(shape) == 4 else '...) with '}{shape} "

@@ -43,7 +43,7 @@ class SequenceFusion(keras.layers.Layer):
             self.num_heads, name="attention", dtype=policy
         )
         self.attention.build((None, sequence_shape[2], dim))
-        self.norm = keras.layers.LayerNormalization(
+        self.norm = layers.LayerNormalization(
             epsilon=1e-5, name="norm", dtype=policy
         )
         self.norm.build((None, dim))

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton.layers.activations import exact_gelu
+
 TRUNK_DIM = 256
 CONTEXT_DIM = 128
 MASSES = ("coordinates", "joints")
@@ -104,15 +106,17 @@ class LagrangianAcceleration(keras.layers.Layer):
         values = joints * coordinates
         self.size = size = joints if self.mass == "joints" else values
         self.context = [
-            self._dense(CONTEXT_DIM, width, f"{name}_context", "gelu")
+            self._dense(CONTEXT_DIM, width, f"{name}_context", exact_gelu)
             for name, width in (("place", values), ("motion", 2 * values))
         ]
         self.trunks = [
             (
                 self._dense(
-                    TRUNK_DIM, width + CONTEXT_DIM, f"{name}_hidden", "gelu"
+                    TRUNK_DIM, width + CONTEXT_DIM, f"{name}_hidden", exact_gelu
                 ),
-                self._dense(TRUNK_DIM, TRUNK_DIM, f"{name}_features", "gelu"),
+                self._dense(
+                    TRUNK_DIM, TRUNK_DIM, f"{name}_features", exact_gelu
+                ),
             )
             for name, width in (("place", values), ("motion", 2 * values))
         ]

@@ -5,6 +5,7 @@ be whole before a library takes it apart, and so that a program that changes
 the file drops them.
 """
 
+import array
 import os
 import struct
 import zlib
@@ -25,7 +26,8 @@ class Writer:
     """Sums of blocks of what is written piece by piece."""
 
     def __init__(self):
-        self.sums = []
+        # A store of 100 GB has six million of them.
+        self.sums = array.array("I")
         self.size = 0
         self._sum = 0
 
@@ -45,7 +47,7 @@ class Writer:
     def finish(self):
         """Returns the sums of all blocks as uint32."""
         last = [self._sum] if self.size % BLOCK else []
-        return np.array(self.sums + last, "<u4")
+        return np.append(np.array(self.sums, "<u4"), np.array(last, "<u4"))
 
 
 def append(path, start, writer):

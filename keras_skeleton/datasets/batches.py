@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
@@ -54,9 +55,12 @@ class EpochPlan:
         if not len(sequences):
             raise ValueError("There are no clips to make batches of.")
         if self.labels and np.any(sequences.labels < 0):
+            unknown = np.flatnonzero(sequences.labels < 0)
             raise ValueError(
-                "Some clips have no label. Pass labels=False for batches of "
-                "clips alone."
+                f"{len(unknown)} of {len(sequences)} clips have no label: "
+                f"{_names.list_some(sequences.names[i] for i in unknown)}. "
+                "Give them one where they are read, leave them out by "
+                "`select`, or pass labels=False for batches of clips alone."
             )
         if training is None:
             training = bool(shuffle) or sampler is not None

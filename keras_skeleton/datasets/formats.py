@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import typing
 
 
@@ -50,6 +51,12 @@ FORMATS = {
         "nw_ucla", "NWUCLAReader", "all_sqe.zip or the folder of .json files"
     ),
     "pyskl": Format("pyskl", "AnnotationReader", _PICKLE),
+    "ntu60_2d": Format(
+        "pyskl", "AnnotationReader", _PICKLE, {"name": "ntu60_2d"}, 60
+    ),
+    "ntu120_2d": Format(
+        "pyskl", "AnnotationReader", _PICKLE, {"name": "ntu120_2d"}, 120
+    ),
     "gym99": Format("fine_gym", "FineGymReader", _PICKLE, {"version": "gym99"}),
     "gym288": Format(
         "fine_gym", "FineGymReader", _PICKLE, {"version": "gym288"}
@@ -141,8 +148,17 @@ def make_reader(name, path, **options):
                     f"The format {name!r} needs the option {parameter.name!r}"
                     f"{_describe(parameter.name)}"
                 )
-    reader = make(path, **{**found.options, **options})
-    return reader.configure(**both)
+    try:
+        reader = make(path, **{**found.options, **options})
+        return reader.configure(**both)
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        # A value of a kind that nobody thought of.
+        given = {**options, **{k: v for k, v in both.items() if v is not None}}
+        words = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        raise ValueError(
+            f"{os.fspath(path)!r} cannot be read as {name!r} with the options "
+            f"{words or 'none'}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _describe(option):

@@ -301,6 +301,12 @@ class Sequences:
                 f"{', '.join(map(repr, self.splits)) or 'none'}."
             )
         parts = self.splits[protocol]
+        if missing := {"train", "test"} - set(parts):
+            raise ValueError(
+                f"The protocol {protocol!r} of these clips has no "
+                f"{' and no '.join(map(repr, sorted(missing)))} part, only "
+                f"{sorted(parts)}."
+            )
         return self.select(parts["train"]), self.select(parts["test"])
 
     def split_by(self, by="random", test=0.25, seed=0):

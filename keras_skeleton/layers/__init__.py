@@ -50,6 +50,7 @@ from keras_skeleton.layers.graph import body_graph
 from keras_skeleton.layers.graph import partition_graph
 from keras_skeleton.layers.graph import spatial_graph
 from keras_skeleton.layers.graph import virtual_joint_graph
+from keras_skeleton.layers.heatmaps import PoseHeatmaps
 from keras_skeleton.layers.layer_normalization import LayerNormalization
 from keras_skeleton.layers.layouts import FillJoints
 from keras_skeleton.layers.layouts import LayoutDense
@@ -97,6 +98,7 @@ __all__ = [
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
     "PersonNormalization",
+    "PoseHeatmaps",
     "PositionEmbedding",
     "Projector",
     "SelfAttention",

@@ -12,12 +12,13 @@ def joined(variables):
 def parameters(layers):
     """Kernels and biases of layers with the same input, side by side.
 
-    One product over all outputs takes less time than one for each layer.
+    One product over all outputs takes less time than one for each layer. The
+    bias is `None` of layers without one.
     """
-    return (
-        joined([layer.kernel for layer in layers]),
-        joined([layer.bias for layer in layers]),
-    )
+    kernel = joined([layer.kernel for layer in layers])
+    if layers[0].bias is None:
+        return kernel, None
+    return kernel, joined([layer.bias for layer in layers])
 
 
 def linear(x, layers):
@@ -42,18 +43,21 @@ def normalized(function, layers, norms, training):
     Args:
         function: Linear function of a kernel whose last axis is that of the
             outputs.
-        layers: Layers with a `kernel` and a `bias` that are joined.
+        layers: Layers with a `kernel` and a `bias` that are joined; the bias
+            may be `None`.
         norms: The batch normalization of each layer's outputs.
         training: Whether batch statistics count.
     """
     kernel, bias = parameters(layers)
     if training and norms[0].trainable:
-        return normalize(function(kernel) + bias, norms, training)
+        x = function(kernel)
+        return normalize(x if bias is None else x + bias, norms, training)
     # The statistics are float32 whatever the layers compute in.
     scale, offset = scale_and_offset(norms)
-    offset = as_type(as_type(bias, scale) * scale + offset, kernel)
+    if bias is not None:
+        offset = as_type(bias, scale) * scale + offset
     scaled = as_type(as_type(kernel, scale) * scale, kernel)
-    return function(scaled) + offset
+    return function(scaled) + as_type(offset, kernel)
 
 
 def normalize(x, norms, training):

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _backends
+
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class SelfAttention(keras.layers.Layer):
@@ -180,11 +182,4 @@ def _prefers_explicit():
     accelerator: there its general form takes up to 1.7 times as long, and
     rejects float16 on JAX.
     """
-    backend = keras.backend.backend()
-    return backend == "tensorflow" or (
-        backend == "jax"
-        and all(
-            device.startswith("cpu")
-            for device in keras.distribution.list_devices()
-        )
-    )
+    return keras.backend.backend() == "tensorflow" or _backends.is_jax_on_cpu()

@@ -1,5 +1,6 @@
 """Stateless losses."""
 
+from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
 from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
 from keras_skeleton.losses.long_tailed import BalancedSoftmax
@@ -19,6 +20,7 @@ __all__ = [
     "ClassBalancedCrossentropy",
     "FocalCrossentropy",
     "GumbelCrossentropy",
+    "JointCrossentropy",
     "KeyPointSensitiveCrossentropy",
     "LabelMarginCrossentropy",
     "ReweightedCosineError",

@@ -62,3 +62,63 @@ class SmoothedCrossentropy(keras.losses.Loss):
             "label_smoothing": self.label_smoothing,
             "from_logits": self.from_logits,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class JointCrossentropy(keras.losses.Loss):
+    """Weighted sum of the cross-entropies of several scores of a clip.
+
+    For models in which several heads look for the same class: the streams of
+    EPAM-Net, the fused and auxiliary heads of M-Mixer.
+
+    Args:
+        weights: A number for each of the scores; 1 for all by default.
+        label_smoothing: As in `SmoothedCrossentropy`.
+        **kwargs: As in `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: Whole numbers `(N,)` or `(N, 1)`.
+        y_pred: Logits `(N, scores, classes)`.
+
+    Raises:
+        ValueError: If predictions are of another shape.
+
+    Example:
+
+    >>> loss = JointCrossentropy()
+    >>> float(loss([0], np.zeros((1, 2, 2))))  # 2 log(2)
+    1.3862...
+    """
+
+    def __init__(
+        self,
+        weights=None,
+        label_smoothing=0.0,
+        name="joint_crossentropy",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        self.weights = None if weights is None else tuple(map(float, weights))
+        self.single = SmoothedCrossentropy(label_smoothing)
+
+    def call(self, y_true, y_pred):
+        shape = tuple(y_pred.shape)
+        count = len(self.weights) if self.weights else shape[1]
+        if len(shape) != 3 or shape[1] != count:
+            raise ValueError(
+                "Predictions must be several scores of each clip, (samples, "
+                f"{count if self.weights else 'scores'}, classes). Received "
+                f"shape {shape}."
+            )
+        total = 0.0
+        for i, weight in enumerate(self.weights or count * (1.0,)):
+            if weight:
+                total += weight * self.single.call(y_true, y_pred[:, i])
+        return total
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "weights": self.weights and list(self.weights),
+            "label_smoothing": self.single.label_smoothing,
+        }

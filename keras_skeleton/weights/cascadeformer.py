@@ -191,14 +191,14 @@ _PENN = {
     "mask_padding": True,
 }
 # Right arm, left arm, right leg, left leg, torso.
-_LIMBS = [*range(4, 20), 1, 2, 0, 3]
+LIMBS = [*range(4, 20), 1, 2, 0, 3]
 _TRANSFORMS = {
     "ntu60": [published.middle(64)],
     "nw_ucla": [
         published.transform("Center", joint=1),
         published.transform("MinMaxNormalization"),
         published.transform("RandomFrames", num_frames=64),
-        published.transform("SelectJoints", joints=_LIMBS),
+        published.transform("SelectJoints", joints=LIMBS),
     ],
     "penn_action": [
         published.transform("ZeroInvisible"),

@@ -7,16 +7,20 @@ from keras_skeleton.weights.cards import Score
 # How data sets and protocols are called in tables.
 DATA_SETS = {
     "ntu60": "NTU-60",
+    "ntu60_2d": "NTU-60",
     "ntu120": "NTU-120",
+    "ntu120_2d": "NTU-120",
     "nw_ucla": "NW-UCLA",
     "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
     "pyskl": "NTU 2D",
+    "toyota_smarthome": "Toyota Smarthome",
 }
 PROTOCOLS = {
     "xsub": "X-sub",
     "xview": "X-view",
     "xset": "X-set",
+    "cs": "CS",
     "xview_long_tailed": "X-view, long-tailed",
 }
 

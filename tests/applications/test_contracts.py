@@ -56,9 +56,16 @@ def clips_for(model, count=3):
     form = model.input_form
     if not isinstance(form, dict):
         return clips(form, count)
-    # Clips of several layouts, in turn.
-    numbers = np.arange(count) % len(model.encoder.layouts)
-    return {"skeletons": clips(form["skeletons"], count), "layout": numbers}
+    inputs = {name: clips(shape, count) for name, shape in form.items()}
+    if "layout" in form:
+        # Clips of several layouts, in turn.
+        inputs["layout"] = np.arange(count) % len(model.encoder.layouts)
+    return inputs
+
+
+def each(function, inputs):
+    """A function of each array of the inputs."""
+    return keras.tree.map_structure(function, inputs)
 
 
 def values(model):
@@ -93,7 +100,9 @@ def test_gradients_reach_every_variable(cls):
         model.set_weights(start)
         randomize_network(model, seed)
         # Small, lest what compares joints saturates.
-        _, found = gradients(model, loss, 0.1 * clips_for(model))
+        _, found = gradients(
+            model, loss, each(lambda x: 0.1 * x, clips_for(model))
+        )
         unreached -= {path for path, x in found.items() if np.any(x)}
         if not unreached:
             break
@@ -125,7 +134,7 @@ def test_fit_predict_save_and_load(cls, tmp_path):
     eager = ops.convert_to_numpy(model(x, training=False))
     np.testing.assert_allclose(outputs, eager, atol=1e-5, rtol=1e-5)
     # A clip's scores do not depend on the others of its batch.
-    turned = model.predict_on_batch(x[::-1])
+    turned = model.predict_on_batch(each(lambda x: x[::-1], x))
     np.testing.assert_allclose(outputs[::-1], turned, atol=1e-5, rtol=1e-5)
 
     model.save(tmp_path / "model.keras")

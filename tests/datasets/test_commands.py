@@ -129,60 +129,6 @@ def test_a_killed_preparation_goes_on(tmp_path):
     np.testing.assert_array_equal(found[399][0][0], frames.astype("float32"))
 
 
-def children_of(pid):
-    """The processes that one started, and those that these started."""
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *children_of(child)]
-    return found
-
-
-def is_alive(pid):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    # Those that nobody has waited for are gone too.
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-@pytest.mark.skipif(
-    not pathlib.Path("/proc/self/task").exists(), reason="no /proc"
-)
-def test_workers_end_with_their_parent(tmp_path):
-    """The parent alone is killed, in the middle of the work."""
-    folder = write_clips(tmp_path / "raw", 20)
-    text = (folder / "a01_s00_e00_v02.json").read_text()
-    for index in range(380):
-        name = f"a01_s{index // 60:02d}_e{index % 60 + 1:02d}_v01.json"
-        (folder / name).write_text(text)
-    path = tmp_path / "clips.h5"
-    started = subprocess.Popen(
-        command("nw_ucla", folder, path, "--workers", 2),
-        stdout=subprocess.PIPE,
-    )
-    parts = tmp_path / "clips.h5.parts"
-    deadline = time.monotonic() + 240
-    while not list(parts.glob("*.h5")) and time.monotonic() < deadline:
-        assert started.poll() is None
-        time.sleep(0.02)
-    workers = children_of(started.pid)
-    assert len(workers) >= 2
-    started.kill()
-    started.wait()
-    started.stdout.close()
-    deadline = time.monotonic() + 60
-    while any(map(is_alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    try:
-        assert not [pid for pid in workers if is_alive(pid)]
-    finally:
-        for pid in filter(is_alive, workers):
-            os.kill(pid, signal.SIGKILL)
-    assert not path.exists()
-
-
 def run(capsys, *words):
     code = cli.main(list(map(str, words)))
     found = capsys.readouterr()
@@ -211,6 +157,8 @@ def run(capsys, *words):
         ("nw_ucla", ["skeleton=ntu"], "25 joints, the data have 20"),
         ("kinetics", ["max_persons=all"], "`max_persons` must be a whole"),
         ("panoptic", ["num_persons=x"], "`num_persons` must be a whole"),
+        ("panoptic", ["head={}"], "with the options head={}: TypeError"),
+        ("k400", ["keypoints=3"], "with the options keypoints=3: TypeError"),
         ("ntu60", ["preparation=no"], "`preparation` must be one of"),
     ],
 )
@@ -279,3 +227,57 @@ def test_progress_in_a_file_is_plain(tmp_path):
     shown = command(tmp_path / "clips.h5")
     shown[3] = "show"
     subprocess.run(shown, capture_output=True, check=True, env=environment)
+
+
+def children_of(pid):
+    """The processes that one started, and those that these started."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children_of(child)]
+    return found
+
+
+def is_alive(pid):
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # Those that nobody has waited for are gone too.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/task").exists(), reason="no /proc"
+)
+def test_workers_end_with_their_parent(tmp_path):
+    """The parent alone is killed, in the middle of the work."""
+    folder = write_clips(tmp_path / "raw", 20)
+    text = (folder / "a01_s00_e00_v02.json").read_text()
+    for index in range(380):
+        name = f"a01_s{index // 60:02d}_e{index % 60 + 1:02d}_v01.json"
+        (folder / name).write_text(text)
+    path = tmp_path / "clips.h5"
+    started = subprocess.Popen(
+        command("nw_ucla", folder, path, "--workers", 2),
+        stdout=subprocess.PIPE,
+    )
+    parts = tmp_path / "clips.h5.parts"
+    deadline = time.monotonic() + 240
+    while not list(parts.glob("*.h5")) and time.monotonic() < deadline:
+        assert started.poll() is None
+        time.sleep(0.02)
+    workers = children_of(started.pid)
+    assert len(workers) >= 2
+    started.kill()
+    started.wait()
+    started.stdout.close()
+    deadline = time.monotonic() + 60
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    try:
+        assert not [pid for pid in workers if is_alive(pid)]
+    finally:
+        for pid in filter(is_alive, workers):
+            os.kill(pid, signal.SIGKILL)
+    assert not path.exists()

@@ -380,6 +380,13 @@ def test_numbers_that_do_not_fit(path, name, value):
     refused(path)
 
 
+def test_protocols_without_a_part(path):
+    data = make_data(splits={"half": {"val": [0], "train": [1]}})
+    data.save(path)
+    with pytest.raises(ValueError, match="'half'.*no 'test'"):
+        Sequences.load(path).split("half")
+
+
 def test_numbers_whose_product_overflows(path):
     make_data().save(path)
     with h5py.File(path, "a") as file:

@@ -15,6 +15,7 @@ from keras_skeleton.datasets import preparation
 from keras_skeleton.datasets.readers import custom
 from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.datasets.readers import pyskl
+from keras_skeleton.skeletons import Skeleton
 
 pytestmark = pytest.mark.once
 
@@ -172,6 +173,8 @@ def test_every_reader_takes_it():
                 parameters = inspect.signature(function).parameters
                 assert parameters["missing"].default == "zeros", name
                 assert "missing:" in function.__doc__, name
+                assert "skeleton" in parameters, name
+                assert "skeleton:" in function.__doc__, name
 
 
 def test_prepare_tells(tmp_path):
@@ -213,3 +216,20 @@ def test_raw_ntu_lies_between_the_frames_around(tmp_path):
         ntu.prepare_raw(tmp_path, missing="error")
     with pytest.raises(ValueError, match="joint 6 of a body is NaN in all"):
         write({(t, 6) for t in range(5)})
+
+
+def test_any_layout_of_as_many_joints(tmp_path):
+    write_ucla(tmp_path)
+    names = [f"joint_{i}" for i in range(20)]
+    own = Skeleton("own", names, [(i, i - 1) for i in range(1, 20)])
+    with pytest.warns(UserWarning, match="4 values"):
+        assert nw_ucla.load_data(tmp_path, skeleton=own).skeleton == own
+    with pytest.raises(ValueError, match="25 joints, the data have 20"):
+        nw_ucla.load_data(tmp_path, skeleton="ntu")
+    path = tmp_path / "own.txt.json"
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write_ucla(folder)
+    path.write_text(json.dumps(own.to_dict()))
+    reader = formats.make_reader("nw_ucla", folder, skeleton=str(path))
+    assert reader.skeleton == own

@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from keras_skeleton import losses
+from keras_skeleton.losses import JointCrossentropy
 from keras_skeleton.losses import SmoothedCrossentropy
 
 
@@ -75,3 +76,21 @@ def test_wrong_counts_and_weights():
         losses.ClassBalancedCrossentropy([3, 2], beta=1.0)
     with pytest.raises(ValueError, match="`gamma`"):
         losses.FocalCrossentropy(-1.0)
+
+
+def test_joint_crossentropy_is_a_weighted_sum():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(6, 3, 5)).astype("float32")
+    labels = random.integers(0, 5, size=6)
+    parts = [
+        float(SmoothedCrossentropy(0.1)(labels, logits[:, i])) for i in range(3)
+    ]
+    loss = JointCrossentropy(label_smoothing=0.1)
+    assert float(loss(labels, logits)) == pytest.approx(sum(parts), rel=1e-5)
+    loss = JointCrossentropy((1, 0, 0.5), label_smoothing=0.1)
+    expected = parts[0] + parts[2] / 2
+    assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    revived = JointCrossentropy.from_config(loss.get_config())
+    assert revived.get_config() == loss.get_config()
+    with pytest.raises(ValueError, match="3, classes"):
+        loss(labels, logits[:, :2])

@@ -31,7 +31,7 @@ CLASSIFIERS = [
     each
     for each in NAMES
     if weights.get(*each).classes
-    and weights.get(*each).recipe["data_set"].startswith("ntu")
+    and weights.get(*each).recipe["data_set"] in ("ntu60", "ntu120")
     and (each in OF_BRL or not each[1].startswith("brl_"))
 ]
 SMALL = {

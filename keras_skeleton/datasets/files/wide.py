@@ -33,6 +33,7 @@ AXES = {
         ("v", "vis", "visibility", "score", "conf", "confidence", "c"), 3
     ),
 }
+DIGITS = re.compile(r"(\d{1,18})", re.ASCII)
 WORDS = re.compile(r"[A-Za-z]+|\d+")
 LONGEST_LINE = 1 << 20
 LARGEST_JOINT = 1000
@@ -42,7 +43,8 @@ class Table(typing.NamedTuple):
     """What a table holds, a row for each line.
 
     Attributes:
-        frames: list of numbers or texts, or `None` without such a column.
+        frames: list of numbers, or for names of frames of tuples that order
+            them by the numbers in them; `None` without such a column.
         persons: list of texts, or `None` without such a column.
         labels: list of texts, or `None` without such a column.
         values: float32 array `(lines, V, 4)`: x, y, z and visibility, NaN in
@@ -208,11 +210,16 @@ def _column(rows, place, read):
 
 
 def _frame(cell):
+    """A number, or for a name such as `frame_12.jpg` what orders it."""
     try:
         number = float(cell.strip().replace(",", "."))
     except ValueError:
         number = math.nan
-    return number if math.isfinite(number) else cell.strip()
+    if math.isfinite(number):
+        return number
+    order = DIGITS.split(cell.strip())
+    order[1::2] = map(int, order[1::2])
+    return tuple(order)
 
 
 def _find_columns(header, row, joints, mark, hint):

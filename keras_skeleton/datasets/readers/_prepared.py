@@ -183,7 +183,13 @@ def damaged(path, error):
 
 
 def load(
-    path, class_names, split=None, strict=False, workers=1, missing="zeros"
+    path,
+    class_names,
+    split=None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
 ):
     """Reads all of a file, see `PreparedReader`."""
     try:
@@ -192,6 +198,7 @@ def load(
             strict,
             workers,
             missing=missing,
+            skeleton=skeleton,
         )
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error

@@ -15,10 +15,10 @@ import zlib
 
 import numpy as np
 
+from keras_skeleton import _progress
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _missing
-from keras_skeleton.datasets import _progress
 from keras_skeleton.datasets.sequences import Sequences
 
 # Enough work for a process to be worth the way there, few enough units that
@@ -314,7 +314,13 @@ def collect(
 
 def find_units(reader):
     """The units of a reader, of which there must be some."""
-    units = list(reader.units())
+    try:
+        units = list(reader.units())
+    except (TypeError, LookupError, ArithmeticError) as error:
+        raise ValueError(
+            "The files that are there cannot be listed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if not units:
         raise ValueError(
             "There is nothing to read: the files that are there hold nothing "

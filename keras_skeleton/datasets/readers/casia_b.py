@@ -33,7 +33,9 @@ HINT = (
 )
 
 
-def load_data(path=None, strict=False, workers=1, missing="zeros"):
+def load_data(
+    path=None, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Reads poses of CASIA-B: tables of GaitGraph or folders of OpenGait.
 
     124 subjects walk past eleven cameras, six times normally ("nm"), twice
@@ -67,6 +69,8 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)` and the metadata
@@ -92,7 +96,9 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
     - [Teepe et al., 2021](https://arxiv.org/abs/2101.11228)
     """
     path = _places.locate(path, "casia_b", HINT)
-    return collect(CasiaBReader(path), strict, workers, missing=missing)
+    return collect(
+        CasiaBReader(path), strict, workers, missing=missing, skeleton=skeleton
+    )
 
 
 class CasiaBReader(Reader):

@@ -26,6 +26,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the gestures of DHG-14/28 from their original text files.
 
@@ -59,6 +60,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 22, 3)`, or 2 coordinates,
@@ -82,7 +85,7 @@ def load_data(
     """
     path = _places.locate(path, "dhg", HINT)
     reader = DHGReader(path, classes, coordinates, normalize, trim)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class DHGReader(shrec17.GestureReader):

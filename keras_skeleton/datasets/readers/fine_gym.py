@@ -32,6 +32,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the skeletons of FineGym.
 
@@ -66,6 +67,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)` in the order of the
@@ -90,7 +93,7 @@ def load_data(
     """
     path = pyskl.locate(path, version, HINTS.get(version))
     reader = FineGymReader(path, version, train_list, test_list, class_names)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class FineGymReader(AnnotationReader):

@@ -40,6 +40,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads Human3.6M in the form of MotionBERT.
 
@@ -74,6 +75,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 17, 3)`, those for training
@@ -102,7 +105,7 @@ def load_data(
     """
     path = _places.locate(path, "human36m", HINT)
     reader = Human36MReader(path, poses, normalize, clip_length, stride)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class Human36MReader(Reader):

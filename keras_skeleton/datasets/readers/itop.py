@@ -34,6 +34,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the joints of ITOP for the frames that have valid ones.
 
@@ -64,6 +65,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object without labels, with clips `(1, T, 15, 4)`: x,
@@ -95,7 +98,11 @@ def load_data(
     """
     path = _places.locate(path, "itop", HINT)
     return collect(
-        ITOPReader(path, view, coordinates), strict, workers, missing=missing
+        ITOPReader(path, view, coordinates),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

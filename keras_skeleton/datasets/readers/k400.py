@@ -38,6 +38,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the two-dimensional poses of Kinetics 400.
 
@@ -70,6 +71,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(M, T, 17, 3)` in the order of the
@@ -96,7 +99,7 @@ def load_data(
     reader = K400Reader(
         path, keypoints, box_threshold, valid_ratio, max_persons, class_names
     )
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class K400Reader(AnnotationReader):

@@ -33,7 +33,12 @@ HINT = (
 
 
 def load_data(
-    path=None, max_persons=2, strict=False, workers=1, missing="zeros"
+    path=None,
+    max_persons=2,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
 ):
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
@@ -66,6 +71,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(M, T, 18, 3)`.
@@ -89,7 +96,11 @@ def load_data(
     """
     path = _places.locate(path, "kinetics", HINT)
     return collect(
-        make_reader(path, max_persons), strict, workers, missing=missing
+        make_reader(path, max_persons),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 

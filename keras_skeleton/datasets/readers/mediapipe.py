@@ -347,8 +347,8 @@ def _lay_out(table, rows):
     frames, seen = {}, set()
     for row in rows:
         frame = row if table.frames is None else table.frames[row]
-        # Numbers before texts, which cannot be compared with them.
-        frame = (isinstance(frame, str), frame)
+        # Numbers before names, which cannot be compared with them.
+        frame = (isinstance(frame, tuple), frame)
         person = None
         if table.persons is not None:
             person = _extracted.identity(table.persons[row])

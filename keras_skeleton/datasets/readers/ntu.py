@@ -64,6 +64,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads NTU RGB+D from its raw files or from a prepared file.
 
@@ -98,6 +99,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object.
@@ -122,11 +125,15 @@ def load_data(
     """
     path = _places.locate(path, dataset, HINT)
     if _prepared.is_prepared(path):
-        return load_prepared(path, split, strict, workers, missing=missing)
+        return load_prepared(
+            path, split, strict, workers, missing=missing, skeleton=skeleton
+        )
     return prepare_raw(path, dataset, strict, preparation, workers)
 
 
-def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
+def load_prepared(
+    path, split=None, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Loads an `.npz` file of the official preparation.
 
     This is the form in which the code of MAMP, CTR-GCN and others keeps NTU
@@ -146,6 +153,8 @@ def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`, the
@@ -164,7 +173,13 @@ def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
     ```
     """
     return _prepared.load(
-        path, class_names, split, strict, workers, missing=missing
+        path,
+        class_names,
+        split,
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 
@@ -175,6 +190,7 @@ def prepare_raw(
     preparation="ctrgcn",
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Prepares raw `.skeleton` files as published code does.
 
@@ -221,6 +237,8 @@ def prepare_raw(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)` in metres,
@@ -248,6 +266,7 @@ def prepare_raw(
         strict,
         workers,
         missing=missing,
+        skeleton=skeleton,
     )
 
 

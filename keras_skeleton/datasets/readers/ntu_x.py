@@ -25,7 +25,14 @@ HINT = (
 )
 
 
-def load_data(path=None, version=60, strict=False, workers=1, missing="zeros"):
+def load_data(
+    path=None,
+    version=60,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+):
     """Reads NTU60-X or NTU120-X as PSUMNet uses them.
 
     The clips of NTU RGB+D with the body and the fingers as an estimator saw
@@ -49,6 +56,8 @@ def load_data(path=None, version=60, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(M, T, 67, 3)` in the order of their
@@ -72,7 +81,13 @@ def load_data(path=None, version=60, strict=False, workers=1, missing="zeros"):
     - [PSUMNet](https://arxiv.org/abs/2208.05775)
     """
     path = _places.locate(path, f"ntu{version}_x", HINT)
-    return collect(NTUXReader(path, version), strict, workers, missing=missing)
+    return collect(
+        NTUXReader(path, version),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
+    )
 
 
 class NTUXReader(Reader):

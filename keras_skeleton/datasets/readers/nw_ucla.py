@@ -44,7 +44,9 @@ LARGEST_CLASS, IMBALANCE = 100, 10
 PROTOCOLS = {"xview": 3, "xview_1": 1, "xview_2": 2}
 
 
-def load_data(path=None, strict=False, workers=1, missing="zeros"):
+def load_data(
+    path=None, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Reads the skeletons of NW-UCLA from the archive or the folder.
 
     1,484 clips of one person, 20 joints, 1 to 201 frames, in metres in the
@@ -76,6 +78,8 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with the metadata `"subject"`, `"repetition"`
@@ -97,7 +101,9 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
     Reference: [Wang et al., 2014](https://arxiv.org/abs/1405.2941).
     """
     path = _places.locate(path, ARCHIVE, HINT, ADDRESS, _check_archive)
-    return collect(NWUCLAReader(path), strict, workers, missing=missing)
+    return collect(
+        NWUCLAReader(path), strict, workers, missing=missing, skeleton=skeleton
+    )
 
 
 def _check_archive(path):

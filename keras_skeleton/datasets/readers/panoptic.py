@@ -37,6 +37,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the three-dimensional poses of CMU Panoptic.
 
@@ -68,6 +69,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object without labels, with clips `(M, T, 19, 4)`: x,
@@ -92,7 +95,7 @@ def load_data(
     """
     path = _places.locate(path, "panoptic", HINT)
     reader = PanopticReader(path, head, unit, num_persons)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
 class PanopticReader(Reader):
@@ -185,15 +188,18 @@ def parse_bodies(data):
         raise ValueError("it has no list 'bodies'")
     found = {}
     for body in bodies:
-        if not isinstance(body, dict) or type(body.get("id")) is not int:
+        number = None
+        if isinstance(body, dict):
+            number = _extracted.identity(body.get("id"))
+        if number is None:
             raise ValueError("a body has no number 'id'")
-        if body["id"] in found:
-            raise ValueError(f"it has two bodies {body['id']}")
+        if number in found:
+            raise ValueError(f"it has two bodies {number}")
         count = 19 if "joints19" in body else 15
         numbers = parsing.to_array(body.get(f"joints{count}"), (4 * count,))
         joints = np.zeros((NUM_JOINTS, 4), "float32")
         joints[:count] = numbers.reshape(count, 4)
         # Not found is told by a confidence of -1.
         joints[joints[:, 3] < 0] = 0
-        found[body["id"]] = joints
+        found[number] = joints
     return found

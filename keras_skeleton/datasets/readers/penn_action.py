@@ -39,7 +39,9 @@ HINT = (
 )
 
 
-def load_data(path=None, strict=False, workers=1, missing="zeros"):
+def load_data(
+    path=None, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Reads the annotated joints of Penn Action.
 
     2,326 clips of one person, 13 joints, 18 to 663 frames, in pixels of the
@@ -65,6 +67,8 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 13, 3)` in the order of the
@@ -88,7 +92,13 @@ def load_data(path=None, strict=False, workers=1, missing="zeros"):
     - [Zhang et al., 2013](https://doi.org/10.1109/ICCV.2013.280)
     """
     path = _places.locate(path, "penn_action", HINT)
-    return collect(PennActionReader(path), strict, workers, missing=missing)
+    return collect(
+        PennActionReader(path),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
+    )
 
 
 class PennActionReader(Reader):

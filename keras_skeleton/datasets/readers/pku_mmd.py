@@ -76,7 +76,14 @@ CLASS_NAMES = (
 )
 
 
-def load_data(path=None, split=None, strict=False, workers=1, missing="zeros"):
+def load_data(
+    path=None,
+    split=None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+):
     """Reads PKU-MMD from its raw files or from a prepared file.
 
     25 joints of one or two persons (Kinect v2, as in NTU RGB+D) at 30 frames
@@ -103,6 +110,8 @@ def load_data(path=None, split=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`.
@@ -122,11 +131,17 @@ def load_data(path=None, split=None, strict=False, workers=1, missing="zeros"):
     """
     path = _places.locate(path, "pku_mmd", HINT)
     if _prepared.is_prepared(path):
-        return load_prepared(path, split, strict, workers, missing=missing)
-    return prepare_raw(path, strict, workers, missing=missing)
+        return load_prepared(
+            path, split, strict, workers, missing=missing, skeleton=skeleton
+        )
+    return prepare_raw(
+        path, strict, workers, missing=missing, skeleton=skeleton
+    )
 
 
-def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
+def load_prepared(
+    path, split=None, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Loads an `.npz` file of the official preparation.
 
     Files such as `"PKUv1_XSub.npz"` have the same form as those of NTU
@@ -142,6 +157,8 @@ def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)`.
@@ -154,11 +171,19 @@ def load_prepared(path, split=None, strict=False, workers=1, missing="zeros"):
     ```
     """
     return _prepared.load(
-        path, _class_names, split, strict, workers, missing=missing
+        path,
+        _class_names,
+        split,
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
     )
 
 
-def prepare_raw(directory, strict=False, workers=1, missing="zeros"):
+def prepare_raw(
+    directory, strict=False, workers=1, missing="zeros", skeleton=None
+):
     """Prepares the raw text files as the official code of MAMP does.
 
     Each action instance of the untrimmed recordings becomes a clip of its
@@ -179,6 +204,8 @@ def prepare_raw(directory, strict=False, workers=1, missing="zeros"):
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips of shape `(2, T, 25, 3)` in metres,
@@ -202,7 +229,13 @@ def prepare_raw(directory, strict=False, workers=1, missing="zeros"):
 
     - [PKU-MMD](https://arxiv.org/abs/1703.07475)
     """
-    return collect(PKUReader(directory), strict, workers, missing=missing)
+    return collect(
+        PKUReader(directory),
+        strict,
+        workers,
+        missing=missing,
+        skeleton=skeleton,
+    )
 
 
 def make_reader(path, split=None):

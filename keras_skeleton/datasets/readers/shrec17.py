@@ -64,6 +64,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
+    skeleton=None,
 ):
     """Reads the gestures of SHREC'17 from their original text files.
 
@@ -95,6 +96,8 @@ def load_data(
         missing: what to do where something was not found (NaN, null):
             `"zeros"`, `"interpolate"` or `"error"`, see
             `readers.Reader.configure`.
+        skeleton: `Skeleton`, or the name of a registered one, with as many
+            joints in the order of the data, in the place of their own.
 
     Returns:
         A `Sequences` object with clips `(1, T, 22, 3)`, or 2 coordinates,
@@ -120,10 +123,12 @@ def load_data(
     """
     path = _places.locate(path, "shrec17", HINT)
     reader = SHREC17Reader(path, classes, coordinates, normalize)
-    return collect(reader, strict, workers, missing=missing)
+    return collect(reader, strict, workers, missing=missing, skeleton=skeleton)
 
 
-def load_prepared(path, classes=14, strict=False, missing="zeros"):
+def load_prepared(
+    path, classes=14, strict=False, missing="zeros", skeleton=None
+):
     """Reads the prepared gestures of PSUMNet and DSTA-Net.
 
     The clips are those of `load_data(..., normalize=True)`.
@@ -133,6 +138,8 @@ def load_prepared(path, classes=14, strict=False, missing="zeros"):
             `train_label_14.pkl` and so on.
         classes: 14 or 28, see `load_data`.
         strict: See `load_data`.
+        missing: See `load_data`.
+        skeleton: See `load_data`.
 
     Returns:
         A `Sequences` object as from `load_data`, training clips first.
@@ -147,7 +154,12 @@ def load_prepared(path, classes=14, strict=False, missing="zeros"):
     data = keras_skeleton.datasets.shrec17.load_prepared("data/shrec")
     ```
     """
-    return collect(PreparedReader(path, classes), strict, missing=missing)
+    return collect(
+        PreparedReader(path, classes),
+        strict,
+        missing=missing,
+        skeleton=skeleton,
+    )
 
 
 def normalize_hand(clip, bone=(0, 10)):

@@ -19,6 +19,10 @@ from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
+from keras_skeleton.layers.augmentation.image_plane import CropToPeople
+from keras_skeleton.layers.augmentation.image_plane import RandomCropInPlane
+from keras_skeleton.layers.augmentation.image_plane import RandomFlipInPlane
+from keras_skeleton.layers.augmentation.image_plane import ScaleInPlane
 from keras_skeleton.layers.augmentation.layout_views import LayoutViews
 from keras_skeleton.layers.augmentation.linear import JointCorruption
 from keras_skeleton.layers.augmentation.linear import RandomShear
@@ -39,6 +43,7 @@ from keras_skeleton.layers.augmentation.recipes import pose_preprocessing
 from keras_skeleton.layers.augmentation.recipes import strong_augmentation
 from keras_skeleton.layers.augmentation.recipes import upright_preprocessing
 from keras_skeleton.layers.augmentation.sampling import PadTo
+from keras_skeleton.layers.augmentation.sampling import SegmentSample
 from keras_skeleton.layers.augmentation.sampling import SplitClips
 from keras_skeleton.layers.augmentation.sampling import UniformSample
 from keras_skeleton.layers.augmentation.sampling import UniformSampleDecode
@@ -71,6 +76,7 @@ __all__ = [
     "Center",
     "CorruptFrames",
     "CropResize",
+    "CropToPeople",
     "DropAxis",
     "DropJoints",
     "DropPart",
@@ -96,6 +102,8 @@ __all__ = [
     "PreNormalize3D",
     "RandomApply",
     "RandomChoice",
+    "RandomCropInPlane",
+    "RandomFlipInPlane",
     "RandomFrames",
     "RandomMirror",
     "RandomNoise",
@@ -107,6 +115,8 @@ __all__ = [
     "RandomTimeShift",
     "RandomView",
     "RootNormalization",
+    "ScaleInPlane",
+    "SegmentSample",
     "SelectJoints",
     "SkeletonTransform",
     "SplitClips",

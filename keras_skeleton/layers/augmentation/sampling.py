@@ -251,12 +251,9 @@ class UniformSample(_FrameSelection):
     def _test_frames(self, length):
         generator = np.random.RandomState(self.test_seed)
         size = self.num_frames
-        low, high = self.interval
         samples = []
         for clip in range(self.num_clips):
-            share = generator.rand() * (high - low) + low
-            crop = max(int(share * length), 1)
-            place = generator.randint(length - crop + 1)
+            crop, place = self._test_crop(length, generator)
             frames = np.arange(size)
             if crop < size:
                 frames += self._test_start(clip, crop, generator)
@@ -270,6 +267,12 @@ class UniformSample(_FrameSelection):
                 frames = edges[:-1] + generator.randint(np.diff(edges))
             samples.append(self._into_clip(frames, place, crop, length))
         return np.concatenate(samples)
+
+    def _test_crop(self, length, generator):
+        low, high = self.interval
+        share = generator.rand() * (high - low) + low
+        crop = max(int(share * length), 1)
+        return crop, generator.randint(length - crop + 1)
 
     def _test_start(self, clip, crop, generator):
         if crop < self.num_clips:
@@ -313,6 +316,38 @@ class UniformSampleDecode(UniformSample):
 
     def _test_start(self, clip, crop, generator):
         return generator.randint(crop)
+
+
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class SegmentSample(UniformSample):
+    """Samples frames as `UniformSample` does of whole clips.
+
+    Outside training the generator that chooses frames is not asked for a
+    crop first, so that it chooses others. This is the sampling of MMAction2
+    0.x, which EPAM-Net was trained and tested with.
+
+    Arguments, call arguments and result are those of `UniformSample`; the
+    `interval` must be left at 1.
+
+    Example:
+
+    >>> layer = SegmentSample(48, mode="test")
+    >>> layer(np.ones((2, 1, 80, 17, 3))).shape
+    (2, 1, 48, 17, 3)
+
+    Reference: [Duan et al., 2022](https://arxiv.org/abs/2104.13586).
+    """
+
+    def __init__(self, num_frames, **kwargs):
+        super().__init__(num_frames, **kwargs)
+        if self.interval != (1.0, 1.0):
+            raise ValueError(
+                "SegmentSample takes whole clips. Received: interval="
+                f"{self.interval}; use `UniformSample` for parts of them."
+            )
+
+    def _test_crop(self, length, generator):
+        return max(length, 1), 0
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")

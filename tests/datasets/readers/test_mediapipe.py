@@ -163,6 +163,10 @@ TABLES = {
         ["frame", *WORDS],
         [[str(t), *c] for t, c in reversed(list(enumerate(CELLS)))],
     ),
+    "names of frames": table(
+        ["image", *WORDS],
+        [[f"img_{t + 7}.jpg", *c] for t, c in reversed(list(enumerate(CELLS)))],
+    ),
     "nothing but landmarks": table(None, CELLS),
     "landmarks and their names": table(NAMES, CELLS),
     "upper case": table([n.upper() for n in NAMES], CELLS),

@@ -40,6 +40,10 @@ ARGUMENTS = {
         {"num_frames": 7, "min_frames": 3},
         {"num_frames": 7, "interval": 0.8},
     ],
+    "CropToPeople": [
+        {"image_size": (60, 80)},
+        {"image_size": (60, 80), "size": (9, 8), "stays_inside": False},
+    ],
     "DropAxis": [{}],
     "DropJoints": [
         {"joints": (1, 2), "frames": (2, 6)},
@@ -80,6 +84,8 @@ ARGUMENTS = {
     "RandomChoice": [
         {"layers": [augmentation.RandomTimeFlip(), augmentation.LoopFrames()]}
     ],
+    "RandomCropInPlane": [{"image_size": (60, 80), "size": (9, 8)}],
+    "RandomFlipInPlane": [{"skeleton": ARM, "width": 80}],
     "RandomFrames": [{"num_frames": 7}],
     "RandomMirror": [{"skeleton": ARM}, {"skeleton": ARM, "reflect": False}],
     "RandomNoise": [
@@ -94,6 +100,8 @@ ARGUMENTS = {
     "RandomTimeShift": [{}],
     "RandomView": [{}],
     "RootNormalization": [{}],
+    "ScaleInPlane": [{"image_size": (60, 80), "size": (9, 8)}],
+    "SegmentSample": [{"num_frames": 5, "num_clips": 2}],
     "SelectJoints": [{"joints": (3, 0)}],
     "SplitClips": [{"num_clips": 3}],
     "Streams": [
@@ -223,7 +231,7 @@ def test_frames_are_chosen_without_the_clips(name, arguments, training):
 def test_choosers_are_those_that_take_frames():
     assert {name for name, _ in CHOOSERS} == {
         *("CropResize", "PadTo", "RandomFrames", "RandomSegmentFrames"),
-        *("UniformSample", "UniformSampleDecode"),
+        *("SegmentSample", "UniformSample", "UniformSampleDecode"),
     }
 
 

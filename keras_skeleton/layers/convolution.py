@@ -1,0 +1,151 @@
+"""Convolutions over pictures with the same padding on all sides."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_skeleton import _backends
+
+
+class Kernel(keras.layers.Layer):
+    """A kernel without a bias, with which the layer that has it convolves.
+
+    Args:
+        shape: Shape of the kernel, channels of the output last.
+        places: How many of its axes, the first ones, are places.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    bias = None
+
+    def __init__(self, shape, places=2, **kwargs):
+        super().__init__(**kwargs)
+        self.shape_of_kernel = shape
+        self.places = places
+
+    def build(self, input_shape=None):
+        shape = self.shape_of_kernel
+        outputs = shape[-1] * math.prod(shape[: self.places])
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=shape,
+            # He's normal initialization by outputs.
+            initializer=keras.initializers.RandomNormal(
+                stddev=math.sqrt(2 / outputs)
+            ),
+        )
+
+
+def convolve_rows(x, kernel, stride=1):
+    """Convolution that pads by half of the kernel on every side.
+
+    Unlike Keras' `padding="same"`, whose padding hangs on stride and size.
+
+    Args:
+        x: Tensor `(B, H, W, C)`.
+        kernel: Tensor `(rows, columns, C, filters)`, of odd sizes.
+        stride: Pixels from one output to the next.
+
+    Returns:
+        Tensor `(B, H', W', filters)` with `H' = ceil(H / stride)`.
+    """
+    if stride == 1:
+        # Backends pad both sides alike then, without a copy.
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+    return ops.conv(
+        _padded(x, kernel),
+        kernel,
+        strides=stride,
+        padding="valid",
+        data_format="channels_last",
+    )
+
+
+def depthwise_rows(x, kernel, stride=1):
+    """The same, each channel by itself.
+
+    Args:
+        x: Tensor `(B, H, W, C)`.
+        kernel: Tensor `(rows, columns, C)`, of odd sizes.
+        stride: Pixels from one output to the next.
+
+    Returns:
+        Tensor `(B, H', W', C)` with `H' = ceil(H / stride)`.
+    """
+    if _backends.is_jax_on_cpu():
+        # Its own takes 15 to 80 times as long as one product for each entry
+        # of the kernel, which become one loop.
+        return _sum_of_products(_padded(x, kernel), x, kernel, stride)
+    padding = "same"
+    if stride > 1:
+        x, padding = _padded(x, kernel), "valid"
+    return ops.depthwise_conv(
+        x,
+        kernel[..., None],
+        strides=stride,
+        padding=padding,
+        data_format="channels_last",
+    )
+
+
+def convolve_volume(x, kernel, strides=(1, 1)):
+    """Convolution over time and space, padded by half of it on every side.
+
+    It is one convolution over space of neighbouring frames put side by side:
+    compilers take far longer over three axes on CPUs.
+
+    Args:
+        x: Tensor `(N, T, H, W, C)`.
+        kernel: Tensor `(frames, rows, columns, C, filters)`, of odd sizes.
+        strides: Frames, and pixels, from one output to the next.
+
+    Returns:
+        Tensor `(N, T', H', W', filters)`, sizes divided and rounded up.
+    """
+    x = _neighbours(x, kernel.shape[0], strides[0])
+    x = ops.concatenate(x, axis=-1)
+    frames, rows, columns, channels, filters = kernel.shape
+    kernel = ops.transpose(kernel, (1, 2, 0, 3, 4))
+    kernel = ops.reshape(kernel, (rows, columns, frames * channels, filters))
+    y = convolve_rows(_folded(x), kernel, strides[1])
+    return ops.reshape(y, (-1, x.shape[1], *y.shape[1:]))
+
+
+def depthwise_volume(x, kernel):
+    """The same at stride 1, each channel by itself.
+
+    Args:
+        x: Tensor `(N, T, H, W, C)`.
+        kernel: Tensor `(frames, rows, columns, C)`, of odd sizes.
+    """
+    total = 0
+    for i, frames in enumerate(_neighbours(x, kernel.shape[0], 1)):
+        total = total + depthwise_rows(_folded(frames), kernel[i])
+    return ops.reshape(total, (-1, *x.shape[1:]))
+
+
+def _neighbours(x, count, stride):
+    """For each entry of a kernel over time, the frames that it sees."""
+    frames, margin = x.shape[1], count // 2
+    padded = ops.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0), (0, 0)))
+    return [padded[:, i : i + frames : stride] for i in range(count)]
+
+
+def _folded(x):
+    return ops.reshape(x, (-1, *x.shape[2:]))
+
+
+def _padded(x, kernel):
+    rows, columns = (size // 2 for size in kernel.shape[:2])
+    return ops.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+
+
+def _sum_of_products(padded, x, kernel, stride):
+    height, width = x.shape[1:3]
+    total = 0
+    for i in range(kernel.shape[0]):
+        for j in range(kernel.shape[1]):
+            part = padded[:, i : i + height : stride, j : j + width : stride]
+            total = total + part * kernel[i, j]
+    return total
