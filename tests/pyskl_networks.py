@@ -61,7 +61,7 @@ def build(config, shape, classes=None):
         assert config["gcn_with_res"]
         return network_of(STGCNPlusPlus, config, shape, classes)
     rate = config.get("tcn_dropout", 0.0)
-    others = {"output_dim": None, "dropout_rate": rate}
+    others = {"hidden_dim": 64, "output_dim": None, "dropout_rate": rate}
     return network_of(STGCN, config, shape, classes, **others)
 
 

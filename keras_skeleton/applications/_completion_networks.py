@@ -9,7 +9,6 @@ from keras import ops
 
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.layer_normalization import LayerNormalization
-from keras_skeleton.layers.tokens import split_rows
 
 # The blocks of the drawn network, by the axis that each mixes, and the width
 # of its hidden layer in multiples of that axis: an hourglass.
@@ -133,12 +132,21 @@ class DrawnCompletion(keras.layers.Layer):
                 x = _merged(x)
         x = ops.transpose(x[:, x.shape[1] // 2 :], (0, 1, 3, 2))
         x = ops.transpose(self.output_joints(x), (0, 1, 3, 2))
-        return split_rows(x, 2)
+        return batches(x, 2)
+
+
+def batches(x, number):
+    """Takes batches that were joined into one apart again.
+
+    A split would be of constant sizes in exported files.
+    """
+    x = ops.reshape(x, (number, -1, *x.shape[1:]))
+    return [x[i] for i in range(number)]
 
 
 def _merged(x):
     """Queries, the first half of the batch, become means with prompts."""
-    query, prompt = split_rows(x, 2)
+    query, prompt = batches(x, 2)
     return ops.concatenate([(query + prompt) / 2, prompt], axis=0)
 
 
@@ -228,7 +236,7 @@ class ContextMixer(keras.layers.Layer):
                 x = _merged(x)
         x = self.output_norm(x[:, x.shape[1] // 2 :])
         x = self.output_coordinates(self.output_hidden(x))
-        return split_rows(x, 2)
+        return batches(x, 2)
 
     def get_config(self):
         return {**super().get_config(), "hidden_dim": self.hidden_dim}

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton.applications._completion_networks import batches
 from keras_skeleton.applications._decomposition import RegionPerturbation
 from keras_skeleton.applications._physics import LagrangianAcceleration
 from keras_skeleton.applications._physics import second_difference
-from keras_skeleton.layers.tokens import split_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -192,7 +192,7 @@ class MotionFusion(keras.layers.Layer):
                 differences, accelerations, _is_present(joined)
             )
             self.add_loss(self.acceleration_weight * loss)
-        return split_rows(accelerations, len(sequences))
+        return batches(accelerations, len(sequences))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 2 * input_shape[-1])

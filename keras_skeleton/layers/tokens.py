@@ -89,19 +89,3 @@ def _flat_rows(indices, length):
     indices = ops.cast(indices, "int32")
     starts = ops.arange(ops.shape(indices)[0], dtype="int32") * length
     return ops.reshape(indices + ops.expand_dims(starts, -1), (-1,))
-
-
-def split_rows(x, parts):
-    """Cuts the rows of a tensor into equal parts, the inverse of joining them.
-
-    Unlike `ops.split` it becomes ONNX for any number of rows.
-
-    Args:
-        x: Tensor `(parts * B, ...)`.
-        parts: Number of parts.
-
-    Returns:
-        List of tensors `(B, ...)`.
-    """
-    x = ops.reshape(x, (parts, -1, *x.shape[1:]))
-    return [x[i] for i in range(parts)]

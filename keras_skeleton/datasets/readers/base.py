@@ -15,10 +15,10 @@ import zlib
 
 import numpy as np
 
+from keras_skeleton import _progress
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _missing
-from keras_skeleton.datasets import _progress
 from keras_skeleton.datasets.sequences import Sequences
 
 # Enough work for a process to be worth the way there, few enough units that

@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 
-from keras_skeleton import skeletons
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
@@ -19,6 +18,7 @@ from keras_skeleton.datasets.readers import pku_mmd
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 
 _PYSKL = "https://download.openmmlab.com/mmaction/pyskl/data"
 # What can be downloaded without an account.
@@ -240,7 +240,7 @@ class AnnotationReader(Reader):
         self._content = None
         self._survey()
         found = self._first_shape()
-        self.skeleton = skeletons.get(skeleton or self._guess_skeleton(found))
+        self.skeleton = layout(skeleton or self._guess_skeleton(found))
         if self.coordinates is None and found is not None:
             self.coordinates = self._name_coordinates(*found[1:])
 

@@ -7,7 +7,6 @@ import zipfile
 
 import numpy as np
 
-from keras_skeleton import skeletons
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
 from keras_skeleton.datasets.files.pickles import as_strings
@@ -16,6 +15,7 @@ from keras_skeleton.datasets.readers import ntu
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.readers.base import layout
 from keras_skeleton.datasets.readers.pyskl import LAYOUTS
 from keras_skeleton.datasets.readers.pyskl import find_fields
 from keras_skeleton.datasets.readers.pyskl import read_fields
@@ -125,7 +125,7 @@ class ArrayReader(Reader):
                     f"Arrays with {sorted(joints)} joints are not of a known "
                     "layout. Pass `skeleton`."
                 )
-        self.skeleton = skeletons.get(skeleton)
+        self.skeleton = layout(skeleton)
         # Estimators of two-dimensional poses give a score as well.
         width = {part.data.shape[1] for part in parts}
         if self.skeleton.name in ("openpose18", "coco17") and width == {3}:

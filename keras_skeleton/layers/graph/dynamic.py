@@ -152,7 +152,7 @@ class DynamicGraphConvolution(ShortcutLayer):
         """
         graph = self.graph.value
         if inputs is None:
-            return ops.swapaxes(graph, -1, -2)
+            return ops.transpose(graph, (0, 2, 1))
         graphs = graph[:, None] + self.clip_graphs(inputs)
         return ops.swapaxes(graphs, -1, -2)
 
