@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_skeleton.applications import MAMP
+from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training import ResumeTraining
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -110,7 +111,7 @@ def tiny_classifier(classes=3):
         head_dim=4,
         classes=classes,
     )
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model.compile("adam", SmoothedCrossentropy())
     return model
 
 
