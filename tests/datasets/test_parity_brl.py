@@ -46,11 +46,11 @@ def test_sampler(fixtures_dir):
         ]
         remaining = iter(permutations)
         order = sampler.drawn(labels, lambda _, rest=remaining: next(rest))
-        drawn = np.bincount(labels[order], minlength=classes)
-        np.testing.assert_array_equal(drawn, arrays["out/drawn_per_class"])
         # Every process takes its share, of as many for all.
         replicas = config["num_replicas"]
         order = np.append(order, order[: -len(order) % replicas])
         order = order[config["rank"] :: replicas]
         assert len(order) == arrays["out/num_samples"]
         np.testing.assert_array_equal(order, arrays["out/indices"], name)
+        drawn = np.bincount(labels[order], minlength=classes)
+        np.testing.assert_array_equal(drawn, arrays["out/drawn_per_class"])

@@ -135,6 +135,7 @@ def test_training_feeder(load):
             assert_close(clips[0], expected)
 
 
+@pytest.mark.filterwarnings("ignore:.* no clip left in this share")
 def test_semi_supervised_subset(load):
     for config, arrays in load("mamp_feeder_dataset*.npz"):
         data = read_part(config, arrays, "train")

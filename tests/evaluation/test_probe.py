@@ -136,7 +136,7 @@ def test_features_of_each_epoch(encoder):
             return super().of_chosen(clips, frames, draws, lengths)
 
     crop = Crop(8, interval=(0.5, 1.0), min_frames=4)
-    batches = sequences.to_keras([crop], batch_size=6)
+    batches = sequences.to_keras([crop], batch_size=6, training=True)
     probe = linear_probe(
         encoder, batches, toy(1), 2, epochs=3, extract_each_epoch=True
     )

@@ -286,7 +286,9 @@ class DropSide(SkeletonTransform):
         ):
             side[list(joints)] = True
         is_first = self.draws_as_tensor(draws)[:, :1] < 0.5
-        first, second = self.backend.convert_to_tensor(sides[:, None], "bool")
+        first, second = (
+            self.backend.convert_to_tensor(side[None], "bool") for side in sides
+        )
         is_lost = (is_first & first) | (~is_first & second)
         return ops.where(is_lost[:, None, None, :, None], 0.0, clips)
 

@@ -19,6 +19,7 @@ from keras_skeleton.layers.augmentation import RandomMirror
 from keras_skeleton.layers.augmentation import RandomNoise
 from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import RandomScale
+from keras_skeleton.layers.augmentation import SegmentSample
 from keras_skeleton.layers.augmentation import SplitClips
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import UniformSample
@@ -77,6 +78,7 @@ MAKERS = {
     "sample_test": lambda: UniformSample(
         3, 2, mode="test", streams=Streams(ARM), test_seed=1, max_frames=10
     ),
+    "sample_segments": lambda: SegmentSample(4, seed=4),
     "sample_decode": lambda: UniformSampleDecode(
         6, interval=0.5, streams=Streams(ARM, "joint_motion")
     ),
@@ -87,7 +89,9 @@ MAKERS = {
     "map": lambda: MapSkeleton(ARM, HANDS),
     "map_with_scores": lambda: MapSkeleton(ARM, HANDS, score="mean"),
 }
-CHANGES_WITHOUT_TRAINING = ("crop", "sample", "sample_decode")
+CHANGES_WITHOUT_TRAINING = (
+    *("crop", "sample", "sample_decode", "sample_segments"),
+)
 
 
 def make_clips(lengths=(9, 4, 7, 1), persons=2, seed=0):

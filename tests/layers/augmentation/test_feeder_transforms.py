@@ -36,6 +36,7 @@ from keras_skeleton.layers.augmentation.views import MainPerson
 from keras_skeleton.layers.augmentation.views import MinMaxNormalization
 from keras_skeleton.layers.augmentation.views import RandomView
 from keras_skeleton.layers.augmentation.views import RootNormalization
+from keras_skeleton.skeletons import Skeleton
 
 MODULES = (
     corruption,
@@ -48,6 +49,14 @@ MODULES = (
     views,
 )
 SIZE = 10
+# Arms of a hand each, at one trunk.
+ARMS = Skeleton(
+    "arms",
+    joints=("trunk", "left_arm", "right_arm", "left_hand", "right_hand"),
+    edges=((1, 0), (2, 0), (3, 1), (4, 2)),
+    parts={"left_arm": (1, 3), "right_arm": (2, 4)},
+    mirror=((1, 2), (3, 4)),
+)
 MAKERS = {
     "align": lambda: AlignShoulders((1, 3)),
     "apply": lambda: RandomApply(RandomScale((2, 3)), 0.6, seed=3),
@@ -81,6 +90,9 @@ MAKERS = {
     "shear": lambda: linear.RandomShear(0.2, seed=3),
     "shear_2d": lambda: linear.RandomShear(1.0, dimensions=2),
     "temporal_crop": lambda: temporal.TemporalCrop(3, seed=3),
+    "part": lambda: parts.DropPart(ARMS, seed=4),
+    "side": lambda: dropping.DropSide(ARMS, seed=4),
+    "time_shift": lambda: temporal.RandomTimeShift(seed=4),
     "time_flip": lambda: temporal.RandomTimeFlip(0.7, seed=3),
     "view": lambda: RandomView(40, (0.2, 0.7), seed=8),
     "visible": lambda: ZeroInvisible(0.1),
