@@ -9,7 +9,7 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
-from keras_skeleton.applications._targets import check_targets
+from keras_skeleton.training.targets import check_targets
 
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.

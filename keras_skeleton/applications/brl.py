@@ -153,6 +153,7 @@ class BRL(InputCheck, SupervisedModel):
         class_counts = np.asarray(class_counts)
         model = _classifier(model, class_counts, model_arguments, dtype)
         super().__init__(model, name=name, dtype=dtype)
+        official = (official,) if isinstance(official, str) else official
         official = tuple(sorted(official))
         if not set(official) <= set(QUIRKS):
             raise ValueError(

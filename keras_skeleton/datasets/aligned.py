@@ -170,12 +170,24 @@ class Aligned:
                 or a modality is unknown.
         """
         every = every or {}
+        if not isinstance(transforms, dict):
+            raise ValueError(
+                "`transforms` must be a dict by modality, such as "
+                '{"skeletons": [UniformSample(48)]}. Received: '
+                f"{transforms!r}"
+            )
         unknown = (set(transforms) | set(every)) - set(self.parts)
         if unknown:
             raise ValueError(
                 f"There is no modality {sorted(unknown)[0]!r}. There are "
                 f"{', '.join(map(repr, self.parts))}."
             )
+        for name, step in every.items():
+            if not isinstance(step, int) or step < 1:
+                raise ValueError(
+                    "`every` must be whole numbers of at least 1. Received "
+                    f"{step!r} for {name!r}."
+                )
         plan = skeleton_batches.EpochPlan(
             self.skeletons,
             transforms.get(SKELETONS, ()),

@@ -205,11 +205,18 @@ class Videos(Features):
                 the action, as in `S001C001P001R001A001_rgb.avi`.
             size: See `Videos`.
         """
-        files = {}
-        for path in sorted(pathlib.Path(folder).glob(pattern)):
+        files, folder = {}, pathlib.Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+        for path in sorted(folder.glob(pattern)):
             if path.is_dir() or path.suffix.lower() in VIDEOS:
                 name = path.stem if path.is_file() else path.name
                 files[re.sub(r"(A\d{3})_(rgb|ir|depth)$", r"\1", name)] = path
+        if not files:
+            raise ValueError(
+                f"There are no videos and no folders of pictures {pattern!r} "
+                f"in {str(folder)!r}. Videos end in {', '.join(VIDEOS)}."
+            )
         return cls(files, size)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras_skeleton import _inputs
 from keras_skeleton.explain import attention
 from keras_skeleton.explain import attribution
+from keras_skeleton.explain.saliency import check_classes
 from keras_skeleton.explain.saliency import class_probabilities
 
 #: Orders that every map is measured beside.
@@ -120,7 +121,9 @@ def faithfulness(
         model: A classifier. Of several inputs, the skeletons are changed.
         maps: Dict by name of arrays `(N, M, T', V')`, as the functions of
             `explain` return them, or one such array. `M` may be 1 for all
-            persons. Negative values are less important than none.
+            persons. Negative values are less important than none. Of a model
+            with several inputs also dicts by input, as these functions
+            return them.
         clips: Array `(N, M, T, V, C)`, or a dict of arrays by name.
         class_index: The class: one integer, or one per clip. The predicted
             class by default.
@@ -161,6 +164,10 @@ def faithfulness(
         )
     if not isinstance(maps, dict):
         maps = {"map": maps}
+    if isinstance(clips, dict) and set(maps) <= set(clips):
+        maps = {"map": maps}
+    # Of a map for each input, that of the skeletons counts.
+    maps = {name: _inputs.skeletons_of(each) for name, each in maps.items()}
     skeletons = np.asarray(_inputs.skeletons_of(clips), dtype="float32")
     change = (
         _Joints(skeletons, fill) if over == "joints" else _Frames(skeletons)
@@ -176,6 +183,8 @@ def faithfulness(
         _ranks(generator.random(ranks[MOTION][0].shape))
         for _ in range(repetitions)
     ]
+    # There are no more steps than joints or frames.
+    steps = min(steps, ranks[MOTION][0].shape[1])
     shares = np.linspace(0, 1, steps + 1)
 
     def curve(rank, are_kept):
@@ -242,10 +251,10 @@ class _Frames:
 
 
 def _classes(model, clips, class_index, batch_size):
+    found = class_probabilities(model, clips, batch_size)
     if class_index is None:
-        return class_probabilities(model, clips, batch_size).argmax(axis=1)
-    number = len(_inputs.skeletons_of(clips))
-    return np.broadcast_to(np.asarray(class_index, "int64"), (number,))
+        return found.argmax(axis=1)
+    return check_classes(class_index, *found.shape)
 
 
 def _full(name, values, clips):

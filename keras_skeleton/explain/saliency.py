@@ -337,8 +337,12 @@ def classes_of(scorer, clips, class_index):
     num_classes = scorer.outputs[0].shape[-1]
     if class_index is None:
         return _model.run(scorer, clips).argmax(axis=1)
+    return check_classes(class_index, _inputs.count(clips), num_classes)
+
+
+def check_classes(class_index, number, num_classes):
+    """The class of each of `number` clips, int `(number,)`."""
     classes = np.asarray(class_index)
-    number = _inputs.count(clips)
     if classes.dtype.kind not in "iu" or classes.shape not in ((), (number,)):
         raise ValueError(
             "`class_index` must be an integer or one integer per clip "

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_skeleton._compat import one_call
+from keras_skeleton.training import targets
 
 _step = importlib.import_module(
     f"keras_skeleton.training._step_{keras.backend.backend()}"
@@ -134,6 +135,7 @@ class StepModel(_step.Step, keras.Model):
                 "`compile`."
             )
         given = _FIT.bind(self, *args, **kwargs)
+        self.check_data(given.arguments.get("x"), given.arguments.get("y"))
         callbacks = given.arguments.get("callbacks")
         counter = _EpochCounter()
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -142,6 +144,10 @@ class StepModel(_step.Step, keras.Model):
             listed = keras.tree.flatten(callbacks or [])
             given.arguments["callbacks"] = [counter, *listed]
         return super().fit(*given.args[1:], **given.kwargs)
+
+    def check_data(self, x, y):
+        """Raises a `ValueError` for data that nothing can be learned from."""
+        targets.check_finite(x)
 
     def unpack(self, data):
         """Inputs, labels and sample weights of a batch, or `None` for each."""
@@ -232,6 +238,10 @@ class SupervisedModel(StepModel):
 
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
+
+    def check_data(self, x, y):
+        super().check_data(x, y)
+        targets.check_classes(x, y, self.model.output_shape[-1])
 
     def unpack(self, data):
         x, y, weight = super().unpack(data)

@@ -96,6 +96,12 @@ def test_errors():
     for first in ([], [CropResize(6)]):
         with pytest.raises(ValueError, match="must choose frames"):
             data.to_keras({"skeletons": first})
+    with pytest.raises(ValueError, match="dict by modality"):
+        data.to_keras([UniformSample(6)])
+    with pytest.raises(ValueError, match="at least 1. Received 0 for 'feat"):
+        data.to_keras({"skeletons": [UniformSample(6)]}, every={"features": 0})
+    with pytest.raises(FileNotFoundError, match="no folder 'nowhere'"):
+        Videos.from_folder("nowhere")
     with pytest.raises(ValueError, match="joins skeletons with something"):
         Aligned(skeletons())
     with pytest.raises(ValueError, match="'b' has 3 frames of shape .1,."):

@@ -105,6 +105,20 @@ def test_held_still():
 
 
 @pytest.mark.once
+def test_maps_of_several_inputs(model, clips):
+    speed = keras.Input((2,), name="speed")
+    skeletons = keras.Input(clips.shape[1:], name="skeletons")
+    scores = model(skeletons) + keras.ops.mean(speed, axis=-1, keepdims=True)
+    inputs = {"skeletons": skeletons, "speed": speed}
+    both = keras.Model(inputs, scores)
+    batch = {"skeletons": clips, "speed": np.zeros((5, 2), "float32")}
+    maps = explain.saliency(both, batch)
+    for given in (maps, {"saliency": maps}):
+        found = faithfulness(both, given, batch, 1, steps=4)
+        assert found.scores[found.best] == max(found.scores.values())
+
+
+@pytest.mark.once
 def test_picture_and_errors(model, clips):
     pytest.importorskip("matplotlib")
     maps = {"right": one_joint(clips, ARM)}
@@ -113,6 +127,12 @@ def test_picture_and_errors(model, clips):
     assert [len(panel.lines) for panel in figure.axes] == [3, 3]
     with pytest.raises(ValueError, match="axes .samples, persons"):
         faithfulness(model, maps["right"][0], clips)
+    with pytest.raises(ValueError, match="must lie in 0..1"):
+        faithfulness(model, maps, clips, 9)
+    with pytest.raises(ValueError, match="one integer per clip"):
+        faithfulness(model, maps, clips, [0, 1])
+    many = faithfulness(model, maps, clips, steps=999, repetitions=1)
+    assert len(many.shares) == 1 + 4
     with pytest.raises(ValueError, match="is of 2 persons"):
         faithfulness(model, np.zeros((5, 2, 6, 4)), clips)
     with pytest.raises(ValueError, match="'joints' or 'frames'"):

@@ -308,3 +308,8 @@ def test_supervised_model_trains_the_plain_classifier():
     )
     with pytest.raises(ValueError, match="labels"):
         model.fit(x, verbose=0)
+    with pytest.raises(ValueError, match="clip 1: 9"):
+        model.fit(x[:2], np.array([0, 9]), verbose=0)
+    with pytest.raises(ValueError, match="clip 3"):
+        x[3, 2] = np.nan
+        model.fit(x, labels, verbose=0)

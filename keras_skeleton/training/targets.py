@@ -17,6 +17,19 @@ _OF_PROBABILITIES = {
 }
 
 
+def check_classes(x, y, classes):
+    """Raises a `ValueError` where labels are not those of some classes.
+
+    Args:
+        x: The data, as `fit` gets them.
+        y: The labels, as `fit` gets them.
+        classes: The number of classes.
+    """
+    labels, names = _labels(x, y)
+    if labels is not None:
+        _check_labels(labels, classes, names)
+
+
 def check_targets(model, x, y):
     """Raises a `ValueError` where a classifier cannot learn from its data.
 
@@ -45,8 +58,7 @@ def check_targets(model, x, y):
         _check_loss(loss, activation)
         if labels is not None and _is_sparse(loss):
             _check_labels(labels, classes, names)
-    if y is not None:
-        _check_finite(x)
+    check_finite(x)
 
 
 def _labels(x, y):
@@ -127,7 +139,8 @@ def _check_labels(labels, classes, names):
     )
 
 
-def _check_finite(x):
+def check_finite(x):
+    """Raises a `ValueError` where clips in arrays are not finite."""
     for name, array in (x if isinstance(x, dict) else {"": x}).items():
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
             continue
