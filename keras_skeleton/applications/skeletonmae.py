@@ -356,6 +356,8 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
         self.encoder = encoder
         self.input_form = encoder.input_form
         self.parts = parts
+        if isinstance(hidden_parts, str):
+            hidden_parts = (hidden_parts,)
         if isinstance(hidden_parts, list):
             hidden_parts = tuple(hidden_parts)
         self.hidden_parts = hidden_parts

@@ -139,6 +139,9 @@ def test_tokens_of_low_score_are_left_out():
         ({"input_shape": (1, 8, 20, 4)}, "column, row"),
         ({"input_shape": (1, 7, 20, 3)}, "frames of the grid, 2"),
         ({"num_heads": 3}, "multiple of `num_heads`"),
+        ({"stages": ()}, "must name at least one"),
+        ({"joint_stride": 0}, "must be at least 1"),
+        ({"num_blocks": 0}, "must be at least 1"),
     ],
 )
 def test_arguments_that_do_not_fit(changed, message):
