@@ -343,7 +343,7 @@ class PSUMNet(Application):
         return PSUMNet(
             weights,
             part=part,
-            classes=self._end["classes"],
+            classes=self.ends["classes"],
             input_shape=(persons, frames, joints, 4 * coordinates),
             **settings,
         )
