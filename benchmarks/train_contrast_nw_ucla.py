@@ -51,7 +51,7 @@ def hiclr(options):
         skeleton="nw_ucla",
         output_dim=OUTPUT_DIM,
         dropout_rate=options.dropout,
-        mining_epoch=options.epochs // 2,
+        mining_epoch=options.mining_epoch,
         **contrast(options),
     )
 
@@ -90,7 +90,7 @@ def msclr(options):
         input_shape=SHAPE,
         output_dim=OUTPUT_DIM,
         dropout_rate=options.dropout,
-        mining_epoch=options.epochs // 2,
+        mining_epoch=options.mining_epoch,
         **contrast(options),
     )
 
@@ -169,8 +169,15 @@ def main():
     parser.add_argument("--queue-size", type=int, default=256)
     parser.add_argument("--momentum", type=float, default=0.99)
     parser.add_argument("--temperature", type=float, default=0.1)
+    parser.add_argument(
+        "--mining-epoch",
+        type=int,
+        help="when HiCLR and MS-CLR begin to mine, by default half-way",
+    )
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args()
+    if options.mining_epoch is None:
+        options.mining_epoch = options.epochs // 2
 
     folder = pathlib.Path(options.output or f"runs/{options.system}_nw_ucla")
     folder.mkdir(parents=True, exist_ok=True)
