@@ -90,6 +90,12 @@ class MSCLR(STGCN):
     which are not the ones of the training: `Bones(bones=skeletons.get("ntu")
     .bones)` makes them, `Bones(layout)` those that are meant.
 
+    Ours, top-1 in percent, in brackets without copies of training clips:
+
+    | `MSCLR` | data | linear | 1-nn | from |
+    |---|---|---|---|---|
+    | `nw_ucla` | NW-UCLA X-view | 65.7 (69.6) | 62.1 (52.3) | us |
+
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or
             `https://` address. Those of several layouts also fit a model of

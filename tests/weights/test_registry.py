@@ -101,7 +101,7 @@ def test_names_of_all_systems():
     # Networks that others train, a system that trains other networks, and
     # systems that released none.
     without = {
-        *("brl", "deformable3d", "dsta", "finetec", "mmixer", "msclr"),
+        *("brl", "deformable3d", "dsta", "finetec", "mmixer"),
         "skeletonmae",
     }
     systems = {name.split("/")[0] for name in every}
