@@ -11,9 +11,9 @@ system is probed and trained in one way, whatever its publication did:
 - linear: a dense layer on normalized features, stochastic gradient descent of
   learning rate 0.1, 100 epochs;
 - 1-nn: the nearest training clip by cosine;
-- semi: the system's recipe with a tenth of the labels of each class, the
-  epochs as long as those of all labels, the mean of three choices;
-- fine-tuned: the system's recipe with all labels.
+- semi: the system's recipe with a tenth of the labels of each class, for
+  `--semi-epochs`, the mean of three choices;
+- fine-tuned: the system's recipe with all labels, for `--epochs`.
 
 Each result is kept as JSON in the output folder, and what is there is not
 measured again, so that a run that was stopped goes on.

@@ -345,7 +345,8 @@ class CropTogether:
         threshold: Largest score of joints that do not count, where clips have
             a third coordinate.
 
-    A clip that shows nobody is not cut.
+    The box is no larger than the shorter side of the picture, so that whoever
+    takes more of it is cut off. A clip that shows nobody is not cut.
     """
 
     num_draws = 0
