@@ -41,8 +41,7 @@ class Recipe:
         minimum: Where the cosine ends.
         steps: Epochs after which the learning rate is a tenth; `()` for a
             cosine.
-        warmup_epochs: Epochs of the linear warm-up, which takes at most a
-            tenth of the training.
+        warmup_epochs: Epochs of the linear warm-up.
         epochs: Number of epochs.
         batch_size: Clips per step.
         weight_decay: Of the optimizer.
@@ -117,8 +116,8 @@ class Recipe:
                 defaults of this class.
             kind: Kind of training, or a tuple of kinds of which the first
                 that the system has a recipe for counts.
-            **given: What is to be otherwise; `None` counts as not given. With
-                other `epochs`, the `steps` move in proportion.
+            **given: What is to be otherwise; `None` counts as not given. Of
+                other `epochs`, see `lasting`.
 
         Raises:
             ValueError: If a recipe has no such entry.
@@ -133,15 +132,22 @@ class Recipe:
         given = {k: value for k, value in given.items() if value is not None}
         own = _published(system, (kind,) if isinstance(kind, str) else kind)
         found = cls(**own)
-        if "epochs" in given and "steps" not in given:
+        if isinstance(given.get("epochs"), int) and given["epochs"] > 0:
             found = found.lasting(given["epochs"])
         return dataclasses.replace(found, **given)
 
     def lasting(self, epochs):
-        """The same recipe over another number of epochs."""
+        """The same recipe over another number of epochs.
+
+        The `steps` move in proportion, and a warm-up takes at most a tenth.
+        """
         share = epochs / self.epochs
-        steps = tuple(round(step * share) for step in self.steps)
-        return dataclasses.replace(self, epochs=epochs, steps=steps)
+        return dataclasses.replace(
+            self,
+            epochs=epochs,
+            steps=tuple(round(step * share) for step in self.steps),
+            warmup_epochs=min(self.warmup_epochs, epochs / 10),
+        )
 
     def for_clips(self, clips):
         """The recipe for a data set of another size than the published one.
@@ -223,7 +229,7 @@ class Recipe:
             steps_per_epoch: Batches of an epoch.
         """
         total = int(self.epochs * steps_per_epoch)
-        warmup = min(int(self.warmup_epochs * steps_per_epoch), total // 10)
+        warmup = int(self.warmup_epochs * steps_per_epoch)
         rate = self.learning_rate
         if self.steps:
             boundaries = [int(step * steps_per_epoch) for step in self.steps]
