@@ -1,8 +1,8 @@
 """The demo: what pre-training without labels buys where labels are few.
 
 On generated clips a small encoder is pre-trained first; on NW-UCLA the one
-that comes with the package is taken. It uses nothing but the public interface, so it also shows how the parts of
-the package work together.
+that comes with the package is taken. It uses nothing but the public interface,
+so it also shows how the parts of the package work together.
 """
 
 import dataclasses
