@@ -43,10 +43,8 @@ def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, page, "exec"), {})
     if page == "start.md":
-        assert {path.name for path in tmp_path.iterdir()} == {
-            "kick.html",
-            "model.keras",
-        }
+        written = {path.name for path in tmp_path.iterdir()}
+        assert {"kick.html", "model.keras"} <= written
         assert "kick.html" in capsys.readouterr().out
 
 
