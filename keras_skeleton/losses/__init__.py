@@ -13,6 +13,7 @@ from keras_skeleton.losses.long_tailed import WeightedCrossentropy
 from keras_skeleton.losses.long_tailed import action_aware_betas
 from keras_skeleton.losses.long_tailed import effective_number_weights
 from keras_skeleton.losses.masked import ReweightedCosineError
+from keras_skeleton.losses.poses import JointDistance
 
 __all__ = [
     "ActionAwareCrossentropy",
@@ -21,6 +22,7 @@ __all__ = [
     "FocalCrossentropy",
     "GumbelCrossentropy",
     "JointCrossentropy",
+    "JointDistance",
     "KeyPointSensitiveCrossentropy",
     "LabelMarginCrossentropy",
     "ReweightedCosineError",
