@@ -29,9 +29,15 @@ its abilities, as blocks do.
 
 from keras_skeleton._lazy import missing
 from keras_skeleton.layers.activations import exact_gelu
+from keras_skeleton.layers.anchors import AnchorMaps
+from keras_skeleton.layers.anchors import AnchorVotes
+from keras_skeleton.layers.anchors import anchor_grid
+from keras_skeleton.layers.anchors import anchor_volume
+from keras_skeleton.layers.anchors import anchor_votes
 from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
+from keras_skeleton.layers.crops import CropToCamera
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
@@ -74,8 +80,11 @@ from keras_skeleton.layers.transformer import TransformerBlock
 
 __all__ = [
     "AdaptiveHyperGraph",
+    "AnchorMaps",
+    "AnchorVotes",
     "BatchNormalization",
     "ChannelTopologyGraphConvolution",
+    "CropToCamera",
     "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
@@ -107,6 +116,9 @@ __all__ = [
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
+    "anchor_grid",
+    "anchor_volume",
+    "anchor_votes",
     "body_graph",
     "exact_gelu",
     "gather_tokens",

@@ -1,5 +1,7 @@
 """Stateless losses."""
 
+from keras_skeleton.losses.anchors import AnchorToJointError
+from keras_skeleton.losses.anchors import AnchorVolumeError
 from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
 from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
@@ -17,6 +19,8 @@ from keras_skeleton.losses.poses import JointDistance
 
 __all__ = [
     "ActionAwareCrossentropy",
+    "AnchorToJointError",
+    "AnchorVolumeError",
     "BalancedSoftmax",
     "ClassBalancedCrossentropy",
     "FocalCrossentropy",

@@ -6,6 +6,7 @@ from keras_skeleton.weights.cards import Score
 
 # How data sets and protocols are called in tables.
 DATA_SETS = {
+    "itop": "ITOP",
     "ntu60": "NTU-60",
     "ntu60_2d": "NTU-60",
     "ntu120": "NTU-120",

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from support import read_fixture
+from support import cases
 
 from keras_skeleton import evaluation
 from keras_skeleton.evaluation.result import Result
@@ -18,7 +18,8 @@ ERRORS = {
 
 @pytest.fixture(scope="module")
 def fixture(fixtures_dir):
-    return read_fixture(fixtures_dir(SYSTEM) / "metrics.npz")[1]
+    ((_, _, arrays),) = cases(fixtures_dir(SYSTEM), "metrics*.npz")
+    return arrays
 
 
 def poses(seed=0, count=5):
