@@ -59,8 +59,8 @@ class A2J(PoseEstimator):
             `https://` address.
         input_shape: `(T, H, W, C)` of the crops; `H` and `W` are multiples of
             16. Defaults to `(1, 288, 288, 1)`.
-        skeleton: A `Skeleton` or its registered name. Defaults to
-            `"itop15"`.
+        skeleton: A `Skeleton` or its registered name, for example
+            `"coco17"`. Defaults to `"itop15"`.
         modality: `"depth"` (default), or `"video"` for pictures. It is the
             name of the input, too.
         coordinates: `"camera"` (default) for joints in metres; or `"crop"`
