@@ -27,6 +27,7 @@ SYSTEMS = {
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
     "stgcnpp": ("STGCNPlusPlus",),
+    "unipose": ("UniPose", "UniPoseTraining"),
 }
 
 __getattr__, __dir__, __all__ = attach(

@@ -16,6 +16,7 @@ from keras_skeleton.losses.long_tailed import action_aware_betas
 from keras_skeleton.losses.long_tailed import effective_number_weights
 from keras_skeleton.losses.masked import ReweightedCosineError
 from keras_skeleton.losses.poses import JointDistance
+from keras_skeleton.losses.weak_poses import PoseConstraints
 
 __all__ = [
     "ActionAwareCrossentropy",
@@ -29,6 +30,7 @@ __all__ = [
     "JointDistance",
     "KeyPointSensitiveCrossentropy",
     "LabelMarginCrossentropy",
+    "PoseConstraints",
     "ReweightedCosineError",
     "SmoothedCrossentropy",
     "WeightedCrossentropy",
