@@ -112,7 +112,7 @@ class A2J(PoseEstimator):
     tiny = {
         "input_shape": (2, 32, 48, 1),
         "hidden_dim": 4,
-        "blocks": (1, 1, 1, 2),
+        "blocks": (1, 1, 1, 1),
         "head_dim": 8,
         "head_layers": 1,
     }

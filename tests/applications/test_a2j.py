@@ -103,6 +103,7 @@ def test_forms_of_input(random):
     assert_close(moved[..., 2], z + 1.5, "from the root")
 
 
+@pytest.mark.once
 def test_training_by_the_published_loss(random):
     keras.utils.set_random_seed(0)
     model = A2J(**SMALL)
