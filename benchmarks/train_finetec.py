@@ -35,6 +35,9 @@ cosine from 2e-3), in units of the normalized clips:
 The drawn network has fixed weights for each frame and is not told which ones
 are lost, so that it cannot weigh neighbours by the width of a gap: from the
 pose it would have to learn interpolation for every pattern of lost frames.
+From interpolation there is hardly anything to gain for it: of all fixed linear
+maps of the frames the best gains 1.4 % where 75 % are lost, and a curve that
+knows the gaps 6.4 % (`finetec_fills.py`).
 
 A run that was stopped goes on when the same command is given again. The
 output folder receives the scores, those of restored joints too, and a log of
