@@ -109,7 +109,7 @@ def trained_model(options, model, counts):
     begin = round(ACLNET_BEGIN * options.epochs)
     return ACLNetTraining(
         model,
-        counting_epochs=begin - 1,
+        counting_epochs=max(0, begin - 1),
         contrast_epochs=begin,
         num_neighbors=ACLNET_NEIGHBORS,
         seed=options.seed,
