@@ -17,6 +17,7 @@ PROTOCOLS = (
     "transfer",
     "few-shot",
     "retrieval",
+    "cross-view",
     "robustness",
 )
 
@@ -219,6 +220,13 @@ def _add_protocol_options(parser):
     add("--learning-rate", type=float)
     add("--shots", type=int, help="labelled clips of an unseen class")
     add("--classes", type=int, nargs="+", help="numbers of unseen classes")
+    add("--view", metavar="NAME", help="metadata that tell the view (view)")
+    add(
+        "--condition",
+        metavar="NAME",
+        type=lambda name: None if name == "none" else name,
+        help="metadata by which probes are parted (condition), or none",
+    )
     add("--fill", choices=("interpolation", "duplication"), help="lost frames")
     add("--seed", type=int)
 
@@ -231,7 +239,8 @@ def evaluate(options):
     if transforms and not transforms.lstrip().startswith("["):
         transforms = pathlib.Path(transforms).read_text("utf-8")
     own = ("k", "ratio", "choice", "repetitions", "method", "epochs")
-    own += ("learning_rate", "shots", "classes", "fill", "seed")
+    own += ("learning_rate", "shots", "classes", "view", "condition", "fill")
+    own += ("seed",)
     result = evaluate_weights(
         options.system,
         options.weights,
