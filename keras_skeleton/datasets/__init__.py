@@ -25,6 +25,7 @@ READERS = (
     "pyskl",
     "shrec17",
     "stgcn",
+    "videos",
 )
 _OWN = (
     "aligned",
@@ -38,6 +39,7 @@ _OWN = (
     "samplers",
     "sequences",
     "synthetic",
+    "video_store",
 )
 
 __getattr__, __dir__, __all__ = attach(

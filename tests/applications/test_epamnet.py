@@ -158,6 +158,24 @@ def test_training_by_stream_from_streams_alone():
         alone["video"].by_stream()
 
 
+@pytest.mark.parametrize("attention", ["nested", "serial", "dense"])
+def test_importance_is_what_weighs_the_video(attention):
+    model = EPAMNet(**EPAMNet.tiny, attention=attention)
+    x = batch(model, 2)
+    found = model.importance(x)
+    layer = model.get_layer("attention")
+    before = layer.input[0]
+    both = keras.Model(model.input, [before, layer.output])
+    features, weighed = both.predict_on_batch(x)
+    assert found.shape == features.shape[:4]
+    np.testing.assert_allclose(
+        weighed, features * (1 + found[..., None]), atol=1e-5
+    )
+    for changed in ({"streams": "video"}, {"attention": "nonlocal"}):
+        with pytest.raises(ValueError, match="no weights of places"):
+            EPAMNet(**{**EPAMNet.tiny, **changed}).importance(x)
+
+
 def test_saliency_of_both_inputs():
     model = EPAMNet(**EPAMNet.tiny, classes=2)
     x = batch(model, 2)
