@@ -104,6 +104,7 @@ class EPAMNet(Application):
     | `toyota_cs` | Toyota Smarthome CS | 71.7 | authors |
     | `ntu60_xsub_skeletons` | NTU-60 X-sub | | authors |
     | `ntu120_xsub_<stream>` | NTU-120 X-sub | | authors |
+    | `pku_xsub_skeletons` | PKU-MMD X-sub | | authors |
 
     Accuracy in percent, as the authors' repository states it; on Toyota
     Smarthome it is the mean over classes.

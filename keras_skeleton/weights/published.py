@@ -13,6 +13,7 @@ DATA_SETS = {
     "nw_ucla": "NW-UCLA",
     "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
+    "pku_mmd_2d": "PKU-MMD",
     "pyskl": "NTU 2D",
     "toyota_smarthome": "Toyota Smarthome",
 }

@@ -176,6 +176,21 @@ def test_importance_is_what_weighs_the_video(attention):
             EPAMNet(**{**EPAMNet.tiny, **changed}).importance(x)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="compiled backends train in half precision anyway",
+)
+def test_half_precision_trains_without_an_accelerator():
+    model = EPAMNet(**EPAMNet.tiny, classes=2, dtype="mixed_float16")
+    model.compile(
+        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    kernel = model.get_layer("video_stem").convolution.kernel
+    before = ops.convert_to_numpy(kernel.value).copy()
+    assert np.isfinite(model.train_on_batch(batch(model), np.array([0, 1] * 2)))
+    assert np.any(before != ops.convert_to_numpy(kernel.value))
+
+
 def test_saliency_of_both_inputs():
     model = EPAMNet(**EPAMNet.tiny, classes=2)
     x = batch(model, 2)
