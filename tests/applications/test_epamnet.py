@@ -158,7 +158,7 @@ def test_training_by_stream_from_streams_alone():
         alone["video"].by_stream()
 
 
-@pytest.mark.parametrize("attention", ["nested", "serial", "dense"])
+@pytest.mark.parametrize("attention", ["nested", "serial"])
 def test_importance_is_what_weighs_the_video(attention):
     model = EPAMNet(**EPAMNet.tiny, attention=attention)
     x = batch(model, 2)
