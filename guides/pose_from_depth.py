@@ -292,13 +292,12 @@ true = test[2][clip]
 scores = recogniser.predict(test_clips[clip : clip + 1], verbose=0)
 print("seen:", ACTIONS[scores.argmax()], "- true:", ACTIONS[test[3][clip]])
 shown = [0, 3, 6, 9]
-ks.drawing.draw_on_pictures(
-    test[0][clip][shown],
-    project(found[shown]),
+ks.drawing.draw_pictures(
+    test[0][clip],
+    np.stack([project(found), project(true)])[..., :2],
     skeleton,
-    project(true[shown]),
-    names=[f"Frame {frame}" for frame in shown],
-    title=f"Recognised: {ACTIONS[scores.argmax()]}",
+    frames=shown,
+    title=f"Found (yellow) and true: recognised as {ACTIONS[scores.argmax()]}",
 ).savefig(output / "depth.png")
 ks.drawing.draw_strip(
     np.stack([true, found]),

@@ -164,7 +164,7 @@ def test_cards_say_what_to_evaluate_by():
         shape = (2, entry.configuration["input_shape"][0], 40)
         joints = {"nw_ucla": 20, "penn_action": 13, "pyskl": 17}
         joints |= dict.fromkeys(("toyota_smarthome", "ntu60_2d"), 17)
-        joints["ntu120_2d"] = 17
+        joints |= dict.fromkeys(("ntu120_2d", "pku_mmd_2d"), 17)
         shape = (*shape, joints.get(recipe["data_set"], 25), 3)
         for transform in built:
             shape = transform.compute_output_shape(shape)
