@@ -164,6 +164,7 @@ def run(options):
 def run_live(options):
     """Runs the command on a camera, see `serving.predict_live`."""
     from keras_skeleton import serving
+    from keras_skeleton.serving import live
 
     camera = options.camera
     poses = serving.poses.make_estimator(
@@ -174,7 +175,7 @@ def run_live(options):
         for name in ("window", "step", "threshold")
         if vars(options)[name] is not None
     }
-    printer = serving.live.Printer()
+    printer = live.Printer()
     with contextlib.ExitStack() as stack:
         show = printer
         if options.serve is not None:

@@ -11,6 +11,7 @@ import pytest
 from keras_skeleton import cli
 from keras_skeleton import serving
 from keras_skeleton.serving import Frame
+from keras_skeleton.serving import live
 from keras_skeleton.serving import live_server
 
 pytestmark = pytest.mark.once
@@ -158,7 +159,7 @@ def test_what_does_not_go_together(capsys):
 
 
 def test_what_is_printed(capsys):
-    printer = serving.live.Printer()
+    printer = live.Printer()
     person = serving.poses.Person(np.ones((17, 2)), np.ones(17))
     frame = Frame(0, 1.25, None)
     for name in (None, "wave", "wave", "sit"):
