@@ -9,6 +9,9 @@ _ROOMS = (
     *("training", "evaluation", "explain", "serving", "skeletons", "tuning"),
     *("drawing", "weights"),
 )
+# Where what such packages offer is defined, by package and name: tools that
+# read sources alone cannot know.
+PLACES = {}
 
 
 def missing(package, name):
@@ -50,6 +53,10 @@ def attach(package, submodules=(), homes=None):
     if not isinstance(submodules, dict):
         submodules = {name: name for name in submodules}
     public = sorted({*submodules, *homes})
+    PLACES[package] = {
+        **{name: f"{package}.{place}" for name, place in submodules.items()},
+        **{name: f"{package}.{home}.{name}" for name, home in homes.items()},
+    }
 
     def load(name):
         if name in homes:

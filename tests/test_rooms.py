@@ -13,7 +13,7 @@ ROOT = pathlib.Path(keras_skeleton.__file__).parent
 # For each room, the rooms that it may import from.
 MAY_IMPORT = {
     "skeletons": set(),
-    "losses": set(),
+    "losses": {"skeletons"},
     "drawing": {"skeletons"},
     "layers": {"skeletons"},
     "training": {"layers", "losses"},
@@ -50,8 +50,11 @@ MAY_IMPORT = {
 }
 
 
-# Weights know applications by the names in this list only.
-BY_NAME = ("weights", "keras_skeleton.applications")
+# Weights know applications by the names in these lists only.
+BY_NAME = (
+    ("weights", "keras_skeleton.applications"),
+    ("weights", "keras_skeleton.applications._catalogue"),
+)
 
 
 def imported_rooms(path):
@@ -80,7 +83,7 @@ def test_arrows_point_one_way(room):
         for other, name in imported_rooms(path):
             if other in {room, *MAY_IMPORT[room]} or other not in MAY_IMPORT:
                 continue
-            if (room, name) != BY_NAME:
+            if (room, name) not in BY_NAME:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert not wrong, wrong
 

@@ -1,6 +1,8 @@
-"""Tables of registered weights, written from their cards.
+"""Tables of systems, weights, formats and skeletons, for the documentation.
 
-    python -m keras_skeleton.weights.tables README.md \
+All are written from the code, those of weights from their cards.
+
+    python -m keras_skeleton.weights.tables README.md docs/*.md \
         keras_skeleton/applications/*.py
 
 writes the tables in the given files anew. A table is known by its heading,
@@ -11,6 +13,9 @@ import pathlib
 import sys
 
 from keras_skeleton import applications
+from keras_skeleton import skeletons
+from keras_skeleton.applications import _catalogue
+from keras_skeleton.datasets import formats
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import published
 from keras_skeleton.weights import registry
@@ -98,6 +103,64 @@ def _cells(entries, kind):
     return f"{low}-{high}"
 
 
+def systems_table():
+    """Markdown table of all systems: where published, what they are.
+
+    Returns:
+        The lines of the table.
+    """
+    rows = [
+        [_classes(system), _papers(entry), entry.summary]
+        for system, entry in _catalogue.CATALOGUE.items()
+    ]
+    return _lines(["system", "paper", "what it is"], rows)
+
+
+def choice_table():
+    """Markdown table of what each system is good for.
+
+    Returns:
+        The lines of the table.
+    """
+    rows = []
+    for system, entry in _catalogue.CATALOGUE.items():
+        found = _entries(system)
+        ours = sum(each.is_ours for each in found)
+        counts = f"{len(found)}, {ours} packaged" if ours else str(len(found))
+        rows.append([_title(system), entry.good_for, counts])
+    return _lines(["system", "good for", "weights"], rows)
+
+
+def formats_table():
+    """Markdown table of what `keras-skeleton prepare` reads.
+
+    Returns:
+        The lines of the table.
+    """
+    rows = [
+        [f"`{name}`", found.summary] for name, found in formats.FORMATS.items()
+    ]
+    return _lines(["FORMAT", "what SOURCE is"], rows)
+
+
+def skeletons_table():
+    """Markdown table of the registered joint layouts.
+
+    Returns:
+        The lines of the table.
+    """
+    names = {}
+    for name in skeletons.names():
+        # Those that come with the package are serialized as their name.
+        if isinstance(skeletons.serialize(name), str):
+            names.setdefault(skeletons.get(name), []).append(f"`{name}`")
+    rows = [
+        [", ".join(spellings), str(found.num_joints), found.joints[0]]
+        for found, spellings in names.items()
+    ]
+    return _lines(["`skeleton=`", "joints", "the first"], rows)
+
+
 def summary(entry):
     """One line of a list of weights.
 
@@ -129,6 +192,10 @@ def tables():
     """All tables of the documentation, as lists of lines."""
     systems = tuple(applications.SYSTEMS)
     return [
+        systems_table(),
+        choice_table(),
+        formats_table(),
+        skeletons_table(),
         weights_table(*systems),
         *(weights_table(system) for system in systems),
         seeds_table(registry.get("mamp", "nw_ucla")),
@@ -168,6 +235,17 @@ def _data(entry):
         return "unknown"
     recipe = entry.recipe
     return published.data_name(recipe["data_set"], recipe["protocol"])
+
+
+def _classes(system):
+    return ", ".join(f"`{name}`" for name in applications.SYSTEMS[system])
+
+
+def _papers(entry):
+    return ", ".join(
+        f"[{where}](https://arxiv.org/abs/{number})"
+        for where, number in entry.papers
+    )
 
 
 def _title(system):

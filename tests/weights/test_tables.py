@@ -7,19 +7,21 @@ import pytest
 
 from keras_skeleton import applications
 from keras_skeleton import weights
+from keras_skeleton.applications import _catalogue
 from keras_skeleton.weights import tables
 
 pytestmark = pytest.mark.once
 
 ROOT = pathlib.Path(tables.__file__).parents[2]
-README = ROOT / "README.md"
+PAGES = {"README.md": 1, "docs/systems.md": 2, "docs/weights.md": 2}
+PAGES["docs/data.md"] = 2
 # PSUMNet has one official network of three, and no table; nor have systems
 # without weights.
 TABLES = {
     system: system != "psumnet" and bool(weights.names(system=system))
     for system in applications.SYSTEMS
 }
-FILES = [(README, 2)] + [
+FILES = [(ROOT / page, count) for page, count in PAGES.items()] + [
     (
         inspect.getsourcefile(
             getattr(applications, applications.SYSTEMS[system][0])
@@ -40,7 +42,7 @@ def test_tables_are_those_of_the_cards(path, count):
     assert found == count, f"tables in {path.name} by their headings"
     assert written == text, (
         "Write the tables anew: python -m keras_skeleton.weights.tables "
-        "README.md keras_skeleton/applications/*.py"
+        "README.md docs/*.md keras_skeleton/applications/*.py"
     )
 
 
@@ -66,7 +68,16 @@ def test_files_are_written(tmp_path, capsys):
     assert "a.md: 1 tables" in capsys.readouterr().out
 
 
+def test_every_system_has_a_row():
+    """Add what is missing to `applications/_catalogue.py`."""
+    assert set(_catalogue.CATALOGUE) == set(applications.SYSTEMS)
+    rows = tables.systems_table()[2:], tables.choice_table()[2:]
+    assert [len(each) for each in rows] == 2 * [len(applications.SYSTEMS)]
+
+
 def test_rows():
+    row = "| `CTRGCN` | a first model where there are labels | 24, 4 packaged |"
+    assert row in tables.choice_table()
     table = tables.weights_table("mamp")
     assert "| `ntu60` | NTU-60 X-sub | 85.0 | | 93.0 | authors |" in table
     row = "| `nw_ucla` | NW-UCLA X-view | | | 90.9 (89.7) | us |"
