@@ -24,9 +24,25 @@ def add(commands):
     )
     parser.add_argument(
         "source",
+        nargs="?",
         metavar="VIDEO",
         help="a video file, a folder of pictures, or with --pose openpose, "
         "coco or mediapipe-files the files with the poses",
+    )
+    parser.add_argument(
+        "--camera",
+        metavar="NUMBER",
+        help="a camera, from 0, or an address, in the place of a video; goes "
+        "on until Ctrl-C",
+    )
+    parser.add_argument(
+        "--serve",
+        type=int,
+        nargs="?",
+        const=8765,
+        metavar="PORT",
+        help="with --camera: show it on a page for browsers on this machine "
+        "(8765)",
     )
     parser.add_argument(
         "--weights",
@@ -96,6 +112,18 @@ def run(options):
         if not pathlib.Path(path).absolute().parent.is_dir():
             raise FileNotFoundError(f"There is no folder for {path!r}.")
     source, poses = options.source, options.pose
+    if (source is None) == (options.camera is None):
+        raise ValueError("Pass either a VIDEO or --camera NUMBER.")
+    if source is None:
+        if written or poses in FILES:
+            raise ValueError(
+                "With --camera, people are found by rtmlib or mediapipe, and "
+                "no files are written."
+            )
+        run_live(options)
+        return
+    if options.serve is not None:
+        raise ValueError("--serve shows a camera: pass --camera NUMBER.")
     if not pathlib.Path(source).exists():
         raise FileNotFoundError(f"There is no video or folder {source!r}.")
     if poses in FILES:
@@ -131,6 +159,42 @@ def run(options):
     print(found)
     for path in written:
         print(f"Written: {path}")
+
+
+def run_live(options):
+    """Runs the command on a camera, see `serving.predict_live`."""
+    from keras_skeleton import serving
+    from keras_skeleton.serving import live
+
+    camera = options.camera
+    poses = serving.poses.make_estimator(
+        options.pose, options.pose_model, options.people, options.min_score
+    )
+    chosen = {
+        name: vars(options)[name]
+        for name in ("window", "step", "threshold")
+        if vars(options)[name] is not None
+    }
+    printer = live.Printer()
+    with contextlib.ExitStack() as stack:
+        show = printer
+        if options.serve is not None:
+            page = serving.LiveServer(poses.skeleton, options.serve)
+            stack.enter_context(page)
+            print(f"The page is {page.address} (Ctrl-C ends it)", flush=True)
+
+            def show(*shown):
+                printer(*shown)
+                page(*shown)
+
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        serving.predict_live(
+            options.weights,
+            int(camera) if camera.isdecimal() else camera,
+            poses=poses,
+            show=show,
+            **chosen,
+        )
 
 
 @contextlib.contextmanager

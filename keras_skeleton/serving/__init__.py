@@ -6,6 +6,9 @@ _HOMES = {
     "Bridge": "forms",
     "Frame": "frames",
     "FrozenModel": "frozen",
+    "LivePerson": "live",
+    "LivePredictor": "live",
+    "LiveServer": "live_server",
     "PoseClassifier": "classifier",
     "PoseForm": "forms",
     "Prediction": "streaming",
@@ -13,6 +16,7 @@ _HOMES = {
     "StreamingClassifier": "streaming",
     "VideoPrediction": "segments",
     "Window": "segments",
+    "predict_live": "live",
     "predict_video": "video",
 }
 

@@ -1,5 +1,7 @@
 """A classifier together with what it needs to see a person."""
 
+import itertools
+import json
 import pathlib
 
 import numpy as np
@@ -8,7 +10,6 @@ from keras_skeleton import skeletons
 from keras_skeleton._scores import to_probabilities
 from keras_skeleton.layers import augmentation
 from keras_skeleton.serving.forms import Bridge
-from keras_skeleton.serving.forms import PoseForm
 from keras_skeleton.serving.forms import form_of
 from keras_skeleton.serving.frozen import FrozenModel
 from keras_skeleton.serving.streaming import StreamingClassifier
@@ -132,18 +133,28 @@ class PoseClassifier:
         """The `Bridge` from an estimator's poses to this classifier."""
         return Bridge(estimator, self.skeleton, self.form, size)
 
-    def probabilities(self, clips, batch_size=16):
+    def probabilities(self, clips, batch_size=8):
         """Class probabilities of clips of one person each.
 
         Args:
-            clips: list of arrays `(T, V, C)`, of any lengths.
+            clips: Iterable of arrays `(T, V, C)`, of any lengths.
             batch_size: Clips per pass through the model.
 
         Returns:
             Array `(N, classes)`.
         """
-        longest = max(map(len, clips))
+        found, clips = [], iter(clips)
+        while some := list(itertools.islice(clips, batch_size)):
+            # Always as many, so that nothing is compiled twice.
+            full = some + some[-1:] * (batch_size - len(some))
+            scores = self.model.predict_on_batch(self._prepare(full))
+            found.append(to_probabilities(scores)[: len(some)])
+        return np.concatenate(found)
+
+    def _prepare(self, clips):
+        """Clips as the model takes them, `(N, M, T, V, C)`."""
         persons, joints, coordinates = self.frame_shape
+        longest = max(map(len, clips))
         batch = np.zeros(
             (len(clips), persons, longest, joints, coordinates), "float32"
         )
@@ -157,13 +168,13 @@ class PoseClassifier:
                 f"The transforms make clips {batch.shape[1:]}, but the model "
                 f"takes {expected}. Pass the transforms it was evaluated with."
             )
-        scores = self.model.predict(batch, batch_size=batch_size, verbose=0)
-        return to_probabilities(scores)
+        return batch
 
     def stream(self, window, every, smoothing=0.5, threshold=0.0):
         """A function that makes a `StreamingClassifier` for a person.
 
-        The model is frozen once for all of them.
+        The model is frozen once for all of them. Predictions begin when half
+        a window is there.
 
         Args:
             window: Frames to keep.
@@ -179,7 +190,7 @@ class PoseClassifier:
                 window=window,
                 frame_shape=self.frame_shape,
                 every=every,
-                min_frames=min(every, window),
+                min_frames=max(window // 2, 1),
                 smoothing=smoothing,
                 threshold=threshold,
                 class_names=self.class_names,
@@ -201,9 +212,4 @@ def as_classifier(weights, form=None):
 
 
 def _from_json(text):
-    import json
-
     return json.loads(text) if isinstance(text, str) else text
-
-
-__all__ = ["PoseClassifier", "PoseForm", "as_classifier"]

@@ -1,11 +1,16 @@
 """Frames with their times: of a video file, a folder or a camera."""
 
 import pathlib
+import threading
+import time
 import typing
 
 import numpy as np
 
 from keras_skeleton.datasets import _decoding
+
+# Seconds without a frame after which a camera is gone.
+LONGEST_WAIT = 5.0
 
 
 class Frame(typing.NamedTuple):
@@ -81,15 +86,15 @@ class VideoFile:
                 raise ValueError(f"{self.path.name}: {error}") from error
             if frame is None:
                 break
-            time = frame.time
-            if time is None:
-                time = 0.0 if last is None else last + 1 / self.frame_rate
-            first = time if first is None else first
-            if last is not None and time <= last:
+            now = frame.time
+            if now is None:
+                now = 0.0 if last is None else last + 1 / self.frame_rate
+            first = now if first is None else first
+            if last is not None and now <= last:
                 # A time that stands still or goes back tells nothing.
-                time = last + 0.5 / self.frame_rate
-            last = time
-            yield Frame(number, time - first, _decoding.to_picture(frame))
+                now = last + 0.5 / self.frame_rate
+            last = now
+            yield Frame(number, now - first, _decoding.to_picture(frame))
             number += 1
         if not number:
             raise ValueError(f"{self.path.name} has no frames.")
@@ -146,3 +151,98 @@ def open_source(source, frame_rate=30.0):
         return source
     path = pathlib.Path(source)
     return Pictures(path, frame_rate) if path.is_dir() else VideoFile(path)
+
+
+class Camera:
+    """The newest frames of a camera, by OpenCV.
+
+    Frames that nobody had time for are left out, so what is seen is never
+    late. Each iteration opens the camera anew.
+
+    Args:
+        device: Number of the camera from 0, or an address that OpenCV
+            reads, such as `"rtsp://..."`.
+
+    Attributes:
+        frame_rate: Frames per second that the camera promises.
+
+    Raises:
+        ConnectionError: While iterating, where the camera cannot be opened
+            or gives no more frames.
+    """
+
+    path, num_frames = None, None
+
+    def __init__(self, device=0):
+        self.device = device
+        self.frame_rate = 30.0
+        self.notes = []
+
+    def __iter__(self):
+        try:
+            import cv2
+        except ImportError as error:
+            raise ImportError(
+                "Cameras are read by OpenCV: pip install "
+                f'"keras-skeleton[pose]" ({error}).'
+            ) from error
+        capture = cv2.VideoCapture(self.device)
+        newest = _Newest(capture)
+        try:
+            if not capture.isOpened():
+                raise ConnectionError(
+                    f"The camera {self.device!r} cannot be opened. Is it "
+                    "there, and does no other program use it?"
+                )
+            rate = capture.get(cv2.CAP_PROP_FPS)
+            if 1 <= rate <= 240:
+                self.frame_rate = rate
+            newest.start()
+            number, start = 0, None
+            while (found := newest.take()) is not None:
+                taken, image = found
+                start = taken if start is None else start
+                image = np.ascontiguousarray(image[..., ::-1])
+                yield Frame(number, taken - start, image)
+                number += 1
+            raise ConnectionError(
+                f"The camera {self.device!r} gives no more frames."
+            )
+        finally:
+            newest.stop()
+            capture.release()
+
+
+class _Newest(threading.Thread):
+    """Reads a camera all the time and keeps the last frame only."""
+
+    def __init__(self, capture):
+        super().__init__(daemon=True)
+        self._capture = capture
+        self._condition = threading.Condition()
+        self._found, self._ends = None, False
+
+    def run(self):
+        while not self._ends:
+            is_there, image = self._capture.read()
+            with self._condition:
+                if is_there:
+                    self._found = (time.monotonic(), image)
+                else:
+                    self._ends = True
+                self._condition.notify()
+
+    def take(self):
+        """The time and picture of a frame that is new, `None` at the end."""
+        with self._condition:
+            # A driver may wait for ever for a camera that was unplugged.
+            self._condition.wait_for(
+                lambda: self._found or self._ends, LONGEST_WAIT
+            )
+            found, self._found = self._found, None
+            return found
+
+    def stop(self):
+        self._ends = True
+        if self.is_alive():
+            self.join(LONGEST_WAIT)

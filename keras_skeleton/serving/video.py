@@ -97,17 +97,14 @@ def predict_video(
     _check(window, step, smoothing, threshold)
     if output is not None:
         video_output.check_ending(output)
+    if source is None and not hasattr(poses, "frames"):
+        raise ValueError(
+            "There is no video. Pass one, or poses out of files (`FilePoses`)."
+        )
+    is_video = source is not None
+    frames = open_source(source, frame_rate) if is_video else poses.frames()
     classifier = as_classifier(weights, form)
     estimator = make_estimator(poses, pose_model, people, min_score)
-    if source is None:
-        if not hasattr(estimator, "frames"):
-            raise ValueError(
-                "There is no video. Pass one, or poses out of files "
-                "(`FilePoses`)."
-            )
-        frames = estimator.frames()
-    else:
-        frames = open_source(source, frame_rate)
     # Whether weights and estimator fit shows before the long work.
     classifier.bridge(estimator, size=(1, 1))
     clock = Clock()
@@ -126,22 +123,15 @@ def predict_video(
         rate = rate or min(frames.frame_rate, HIGHEST_RATE)
         window = window or classifier.form.window
         step = step or window / 4
-        windows, joined = [], []
+        windows = _classify(
+            tracks, classifier, bridge, rate, window, step, smoothing, threshold
+        )
+        joined = []
         for track in tracks:
-            found = _classify(
-                track,
-                classifier,
-                bridge,
-                rate,
-                window,
-                step,
-                smoothing,
-                threshold,
-            )
-            windows += found
-            joined += segments.join(found, track.start, track.end)
+            own = [each for each in windows if each.person == track.number]
+            joined += segments.join(own, track.start, track.end)
     found = segments.VideoPrediction(
-        source=None if source is None else str(frames.path),
+        source=str(frames.path) if is_video else None,
         weights=classifier.label,
         class_names=classifier.class_names,
         size=size,
@@ -215,31 +205,41 @@ def _follow(frames, estimator, clock, verbose):
 
 
 def _classify(
-    track, classifier, bridge, rate, window, step, smoothing, threshold
+    tracks, classifier, bridge, rate, window, step, smoothing, threshold
 ):
-    """The windows of a person in order of time."""
-    spans = segments.cut(track.start, track.end, window, step)
-    clips = []
-    for start, end in spans:
-        # As many frames for each window, where it is not a short stretch.
-        times = start + np.arange(max(round((end - start) * rate), 1)) / rate
-        clips.append(bridge(*track.at(times)))
-    probabilities = segments.smooth(classifier.probabilities(clips), smoothing)
+    """The windows of all persons, by person and time."""
+    spans, clips = [], []
+    for track in tracks:
+        count = int((track.end - track.start) * rate + 1e-6) + 1
+        poses = bridge(*track.at(track.start + np.arange(count) / rate))
+        cuts = segments.cut(track.start, track.end, window, step)
+        for start, end in cuts:
+            first = round((start - track.start) * rate)
+            size = max(round((end - start) * rate), 1)
+            clips.append(poses[first : first + size])
+        spans.append(cuts)
+    if not clips:
+        return []
+    rows = classifier.probabilities(clips)
     found = []
-    for (start, end), row in zip(spans, probabilities, strict=True):
-        best = int(row.argmax())
-        is_sure = row[best] >= threshold
-        found.append(
-            segments.Window(
-                track.number,
-                start,
-                end,
-                best if is_sure else None,
-                classifier.class_names[best] if is_sure else None,
-                float(row[best]),
-                tuple(row.tolist()),
+    for track, cuts in zip(tracks, spans, strict=True):
+        own, rows = rows[: len(cuts)], rows[len(cuts) :]
+        for (start, end), row in zip(
+            cuts, segments.smooth(own, smoothing), strict=True
+        ):
+            best = int(row.argmax())
+            is_sure = row[best] >= threshold
+            found.append(
+                segments.Window(
+                    track.number,
+                    start,
+                    end,
+                    best if is_sure else None,
+                    classifier.class_names[best] if is_sure else None,
+                    float(row[best]),
+                    tuple(row.tolist()),
+                )
             )
-        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The estimators themselves, on a few frames of real videos."""
+"""The estimators themselves, and OpenCV, on a few frames of real videos."""
 
 import itertools
 import sys
@@ -88,3 +88,23 @@ class _Few:
 
     def __iter__(self):
         return iter(self._few)
+
+
+def test_a_camera(pose_dir):
+    pytest.importorskip("cv2", exc_type=ImportError)
+    # To OpenCV, a file is a camera that is soon unplugged.
+    camera = frames.Camera(str(pose_dir / "walk_vfr.mp4"))
+    found = []
+    with pytest.raises(ConnectionError, match="no more frames"):
+        for frame in camera:
+            found.append(frame)
+    assert found and found[0].image.shape == (256, 620, 3)
+    assert [frame.number for frame in found] == list(range(len(found)))
+    assert all(a.time < b.time for a, b in itertools.pairwise(found))
+    upright = next(iter(frames.open_source(pose_dir / "walk_vfr.mp4"))).image
+    # Red is red: the grass is greener than it is blue.
+    assert np.argmax(upright.mean((0, 1))) == np.argmax(
+        found[0].image.mean((0, 1))
+    )
+    with pytest.raises(ConnectionError, match="cannot be opened"):
+        next(iter(frames.Camera("nowhere.mp4")))

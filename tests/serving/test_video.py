@@ -8,6 +8,7 @@ import pytest
 from keras_skeleton import cli
 from keras_skeleton import serving
 from keras_skeleton.serving import segments
+from keras_skeleton.serving.frames import open_source
 
 pytest.importorskip("av")
 
@@ -65,7 +66,7 @@ def test_what_is_written(video, tmp_path):
     with open(paths["csv_path"]) as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["name"] == "down" and len(rows) == len(found.windows)
-    drawn = list(serving.frames.open_source(paths["output"]))
+    drawn = list(open_source(paths["output"]))
     assert len(drawn) == 100
     np.testing.assert_allclose(drawn[50].time, 2.5, atol=1e-3)
     # The first person's colour is there, and not where there is nobody.
@@ -88,7 +89,7 @@ def test_a_gif_of_an_odd_size(tmp_path):
         predict(folder, frame_rate=20, output=tmp_path / name)
     with Image.open(tmp_path / "out.gif") as picture:
         assert picture.n_frames == 6 and picture.size == (95, 63)
-    drawn = list(serving.frames.open_source(tmp_path / "out.mp4"))
+    drawn = list(open_source(tmp_path / "out.mp4"))
     assert len(drawn) == 12 and drawn[0].image.shape == (62, 94, 3)
 
 

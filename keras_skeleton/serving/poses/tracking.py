@@ -32,9 +32,11 @@ class Tracker:
         longest_gap: Seconds after which somebody who comes back is somebody
             new.
         min_score: Mean score of joints below which a finding is nobody.
+        remember: Whether to keep everybody, frame by frame; else only those
+            who may come back, and their last two frames, for live sources.
 
     Attributes:
-        tracks: list of all `Track` so far.
+        tracks: list of the `Track` that are kept.
 
     Example:
 
@@ -46,11 +48,12 @@ class Tracker:
     ```
     """
 
-    def __init__(self, longest_gap=1.0, min_score=0.0):
+    def __init__(self, longest_gap=1.0, min_score=0.0, remember=True):
         self.longest_gap = float(longest_gap)
         self.min_score = float(min_score)
+        self.remember = bool(remember)
         self.tracks = []
-        self._live = []
+        self._live, self._count = [], 0
 
     def update(self, people, time):
         """Takes the persons of the next frame.
@@ -84,11 +87,16 @@ class Tracker:
             if place in pairs:
                 track = before[pairs[place]]
             else:
-                track = Track(len(self.tracks) + 1)
+                self._count += 1
+                track = Track(self._count)
                 self.tracks.append(track)
                 self._live.append(track)
             track.add(time, person)
             found.append((track.number, person))
+        if not self.remember:
+            self.tracks = list(self._live)
+            for track in self.tracks:
+                del track.times[:-2], track.people[:-2]
         return found
 
     def _once(self, people):

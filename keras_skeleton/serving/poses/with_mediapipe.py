@@ -27,7 +27,7 @@ class MediaPipePoses(PoseEstimator):
 
     Args:
         model: Path of a `.task` file of PoseLandmarker; by default the lite
-            one, which is fetched once (6 MB).
+            one, which is fetched once.
         people: Persons to look for at most.
         min_score: Confidence from which on a person counts as found.
 

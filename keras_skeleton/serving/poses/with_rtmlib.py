@@ -23,7 +23,7 @@ class RTMLibPoses(PoseEstimator):
 
     Args:
         model: Path of an `.onnx` file with the inputs and outputs of RTMO;
-            by default RTMO-s, which rtmlib fetches once (35 MB). Or an object
+            by default RTMO-s, which rtmlib fetches once. Or an object
             of rtmlib, called with a picture in blue, green and red, such as
             `rtmlib.Body(mode="lightweight")`.
         people: Persons to keep at most, those with the highest scores.

@@ -1,0 +1,103 @@
+"""Frames per second of each part of the way from a video to labels.
+
+    python benchmarks/video.py VIDEO [--pose mediapipe] [--pose-model FILE]
+
+Prints how many frames each part would do in a second if it were alone, and
+its share of the whole; then the classifier's time as a share of the pose
+estimator's, live, with a prediction each half second. Weights that
+take joints in the picture, as rtmlib gives them, are random: only their time
+counts.
+"""
+
+import argparse
+import itertools
+import pathlib
+import tempfile
+import time
+import warnings
+
+import keras
+
+from keras_skeleton import serving
+from keras_skeleton.applications import CTRGCN
+from keras_skeleton.layers.augmentation import pose_preprocessing
+from keras_skeleton.serving import poses
+from keras_skeleton.serving.frames import open_source
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("video")
+    parser.add_argument("--pose", default="rtmlib")
+    parser.add_argument("--pose-model")
+    parser.add_argument("--people", type=int)
+    parser.add_argument("--min-score", type=float)
+    parser.add_argument("--frames", type=int, default=150)
+    options = parser.parse_args()
+    estimator = poses.make_estimator(
+        options.pose, options.pose_model, options.people, options.min_score
+    )
+    classifier = make_classifier(estimator)
+    source = Some(open_source(options.video), options.frames)
+    print(
+        f"{options.pose} {pathlib.Path(options.pose_model or '').name}, "
+        f"{classifier.label}, {keras.backend.backend()}"
+    )
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "out.mp4")
+        # What is compiled or loaded at the first call does not count.
+        serving.predict_video(
+            Some(source, 10), classifier, poses=estimator, min_seconds=0.1
+        )
+        found = serving.predict_video(
+            source, classifier, poses=estimator, output=path
+        )
+    total = sum(found.seconds.values())
+    print(f"{found.num_frames} frames {found.size}, {len(found.tracks)} people")
+    for part, seconds in found.seconds.items():
+        rate = found.num_frames / max(seconds, 1e-9)
+        print(f"{part:12}{rate:10.1f} per second{seconds / total:10.1%}")
+    print(f"{'together':12}{found.num_frames / total:10.1f} per second")
+
+    live = serving.LivePredictor(
+        classifier, estimator, frame_rate=source.frame_rate
+    )
+    with estimator:
+        start = time.perf_counter()
+        for frame in source:
+            live.update(frame)
+        wall = time.perf_counter() - start
+    share = live.seconds["classifier"] / live.seconds["pose"]
+    print(
+        f"live: {found.num_frames / wall:.1f} per second, the classifier takes "
+        f"{share:.1%} of the time of the poses"
+    )
+
+
+class Some:
+    """The first frames of a source."""
+
+    path = None
+
+    def __init__(self, source, count):
+        self._source, self.num_frames = source, count
+        self.frame_rate, self.notes = source.frame_rate, []
+
+    def __iter__(self):
+        return itertools.islice(self._source, self.num_frames)
+
+
+def make_classifier(estimator):
+    """CTR-GCN, with trained weights where the estimator knows metres."""
+    if estimator.has_world:
+        return serving.PoseClassifier.from_weights("ctrgcn:nw_ucla")
+    model = CTRGCN(input_shape=(1, 64, 13, 3), skeleton="penn13", classes=15)
+    form = serving.PoseForm("a picture", ("x", "y", "score"))
+    return serving.PoseClassifier(
+        model, pose_preprocessing(64), form, label="ctrgcn without training"
+    )
+
+
+if __name__ == "__main__":
+    main()
