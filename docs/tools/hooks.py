@@ -91,8 +91,10 @@ def pages_of(room):
         is_module = source_of(place) is not None
         module = place if is_module else place.rpartition(".")[0]
         part = module.removeprefix(f"{room}.").lstrip("_")
+        # Where a module has the name of a function inside, it is the module.
+        is_hidden = source_of(f"{room}.{name}") is not None
         parts.setdefault(part.removeprefix("readers."), []).append(
-            place if is_module else f"{room}.{name}"
+            place if is_module or is_hidden else f"{room}.{name}"
         )
     return parts
 
@@ -193,7 +195,12 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """Pictures that fill the width open by themselves, to look closer."""
+    """Mends what the templates make of the pages."""
+    # What is returned has no name, before which a dash would stand.
+    html = re.sub(
+        r'(<li class="doc-section-item field-body">)\s*–', r"\1", html
+    )
+    # Pictures that fill the width open by themselves, to look closer.
     return re.sub(
         r'<p>(<img [^>]*src="([^"]+)"[^>]*>)</p>',
         r'<p><a href="\2">\1</a></p>',
