@@ -22,7 +22,6 @@ import numpy as np
 import keras_skeleton as ks
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.layers.augmentation import RandomRotation
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(
@@ -46,18 +45,11 @@ data = ks.datasets.synthetic.load_data(
 )
 train, test = data.split("xsub")
 frames = 8 if short else 24
-center = Center(skeleton=data.skeleton)
-batches = train.to_keras(
-    [center, CropResize(frames, interval=(0.5, 1.0)), RandomRotation(0.3)],
-    batch_size=16,
-    shuffle=True,
-    seed=0,
-    drop_remainder=True,
-)
-test_batches = test.to_keras(
-    [center, CropResize(frames, interval=(0.95,))], batch_size=16
-)
-epochs = 1 if short else 10
+transforms = [
+    Center(skeleton=data.skeleton),
+    CropResize(frames, interval=(0.95,), min_frames=12),
+]
+test_batches = test.to_keras(transforms, batch_size=16)
 model = ks.applications.HyperGCN(
     input_shape=(1, frames, 20, 3),
     skeleton=data.skeleton,
@@ -67,15 +59,12 @@ model = ks.applications.HyperGCN(
     num_neighbors=5,
     distinct_virtual_joints=True,
 )
-rate = ks.training.warmup_cosine(
-    0.05, warmup_steps=len(batches), total_steps=(epochs + 1) * len(batches)
+recipe = ks.training.Recipe.of(
+    "hypergcn", epochs=1 if short else 12, batch_size=16
 )
-model.compile(
-    ks.training.SGD(rate, weight_decay=4e-4),
-    loss=ks.losses.SmoothedCrossentropy(0.1),
-    metrics=["accuracy"],
-)
-model.fit(batches, epochs=epochs, shuffle=False, verbose=2)
+batches = recipe.batches(train, transforms, seed=0)
+recipe.compile(model, batches)
+model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=2)
 
 # %% [markdown]
 """

@@ -23,7 +23,6 @@ import keras
 import keras_skeleton as ks
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.layers.augmentation import RandomRotation
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(
@@ -36,33 +35,33 @@ data = ks.datasets.synthetic.load_data(
     num_clips=90 if short else 900, skeleton="kinect20"
 )
 train, test = data.split("xsub")
-center = Center(skeleton=data.skeleton)
-augmented = [
-    center,
-    CropResize(frames, interval=(0.5, 1.0), min_frames=12),
-    RandomRotation(0.3),
+plain = [
+    Center(skeleton=data.skeleton),
+    CropResize(frames, interval=(0.95,), min_frames=12),
 ]
-plain = [center, CropResize(frames, interval=(0.95,))]
 
 # %% [markdown]
 """
 ## Pre-training
 
 A pretext model is a Keras model with its own training step: `compile` takes
-the optimizer alone, `fit` takes clips without labels. `LayerwiseAdamW` and
-`warmup_cosine` are the published optimizer and schedule. `ResumeTraining`
-keeps the whole state after each epoch: stop this script and start it again,
-and it goes on as if nothing had happened.
+the optimizer alone, `fit` takes clips without labels. A `Recipe` holds the
+published optimizer, schedule and augmentation; so small a network learns
+faster with twice the learning rate. `ResumeTraining` keeps the whole state
+after each epoch: stop this script and start it again, and it goes on as if
+nothing had happened.
 """
 
 # %%
-batches = train.to_keras(
-    augmented,
+recipe = ks.training.Recipe.of(
+    "mamp",
+    "pretrain",
+    learning_rate=2e-3,
+    minimum=1e-3,
+    epochs=2 if short else 40,
     batch_size=32,
-    shuffle=True,
-    labels=False,
-    drop_remainder=True,
 )
+batches = recipe.batches(train, plain, seed=0, labels=False)
 pretext = ks.applications.MAMPPretext(
     input_shape=(1, frames, 20, 3),
     skeleton=data.skeleton,
@@ -73,19 +72,14 @@ pretext = ks.applications.MAMPPretext(
     decoder_layers=1,
     head_dim=64,
 )
-epochs = 2 if short else 40
-steps = epochs * len(batches)
-pretext.compile(
-    ks.training.LayerwiseAdamW(
-        ks.training.warmup_cosine(
-            2e-3, 1e-3, warmup_steps=steps // 10, total_steps=steps
-        ),
-        beta_2=0.95,
-    )
-)
+recipe.compile(pretext, batches)
 resume = ks.training.ResumeTraining(output / "pretext.npz", data=batches)
 pretext.fit(
-    batches, epochs=epochs, shuffle=False, callbacks=[resume], verbose=2
+    batches,
+    epochs=recipe.epochs,
+    shuffle=False,
+    callbacks=[resume],
+    verbose=2,
 )
 encoder = pretext.encoder
 
@@ -111,28 +105,24 @@ print(f"linear probe: {probe.value:.1f} %")
 ## Fine-tuning with a tenth of the labels
 
 `MAMP(encoder=...)` puts a head on the encoder and shares its weights. Layers
-near the input learn slower: `layerwise_scales` makes their factors.
+near the input learn slower, by the recipe's `layer_decay`.
 """
 
 # %%
 few = train.fraction(0.5 if short else 0.1, seed=0, every_class=True)
-few_batches = few.to_keras(
-    augmented, batch_size=15, shuffle=True, drop_remainder=True
+recipe = ks.training.Recipe.of(
+    "mamp",
+    "finetune",
+    learning_rate=1e-3,
+    minimum=3e-5,
+    layer_decay=0.9,
+    epochs=1 if short else 60,
+    batch_size=15,
 )
+few_batches = recipe.batches(few, plain, seed=0)
 model = ks.applications.MAMP(encoder=encoder, classes=len(data.class_names))
-epochs = 1 if short else 60
-steps = epochs * len(few_batches)
-model.compile(
-    ks.training.LayerwiseAdamW(
-        ks.training.warmup_cosine(
-            1e-3, 3e-5, warmup_steps=steps // 10, total_steps=steps
-        ),
-        scales=ks.training.layerwise_scales(model, decay=0.9),
-    ),
-    loss=ks.losses.SmoothedCrossentropy(0.1),
-    metrics=["accuracy"],
-)
-model.fit(few_batches, epochs=epochs, shuffle=False, verbose=2)
+recipe.compile(model, few_batches)
+model.fit(few_batches, epochs=recipe.epochs, shuffle=False, verbose=2)
 result = ks.evaluation.evaluate_model(
     model, test.to_keras(plain, batch_size=64)
 )

@@ -20,7 +20,6 @@ import keras
 import keras_skeleton as ks
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.layers.augmentation import RandomRotation
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/quickstart")
@@ -48,22 +47,18 @@ print(data.class_names[label])
 
 # %% [markdown]
 """
-Transforms bring clips to one length and vary them. They run on whole batches.
+Transforms bring clips to one length and place. They run on whole batches.
 `to_keras` gives batches that need no TensorFlow; `to_dataset`, with the same
 arguments, gives a `tf.data.Dataset`.
 """
 
 # %%
 frames = 16 if short else 32
-center = Center(skeleton=data.skeleton)
-augmented = [
-    center,
-    CropResize(frames, interval=(0.5, 1.0), min_frames=12),
-    RandomRotation(0.3),
+transforms = [
+    Center(skeleton=data.skeleton),
+    CropResize(frames, interval=(0.95,), min_frames=12),
 ]
-plain = [center, CropResize(frames, interval=(0.95,))]
-train_batches = train.to_keras(augmented, batch_size=16, shuffle=True, seed=0)
-test_batches = test.to_keras(plain, batch_size=64)
+test_batches = test.to_keras(transforms, batch_size=64)
 
 # %% [markdown]
 """
@@ -71,6 +66,9 @@ test_batches = test.to_keras(plain, batch_size=64)
 
 `MAMP` with `classes` is a classifier; without, an encoder. The published size
 is the default; this one is small enough for a laptop. It gives logits.
+
+A `Recipe` says how it is trained: the published optimizer, schedule, loss and
+augmentation, and as many epochs as this number of clips needs.
 """
 
 # %%
@@ -83,18 +81,12 @@ model = ks.applications.MAMP(
     num_heads=4,
     head_dim=64,
 )
-model.compile(
-    keras.optimizers.AdamW(1e-3),
-    loss=ks.losses.SmoothedCrossentropy(0.1),
-    metrics=["accuracy"],
-)
-model.fit(
-    train_batches,
-    epochs=1 if short else 20,
-    validation_data=test_batches,
-    shuffle=False,
-    verbose=2,
-)
+recipe = ks.training.Recipe.of("mamp").for_clips(train)
+if short:
+    recipe = recipe.lasting(1)
+train_batches = recipe.batches(train, transforms, seed=0)
+recipe.compile(model, train_batches)
+model.fit(train_batches, epochs=recipe.epochs, shuffle=False, verbose=2)
 
 # %% [markdown]
 """

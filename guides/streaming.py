@@ -57,8 +57,10 @@ else:
     )
     train, test = data.split("xsub")
     frames = 12 if short else 52
-    transforms = [center, CropResize(frames, interval=(0.95,))]
-    augmented = [center, CropResize(frames, min_frames=12)]
+    transforms = [
+        center,
+        CropResize(frames, interval=(0.95,), min_frames=12),
+    ]
     model = ks.applications.CTRGCN(
         input_shape=(1, frames, 20, 3),
         skeleton=data.skeleton,
@@ -66,17 +68,10 @@ else:
         hidden_dim=8 if short else 16,
     )
     if not short:
-        model.compile(
-            "adamw",
-            ks.losses.SmoothedCrossentropy(0.1),
-            metrics=["accuracy"],
-        )
-        model.fit(
-            train.to_keras(augmented, batch_size=16, shuffle=True),
-            epochs=8,
-            shuffle=False,
-            verbose=2,
-        )
+        recipe = ks.training.Recipe.of("ctrgcn", epochs=8, batch_size=16)
+        batches = recipe.batches(train, transforms, seed=0)
+        recipe.compile(model, batches)
+        model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=2)
 
 # %% [markdown]
 """

@@ -24,7 +24,6 @@ from keras_skeleton.datasets import preparation
 from keras_skeleton.datasets.readers import custom
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.layers.augmentation import RandomRotation
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/own_data")
@@ -94,13 +93,13 @@ print("A moving clip:", overview.write_page(data, output / "clip.html"))
 """
 ## A classifier
 
-From here on nothing differs from a published data set.
+From here on nothing differs from a published data set. `Recipe` holds the
+published training of a system; it also rotates the clips and crops them.
 """
 
 # %%
 train, test = data.split("own")
-form = [Center(joint=0), CropResize(16, interval=(0.95,))]
-augmented = [Center(joint=0), RandomRotation(0.3), CropResize(16)]
+form = [Center(joint=0), CropResize(16, interval=(0.95,), min_frames=16)]
 model = ks.applications.MAMP(
     input_shape=(1, 16, 4, 3),
     skeleton=arm,
@@ -110,14 +109,8 @@ model = ks.applications.MAMP(
     num_heads=2,
     head_dim=64,
 )
-model.compile(
-    "adamw",
-    keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    metrics=["accuracy"],
-)
-model.fit(
-    train.to_keras(augmented, batch_size=16, shuffle=True, drop_remainder=True),
-    epochs=1 if short else 5,
-    shuffle=False,
-)
+recipe = ks.training.Recipe.of("mamp", epochs=1 if short else 30)
+batches = recipe.batches(train, form, seed=0)
+recipe.compile(model, batches)
+model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=2)
 model.evaluate(test.to_keras(form))

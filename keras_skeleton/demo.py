@@ -1,7 +1,8 @@
-"""The demo: pre-training without labels, fine-tuning with few, pictures.
+"""The demo: what pre-training without labels buys where labels are few.
 
-It uses nothing but the public interface, so it also shows how the parts of
-the package work together.
+On generated clips a small encoder is pre-trained first; on NW-UCLA the one
+that comes with the package is taken. It uses nothing but the public interface,
+so it also shows how the parts of the package work together.
 """
 
 import dataclasses
@@ -17,16 +18,14 @@ from keras_skeleton import datasets
 from keras_skeleton import drawing
 from keras_skeleton import evaluation
 from keras_skeleton import explain
+from keras_skeleton import weights
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.evaluation.progress import EpochBar
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
-from keras_skeleton.layers.augmentation import RandomRotation
-from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.training import LayerwiseAdamW
-from keras_skeleton.training import layerwise_scales
-from keras_skeleton.training import warmup_cosine
+from keras_skeleton.layers.augmentation import deserialize_transforms
+from keras_skeleton.training import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +44,17 @@ class Sizes:
     pretraining_epochs: int = 60
     labels_per_class: int = 1
     labelled_batch_size: int = 15
+    learning_rate: float = 1e-3
     finetuning_epochs: int = 180
 
 
+#: With the packaged encoder, which is larger and needs no pre-training.
+PACKAGED = Sizes(
+    labels_per_class=5,
+    labelled_batch_size=16,
+    learning_rate=3e-4,
+    finetuning_epochs=60,
+)
 SHORT = Sizes(
     num_clips=90,
     num_frames=16,
@@ -75,7 +82,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
     Returns:
         Dict, the content of `results.json`; accuracies in percent.
     """
-    sizes = sizes or Sizes()
+    sizes = sizes or (Sizes() if path is None else PACKAGED)
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
@@ -85,9 +92,15 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         data = datasets.synthetic.load_data(
             sizes.num_clips, skeleton="kinect20", noise=sizes.noise, seed=seed
         )
+        plain = [
+            Center(skeleton=data.skeleton),
+            CropResize(sizes.num_frames, interval=(0.95,)),
+        ]
     else:
         name, protocol = "nw_ucla", "xview"
         data = datasets.nw_ucla.load_data(path)
+        card = weights.get("mamp", "nw_ucla_pretext")
+        plain = deserialize_transforms(card.recipe["transforms"])
     train, test = data.split(protocol)
     few = choose_per_class(train, sizes.labels_per_class, seed)
     print(f"{name}: {data}")
@@ -95,34 +108,35 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         f"{len(train)} training clips, of which {len(few)} keep their label; "
         f"{len(test)} test clips"
     )
-
-    center = Center(skeleton=data.skeleton)
-    augmented = [
-        center,
-        CropResize(sizes.num_frames, interval=(0.5, 1.0), min_frames=12),
-        RandomRotation(0.3),
-    ]
-    plain = [center, CropResize(sizes.num_frames, interval=(0.95,))]
     few_batches = few.to_keras(plain, sizes.batch_size)
     test_batches = test.to_keras(plain, batch_size=64)
 
-    _say("1 A classifier from scratch, on the few labelled clips")
     keras.utils.set_random_seed(seed)
-    scratch = train_classifier(
-        _encoder(data, sizes), few, augmented, sizes, seed, decay=1.0
+    if path is None:
+        encoder = _encoder(data, sizes)
+    else:
+        encoder = MAMP("nw_ucla_pretext")
+    untrained = type(encoder).from_config(encoder.get_config())
+
+    _say("1 A classifier from scratch, on the few labelled clips")
+    untrained_neighbor = _neighbor_accuracy(
+        untrained, few_batches, test_batches
     )
+    scratch = train_classifier(untrained, few, plain, sizes, seed, decay=1.0)
     from_scratch = evaluation.evaluate_model(scratch, test_batches).value
 
-    _say("2 Pre-training on all training clips, without labels")
     keras.utils.set_random_seed(seed)
-    encoder = _encoder(data, sizes)
-    untrained_neighbor = _neighbor_accuracy(encoder, few_batches, test_batches)
-    loss = pretrain(encoder, train, augmented, sizes, seed)
+    if path is None:
+        _say("2 Pre-training on all training clips, without labels")
+        loss = pretrain(encoder, train, plain, sizes, seed)
+    else:
+        _say("2 The packaged encoder, pre-trained without labels")
+        loss = [None]
     neighbor = _neighbor_accuracy(encoder, few_batches, test_batches)
 
     _say("3 The pre-trained classifier, on the same few labelled clips")
     keras.utils.set_random_seed(seed)
-    model = train_classifier(encoder, few, augmented, sizes, seed, decay=0.9)
+    model = train_classifier(encoder, few, plain, sizes, seed, decay=0.9)
     pretrained = evaluation.evaluate_model(model, test_batches)
 
     _say("4 Pictures of what the classifier looks at")
@@ -170,56 +184,48 @@ def choose_per_class(sequences, count, seed):
     return sequences.select(np.concatenate(chosen))
 
 
-def pretrain(encoder, train, transforms, sizes, seed):
+def pretrain(encoder, train, plain, sizes, seed):
     """Trains the encoder without labels; the loss of each epoch."""
-    batches = train.to_keras(
-        transforms,
-        sizes.batch_size,
-        shuffle=True,
-        seed=seed,
-        labels=False,
-        drop_remainder=True,
+    recipe = Recipe.of(
+        "mamp",
+        "pretrain",
+        learning_rate=2e-3,
+        minimum=1e-3,
+        epochs=sizes.pretraining_epochs,
+        batch_size=sizes.batch_size,
     )
-    steps = sizes.pretraining_epochs * len(batches)
     pretext = MAMPPretext(
         encoder,
         decoder_dim=sizes.hidden_dim,
         decoder_layers=sizes.decoder_layers,
     )
-    schedule = warmup_cosine(
-        2e-3, 1e-3, warmup_steps=steps // 10, total_steps=steps
-    )
-    pretext.compile(LayerwiseAdamW(schedule, beta_2=0.95))
+    batches = recipe.batches(train, plain, seed, labels=False)
+    recipe.compile(pretext, batches)
     history = pretext.fit(
-        batches, epochs=sizes.pretraining_epochs, shuffle=False, verbose=1
+        batches, epochs=recipe.epochs, shuffle=False, verbose=1
     )
     return history.history["loss"]
 
 
-def train_classifier(encoder, few, transforms, sizes, seed, decay):
+def train_classifier(encoder, few, plain, sizes, seed, decay):
     """Puts a head on the encoder and trains both on labelled clips."""
     model = MAMP(encoder=encoder, classes=len(few.class_names))
-    batches = few.to_keras(
-        transforms,
-        min(sizes.labelled_batch_size, len(few)),
-        shuffle=True,
-        seed=seed,
-        drop_remainder=True,
+    recipe = Recipe.of(
+        "mamp",
+        "finetune",
+        learning_rate=sizes.learning_rate,
+        minimum=sizes.learning_rate / 30,
+        layer_decay=decay,
+        epochs=sizes.finetuning_epochs,
+        batch_size=sizes.labelled_batch_size,
     )
-    steps = sizes.finetuning_epochs * len(batches)
-    schedule = warmup_cosine(
-        1e-3, 3e-5, warmup_steps=steps // 10, total_steps=steps
-    )
-    model.compile(
-        LayerwiseAdamW(schedule, scales=layerwise_scales(model, decay)),
-        loss=SmoothedCrossentropy(0.1),
-        metrics=["accuracy"],
-    )
+    batches = recipe.batches(few, plain, seed)
+    recipe.compile(model, batches)
     # One bar for the whole training: its epochs take a moment each.
-    bar = EpochBar(sizes.finetuning_epochs)
+    bar = EpochBar(recipe.epochs)
     model.fit(
         batches,
-        epochs=sizes.finetuning_epochs,
+        epochs=recipe.epochs,
         shuffle=False,
         verbose=0,
         callbacks=[bar],
@@ -236,16 +242,12 @@ def draw(model, test, batches, output):
     clips, title = clips[row : row + 1], f"{names[labels[row]]}"
     if predicted[row] != labels[row]:
         title += f" (taken for {names[predicted[row]]})"
-    tokens = explain.importance(
-        explain.attention_rollout(explain.attention_maps(model, clips)),
-        explain.feature_grid(model),
-        clips,
-    )
-    shares = explain.upsample(tokens, *clips.shape[2:4])[0]
+    parts = np.maximum(explain.integrated_gradients(model, clips), 0)
+    shares = explain.to_shares(parts)[0]
     strip = drawing.draw_strip(clips[0], test.skeleton, shares, title=title)
     heat_map = drawing.draw_heat_map(shares, test.skeleton)
     return [
-        _save_stacked([strip, heat_map], output / "attention.png"),
+        _save_stacked([strip, heat_map], output / "importance.png"),
         drawing.animate(
             clips[0],
             test.skeleton,
@@ -254,7 +256,12 @@ def draw(model, test, batches, output):
             title=title,
         ),
         explain.explain(
-            model, clips[0], names, output / "motion.html", frame_rate=15
+            model,
+            clips[0],
+            names,
+            output / "motion.html",
+            label=int(labels[row]),
+            frame_rate=15,
         ),
     ]
 

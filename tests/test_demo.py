@@ -19,12 +19,12 @@ def finished(tmp_path_factory):
 def test_demo_writes_pictures_and_results(finished):
     folder, results = finished
     assert {path.name for path in folder.iterdir()} == {
-        "attention.png",
+        "importance.png",
         "motion.gif",
         "motion.html",
         "results.json",
     }
-    assert (folder / "attention.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "importance.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "motion.gif").read_bytes().startswith(b"GIF89a")
     assert json.loads((folder / "results.json").read_text()) == results
 

@@ -49,14 +49,15 @@ def conventions(system, num_frames):
         """Turns rows of class scores into named classes.
 
         Args:
-            predictions: Array `(N, classes)` of logits or probabilities.
+            predictions: Array `(N, classes)` of probabilities, or of logits,
+                of which probabilities are made.
             class_names: Names of the classes, in label order; or the name of
                 registered weights of the system, or of a data set (a key of
                 `datasets.formats.FORMATS`).
             top: How many classes to return for each row.
 
         Returns:
-            For each row a list of `(class name, score)`, best first.
+            For each row a list of `(class name, probability)`, best first.
 
         Raises:
             ValueError: If there are not as many names as columns.
@@ -65,7 +66,7 @@ def conventions(system, num_frames):
 
         >>> names = ["sit down", "stand up"]
         >>> decode_predictions([[0.1, 2.0]], names, top=1)
-        [[('stand up', 2.0)]]
+        [[('stand up', 0.8698915243148804)]]
         """
         names = class_names
         if isinstance(names, str):
@@ -78,6 +79,7 @@ def conventions(system, num_frames):
                 f"and {len(names)} class names: pass the names of the data "
                 "set that the model was trained on."
             )
+        scores = _probabilities(scores)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
         return [
             [(names[i], float(row[i])) for i in order]
@@ -113,3 +115,13 @@ def _names_of(system, name):
         f"{name!r} names neither weights of {system} ({', '.join(known)}) nor "
         f"a data set ({', '.join(formats.FORMATS)})."
     )
+
+
+def _probabilities(scores):
+    """Rows that are probabilities as they are, softmax of all others."""
+    total = scores.sum(axis=1, keepdims=True)
+    is_given = (scores >= 0).all() and np.allclose(total, 1, atol=1e-3)
+    if is_given:
+        return scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -171,7 +171,15 @@ class CascadeFormer(Application):
         "cascade_dropout_rate": (0.0, 0.4),
         "cross_attention_dropout_rate": (0.0, 0.4),
     }
+    # From random weights nothing was published: the rate of the pre-training.
     recipes = {
+        "training": {
+            "learning_rate": 1e-4,
+            "minimum": 0.0,
+            "weight_decay": 1e-4,
+            "batch_size": 4,
+            "label_smoothing": 0.0,
+        },
         "finetune": {
             "learning_rate": 3e-5,
             "weight_decay": 1e-4,
@@ -369,6 +377,17 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
     search_space = {
         "mask_ratio": (0.1, 0.6),
         "hidden": ["joints", "frames"],
+    }
+    # Of Penn Action and NW-UCLA.
+    recipes = {
+        "pretrain": {
+            "learning_rate": 1e-4,
+            "minimum": 1e-4,
+            "warmup_epochs": 0,
+            "epochs": 1000,
+            "batch_size": 4,
+            "weight_decay": 0.0,
+        },
     }
     tiny = CascadeFormer.tiny
 

@@ -158,6 +158,22 @@ class CTRGCN(Application):
         "adaptive": [True, False],
         "dropout_rate": (0.0, 0.5),
     }
+    # Of NTU RGB+D; NW-UCLA takes batches of 16, steps (50,) and decays 1e-4.
+    recipes = {
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "steps": (35, 55),
+            "warmup_epochs": 5,
+            "epochs": 65,
+            "batch_size": 64,
+            "weight_decay": 4e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+            "interval": (0.5, 1.0),
+            "augmentation": ({"class": "RandomRotation"},),
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

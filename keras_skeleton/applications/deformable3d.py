@@ -213,6 +213,18 @@ class DeformableTransformer3D(Application):
         "temporal_stride": [2, 4],
         "dropout_rate": (0.0, 0.3),
     }
+    # A choice: the published one could not be read.
+    recipes = {
+        "training": {
+            "learning_rate": 5e-4,
+            "minimum": 1e-6,
+            "warmup_epochs": 5,
+            "epochs": 120,
+            "batch_size": 64,
+            "weight_decay": 0.05,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "video_shape": (4, 16, 16, 1),

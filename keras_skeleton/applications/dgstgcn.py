@@ -101,6 +101,22 @@ class DGSTGCN(STGCNPlusPlus):
         "num_graphs": [4, 8, 16],
         "dropout_rate": (0.0, 0.5),
     }
+    recipes = {
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "minimum": 0.0,
+            "warmup_epochs": 0,
+            "epochs": 150,
+            "batch_size": 64,
+            "weight_decay": 5e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+            "augmentation": (
+                {"class": "RandomRotation", "config": {"max_angle": 0.2}},
+            ),
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

@@ -187,6 +187,20 @@ class EPAMNet(Application):
         "heatmaps": ["joints", "limbs"],
         "dropout_rate": (0.0, 0.7),
     }
+    # Of a single stream, after PoseConv3D; of both together it is not public.
+    recipes = {
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.4,
+            "minimum": 0.0,
+            "warmup_epochs": 0,
+            "epochs": 240,
+            "batch_size": 256,
+            "weight_decay": 3e-4,
+            "nesterov": False,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "video_shape": (4, 16, 16, 3),

@@ -391,6 +391,18 @@ class FineTecPretext(InputCheck, CompletionTraining):
 
     system = "finetec"
     search_space = {"start": ["prior", "interpolation"]}
+    # Published are 40,000 steps: about 300 epochs of 16,000 clips. The batch is
+    # a choice.
+    recipes = {
+        "pretrain": {
+            "learning_rate": 1e-5,
+            "minimum": 1e-5,
+            "warmup_epochs": 0,
+            "epochs": 300,
+            "batch_size": 128,
+            "weight_decay": 0.0,
+        },
+    }
     tiny = FineTec.tiny
 
     def __init__(

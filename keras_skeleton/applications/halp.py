@@ -336,6 +336,19 @@ class HaLPPretext(InputCheck, MomentumContrast):
         "num_prototypes": [10, 20, 40],
         "margin": (0.2, 1.0),
     }
+    recipes = {
+        "pretrain": {
+            "optimizer": "sgd",
+            "learning_rate": 0.01,
+            "steps": (351,),
+            "warmup_epochs": 0,
+            "epochs": 451,
+            "batch_size": 64,
+            "weight_decay": 1e-4,
+            "nesterov": False,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         **HaLP.tiny,
         "embedding_dim": 8,

@@ -178,6 +178,21 @@ class HyperGCN(Application):
         "divergence_weight": (0.0, 2.0),
         "dropout_rate": (0.0, 0.5),
     }
+    recipes = {
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "steps": (110, 120),
+            "warmup_epochs": 5,
+            "epochs": 140,
+            "batch_size": 64,
+            "weight_decay": 4e-4,
+            "nesterov": True,
+            "label_smoothing": 0.1,
+            "interval": (0.5, 1.0),
+            "augmentation": ({"class": "RandomRotation"},),
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

@@ -121,6 +121,11 @@ class MAMP(Application):
         "head_dropout_rate": (0.0, 0.5),
     }
     recipes = {
+        "training": {
+            "interval": (0.5, 1.0),
+            "augmentation": ({"class": "RandomRotation"},),
+            "arguments": {"drop_path_rate": 0.3, "head_dropout_rate": 0.3},
+        },
         "linear": {"learning_rate": 0.1, "epochs": 100, "batch_size": 256},
         "finetune": {
             "layer_decay": 0.8,
@@ -323,6 +328,18 @@ class MAMPPretext(InputCheck, MaskedPrediction):
         "masking_temperature": (0.5, 1.0),
         "decoder_layers": [1, 2, 3, 5],
         "decoder_dim": [128, 256],
+    }
+    recipes = {
+        "pretrain": {
+            "learning_rate": 1e-3,
+            "minimum": 5e-4,
+            "warmup_epochs": 20,
+            "epochs": 400,
+            "batch_size": 128,
+            "beta_2": 0.95,
+            "interval": (0.5, 1.0),
+            "augmentation": ({"class": "RandomRotation"},),
+        },
     }
     tiny = {**MAMP.tiny, "decoder_dim": 8, "decoder_layers": 1}
 

@@ -108,6 +108,18 @@ class MMixer(Application):
         "num_queries": [1, 2, 4],
         "readout": ["last", "mean"],
     }
+    # A cosine of half the epochs: the published steps end in standstill.
+    recipes = {
+        "training": {
+            "learning_rate": 1e-4,
+            "minimum": 0.0,
+            "warmup_epochs": 5,
+            "epochs": 100,
+            "batch_size": 32,
+            "weight_decay": 1e-4,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "modalities": ((SKELETONS, 8), ("video", 6)),

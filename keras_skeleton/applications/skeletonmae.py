@@ -329,6 +329,17 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
         "remask": [True, False],
         "exponent": [1.0, 2.0, 3.0],
     }
+    # A constant rate and no weight decay are choices.
+    recipes = {
+        "pretrain": {
+            "learning_rate": 1.5e-4,
+            "minimum": 1.5e-4,
+            "warmup_epochs": 0,
+            "epochs": 50,
+            "batch_size": 1024,
+            "weight_decay": 0.0,
+        },
+    }
     tiny = SkeletonMAE.tiny
 
     def __init__(

@@ -133,7 +133,19 @@ class STGCNPlusPlus(STGCN):
         "hidden_dim": [32, 48, 64, 96],
         "dropout_rate": (0.0, 0.5),
     }
-    recipes = {}
+    recipes = {
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "minimum": 0.0,
+            "warmup_epochs": 0,
+            "epochs": 80,
+            "batch_size": 128,
+            "weight_decay": 5e-4,
+            "nesterov": True,
+            "label_smoothing": 0.0,
+        },
+    }
     tiny = {
         "input_shape": (1, 8, 20, 3),
         "skeleton": "kinect20",

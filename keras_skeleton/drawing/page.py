@@ -21,6 +21,7 @@ def write_page(
     *,
     title="Skeleton clip",
     prediction=None,
+    notes=None,
     probabilities=None,
     class_names=None,
     frame_rate=30,
@@ -29,8 +30,8 @@ def write_page(
     """Writes an interactive page of one clip as a single HTML file.
 
     The skeleton moves and its joints glow by importance. The page plays,
-    pauses, scrubs, rotates (drag), zooms (wheel or pinch) and shows a map of
-    joints over time. It needs no server, no network and no library: all data
+    pauses, scrubs, rotates and zooms, by pointer or keyboard, and shows a map
+    of joints over time. It needs no server, no network and no library: all data
     and code are inside the file, so it can be mailed or put into a report.
 
     Args:
@@ -43,6 +44,8 @@ def write_page(
             Only their relative size matters.
         title: Heading of the page.
         prediction: A sentence shown beside the heading.
+        notes: Dict of a sentence or two on each map of `importance`, by its
+            name.
         probabilities: K class probabilities, listed with bars.
         class_names: K names of the classes.
         frame_rate: Frames per second at normal speed.
@@ -76,7 +79,7 @@ def write_page(
         )
     data = _describe_clip(clip, skeleton, up)
     data["frameRate"] = float(frame_rate)
-    data["maps"] = _describe_maps(importance, clip)
+    data["maps"] = _describe_maps(importance, clip, notes or {})
     data["classes"] = _describe_classes(probabilities, class_names)
     _write_text(Path(path), _fill(data, str(title), str(prediction or "")))
     return Path(path)
@@ -108,11 +111,17 @@ def _describe_clip(clip, skeleton, up):
     }
 
 
-def _describe_maps(importance, clip):
+def _describe_maps(importance, clip, notes):
     if importance is None:
         return []
     if not isinstance(importance, dict):
         importance = {"Importance": importance}
+    unknown = sorted(set(notes) - set(importance))
+    if unknown:
+        raise ValueError(
+            f"`notes` are of the maps {', '.join(map(repr, importance))}. "
+            f"Received also {', '.join(map(repr, unknown))}."
+        )
     counted = geometry.present(clip)
     maps = []
     for name, values in importance.items():
@@ -129,6 +138,7 @@ def _describe_maps(importance, clip):
         maps.append(
             {
                 "name": str(name),
+                "note": str(notes.get(name, "")),
                 "values": [float(f"{share:.4g}") for share in shares.ravel()],
                 "bottom": bottom,
                 "top": top,

@@ -1,5 +1,6 @@
 """Fine-tuning: how good a classifier an encoder is the beginning of."""
 
+import dataclasses
 import time
 
 import keras
@@ -10,7 +11,7 @@ from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import probe
 from keras_skeleton.layers import augmentation as transforms_of
-from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.training import Recipe
 
 
 def fine_tune(
@@ -87,21 +88,19 @@ def fine_tune(
     """
     start = time.perf_counter()
     kinds = (kind, "finetune")
-    recipe = fitting.settle(encoder, kinds, fitting.FINETUNE, recipe)
+    recipe = Recipe.of(encoder, kinds, **recipe)
     train, test = parts.both_parts(
         train, test, encoder, transforms, feature_batch_size
     )
     if augmentation is None and train.sequences is not None:
-        augmentation = augmented(train.transforms, recipe)
+        augmentation = recipe.transforms(
+            train.transforms, train.sequences.coordinates
+        )
     classes = _count_classes(classes, train, test)
     keras.utils.set_random_seed(seed)
-    model = _classifier(encoder, classes, recipe["arguments"])
-    batches = train.training(recipe["batch_size"], seed, augmentation, repeat)
-    model.compile(
-        fitting.make_optimizer(recipe, model, len(batches)),
-        loss=SmoothedCrossentropy(recipe["label_smoothing"]),
-        metrics=["accuracy"],
-    )
+    model = _classifier(encoder, classes, recipe.arguments)
+    batches = train.training(recipe.batch_size, seed, augmentation, repeat)
+    recipe.compile(model, batches)
     watched = {}
     if best_on_test:
         watched["test"] = _accuracy_on(test)
@@ -112,7 +111,7 @@ def fine_tune(
             )
         )
     history, epoch = fitting.fit(
-        model, batches, recipe["epochs"], watched, verbose
+        model, batches, recipe.epochs, watched, verbose
     )
     scores, labels = test.predict(model, verbose=verbose)
     parts.count_classes(classes, (test, labels))
@@ -127,7 +126,12 @@ def fine_tune(
         title="fine-tuned" if kind == "finetune" else kind,
         **found,
         history=history,
-        settings={**recipe, "repeat": repeat, "seed": seed, "epoch": epoch},
+        settings={
+            **dataclasses.asdict(recipe),
+            "repeat": repeat,
+            "seed": seed,
+            "epoch": epoch,
+        },
         model=model,
     )
 
@@ -170,30 +174,6 @@ def transfer(encoder, train, test, classes=None, **options):
     for key, skeleton in (("from_skeleton", mine), ("to_skeleton", theirs)):
         found.settings[key] = getattr(skeleton, "name", None)
     return found
-
-
-def augmented(transforms, recipe):
-    """The transforms of training clips that a recipe makes of others.
-
-    Args:
-        transforms: List of transforms.
-        recipe: Dict with `interval`, the share of a clip that `CropResize`
-            takes, or `None`; and `augmentation`, a list of further transforms
-            as data. They follow the last transform that chooses frames.
-    """
-    changed = []
-    last = 0
-    for transform in transforms:
-        if isinstance(transform, transforms_of.FrameChoice):
-            last = len(changed) + 1
-        if recipe["interval"] and isinstance(
-            transform, transforms_of.CropResize
-        ):
-            config = {**transform.get_config(), "interval": recipe["interval"]}
-            transform = type(transform).from_config(config)
-        changed.append(transform)
-    added = transforms_of.deserialize_transforms(recipe["augmentation"])
-    return [*changed[:last], *added, *changed[last:]]
 
 
 def _count_classes(classes, *both):

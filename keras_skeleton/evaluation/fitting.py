@@ -1,121 +1,32 @@
-"""How heads and whole classifiers are trained by a recipe of plain data."""
+"""How heads and whole classifiers are trained and watched."""
+
+import dataclasses
 
 import keras
-import numpy as np
 
-from keras_skeleton import training
 from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation.parts import ArrayBatches
-
-#: Of a head on a frozen encoder, unless its system has a recipe of its own.
-LINEAR = {
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "minimum": 0.0,
-    "steps": (),
-    "warmup_epochs": 0,
-    "epochs": 100,
-    "batch_size": 256,
-    "weight_decay": 0.0,
-    "nesterov": False,
-    "normalize": True,
-    "head_stddev": 0.01,
-}
-#: Of a whole classifier from a pre-trained encoder.
-FINETUNE = {
-    "optimizer": "adamw",
-    "learning_rate": 3e-4,
-    "minimum": 1e-5,
-    "steps": (),
-    "warmup_epochs": 5,
-    "epochs": 100,
-    "batch_size": 48,
-    "weight_decay": 0.05,
-    "nesterov": False,
-    "layer_decay": None,
-    "label_smoothing": 0.1,
-    "interval": None,
-    "augmentation": (),
-    "arguments": {},
-}
+from keras_skeleton.training import Recipe
 
 
-def settle(encoder, kinds, defaults, given):
-    """A recipe of training: given, else the system's, else the defaults.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadRecipe(Recipe):
+    """How a head on a frozen encoder is trained, see `Recipe`.
 
     Args:
-        encoder: The encoder. Its class may have the attribute `recipes`, a
-            dict of recipes by kind.
-        kinds: Names of kinds, the first that the system knows counts.
-        defaults: Dict of all entries of a recipe.
-        given: Dict of what the caller named; `None` counts as not named.
-
-    Returns:
-        Dict. Where other `epochs` are given, but no other `steps`, these move
-        in proportion.
-
-    Raises:
-        ValueError: If there is no such entry.
+        normalize: Whether features are normalized first, by a batch
+            normalization without scale and offset.
+        head_stddev: Standard deviation of the head's first values.
     """
-    unknown = set(given) - set(defaults)
-    if unknown:
-        raise ValueError(
-            f"Unknown {', '.join(map(repr, sorted(unknown)))}. A recipe has "
-            f"{', '.join(defaults)}."
-        )
-    known = getattr(type(encoder), "recipes", {})
-    own = next((known[kind] for kind in kinds if kind in known), {})
-    given = {key: value for key, value in given.items() if value is not None}
-    recipe = {**defaults, **own, **given}
-    if "epochs" in given and "steps" not in given:
-        share = given["epochs"] / {**defaults, **own}["epochs"]
-        recipe["steps"] = tuple(round(s * share) for s in recipe["steps"])
-    for key in ("epochs", "batch_size"):
-        if not isinstance(recipe[key], int | np.integer) or recipe[key] < 1:
-            raise ValueError(
-                f"`{key}` must be a whole number from 1 up. Received: "
-                f"{key}={recipe[key]!r}"
-            )
-    return recipe
 
-
-def make_optimizer(recipe, model, steps_per_epoch):
-    """The optimizer of a recipe, with its schedule.
-
-    A warm-up takes at most a tenth of the training.
-
-    Args:
-        recipe: Dict of `settle`.
-        model: The model to train.
-        steps_per_epoch: Batches of an epoch.
-    """
-    total = recipe["epochs"] * steps_per_epoch
-    warmup = min(recipe["warmup_epochs"] * steps_per_epoch, total // 10)
-    rate = recipe["learning_rate"]
-    if recipe["steps"]:
-        boundaries = [step * steps_per_epoch for step in recipe["steps"]]
-        rate = training.WarmupSteps(rate, boundaries, warmup)
-    else:
-        rate = training.warmup_cosine(
-            rate, recipe["minimum"], warmup_steps=warmup, total_steps=total
-        )
-    if recipe["optimizer"] == "sgd":
-        return training.SGD(
-            rate,
-            nesterov=recipe["nesterov"],
-            weight_decay=recipe["weight_decay"],
-        )
-    if recipe["optimizer"] != "adamw":
-        raise ValueError(
-            "`optimizer` must be 'sgd' or 'adamw'. Received: "
-            f"{recipe['optimizer']!r}"
-        )
-    scales = None
-    if recipe.get("layer_decay"):
-        scales = training.layerwise_scales(model, recipe["layer_decay"])
-    return training.LayerwiseAdamW(
-        rate, weight_decay=recipe["weight_decay"], scales=scales
-    )
+    optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    minimum: float = 0.0
+    warmup_epochs: float = 0
+    batch_size: int = 256
+    weight_decay: float = 0.0
+    normalize: bool = True
+    head_stddev: float = 0.01
 
 
 def fit(model, batches, epochs, watched, verbose=0, begin=None):

@@ -1,5 +1,6 @@
 """Linear probing: how well a frozen encoder separates the classes."""
 
+import dataclasses
 import time
 
 import keras
@@ -100,7 +101,7 @@ def linear_probe(
     (HiCLR), whose features are not normalized.
     """
     start = time.perf_counter()
-    recipe = fitting.settle(encoder, ("linear",), fitting.LINEAR, recipe)
+    recipe = fitting.HeadRecipe.of(encoder, "linear", **recipe)
     encoder_of = feature_extraction.feature_model(encoder)
     train, test = parts.both_parts(
         train, test, encoder_of, transforms, feature_batch_size
@@ -121,19 +122,19 @@ def linear_probe(
         watched["validation"] = _accuracy_on(*held_out.predict())
     model = linear_classifier(encoder, classes)
     head = _head(model, recipe, seed)
-    batches = parts.ArrayBatches(*first, recipe["batch_size"], seed)
+    batches = parts.ArrayBatches(*first, recipe.batch_size, seed)
 
     def begin(epoch):
         if epoch and extract_each_epoch:
             batches.inputs, batches.labels = _extract(train, epoch)
 
     head.compile(
-        fitting.make_optimizer(recipe, head, len(batches)),
+        recipe.make_optimizer(head, len(batches)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
     history, epoch = fitting.fit(
-        head, batches, recipe["epochs"], watched, verbose, begin
+        head, batches, recipe.epochs, watched, verbose, begin
     )
     scores = ops.convert_to_numpy(head(test_set[0], training=False))
     is_copy = parts.copies(train, test)
@@ -146,7 +147,7 @@ def linear_probe(
         start,
         **found,
         history=history,
-        settings={**recipe, "seed": seed, "epoch": epoch},
+        settings={**dataclasses.asdict(recipe), "seed": seed, "epoch": epoch},
         model=model,
         features=test_set,
     )
@@ -178,11 +179,11 @@ def _head(model, recipe, seed):
     norm, dense = model.get_layer("head_norm"), model.get_layer("predictions")
     generator = np.random.default_rng(seed)
     kernel = generator.normal(size=dense.kernel.shape)
-    dense.kernel.assign(recipe["head_stddev"] * kernel)
+    dense.kernel.assign(recipe.head_stddev * kernel)
     # What the head takes: features as its system pools them.
     pooled = _graph.layer_node(model, "head_norm").input_tensors[0]
     inputs = keras.Input(pooled.shape[1:])
-    if recipe["normalize"]:
+    if recipe.normalize:
         return keras.Model(inputs, dense(norm(inputs)))
     # Statistics that leave the features alone.
     size = norm.moving_mean.shape

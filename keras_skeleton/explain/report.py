@@ -6,10 +6,25 @@ from keras_skeleton import _inputs
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.page import write_page
 from keras_skeleton.explain import attention
+from keras_skeleton.explain.attribution import integrated_gradients
+from keras_skeleton.explain.faithfulness import RANDOM
+from keras_skeleton.explain.faithfulness import faithfulness
 from keras_skeleton.explain.parts import to_skeleton
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
 from keras_skeleton.explain.saliency import saliency
+
+# What each map shows, most faithful first: see the table in the documentation.
+INTEGRATED = "Integrated gradients"
+GRAD_CAM = "Grad-CAM"
+SALIENCY = "Gradient saliency"
+ROLLOUT = "Attention rollout"
+NOTES = {
+    INTEGRATED: "What each joint's movement adds to the score of the class.",
+    GRAD_CAM: "Where the last features lie that speak for the class.",
+    SALIENCY: "Where the score of the class reacts most to small changes.",
+    ROLLOUT: "Where the model looks, whatever the class: no explanation of it.",
+}
 
 
 def explain(
@@ -22,15 +37,19 @@ def explain(
     class_index=None,
     layer="features",
     shown=None,
+    label=None,
+    measure=True,
     title=None,
     frame_rate=30,
     up="y",
 ):
     """Explains one prediction of a classifier on an interactive page.
 
-    Computes gradient saliency, Grad-CAM and, where a model attends to its
-    features, attention rollout, and writes them with `write_page`. Of several
-    inputs, the map of the skeletons is drawn.
+    Computes integrated gradients (of models with one input), Grad-CAM,
+    gradient saliency and, where a model attends to its features, attention
+    rollout, and writes them with `write_page`, the one that was most faithful
+    on packaged weights first. Of several inputs, the map of the skeletons is
+    drawn.
 
     Args:
         model: A classifier that takes clips, or a dict of inputs with clips
@@ -47,6 +66,11 @@ def explain(
         shown: Array `(M, T, V, C)`, the clip to draw where the model takes
             something else than the places of all joints: bones, motion, or
             the channels of a part of the body. `clip` by default.
+        label: The true class of the clip, which is told beside the predicted
+            one.
+        measure: Whether to measure how faithful each map is on this clip
+            (`faithfulness` over joints) and to say so: it takes about a
+            hundred predictions.
         title: Heading of the page; by default the explained class.
         frame_rate: Frames per second at normal speed.
         up: Axis that points up: `"y"`, `"z"` or `"-y"`.
@@ -75,19 +99,33 @@ def explain(
     chosen = best if class_index is None else class_index
     names = checks.class_names(class_names, len(probabilities))
     maps = {}
-    for name, tokens in _maps(model, inputs, chosen, layer).items():
+    found = _maps(model, inputs, chosen, layer)
+    for name, tokens in found.items():
         values = attention.upsample(tokens, *shown.shape[1:3])[0]
         # A map without persons is that of all of them.
         maps[name] = np.broadcast_to(values, shown.shape[:3])
+    notes = {name: NOTES[name] for name in found}
+    # Joints are held still by their numbers in the clip.
+    if measure and clip.shape[2] == shown.shape[2]:
+        scores = faithfulness(
+            model, found, inputs, chosen, steps=5, repetitions=1
+        ).scores
+        for name in notes:
+            notes[name] += (
+                f" Faithfulness on this clip: {scores[name]:.2f} (in random "
+                f"order {scores[RANDOM]:.2f})."
+            )
+    prediction = f"Predicted: {names[best]} ({100 * probabilities[best]:.1f} %)"
+    if label is not None:
+        prediction += f"; labelled: {names[label]}"
     return write_page(
         path,
         shown,
         skeleton,
         maps,
         title=title or f"Why “{names[chosen]}”?",
-        prediction=(
-            f"Predicted: {names[best]} ({100 * probabilities[best]:.1f} %)"
-        ),
+        prediction=prediction,
+        notes=notes,
         probabilities=probabilities,
         class_names=names,
         frame_rate=frame_rate,
@@ -98,6 +136,17 @@ def explain(
 def _maps(model, inputs, class_index, layer):
     """Maps `(1, M, T', V)` of one sample by their names."""
     maps = {}
+    form = _inputs.form_of(model)
+    has_several = isinstance(form, dict)
+    name = _inputs.SKELETONS if has_several else form.name
+    if not has_several:
+        parts = integrated_gradients(model, inputs, class_index)
+        maps[INTEGRATED] = to_skeleton(np.maximum(parts, 0), model, name)
+    if layer is not None:
+        cam = grad_cam(model, inputs, class_index, layer)
+        maps[GRAD_CAM] = to_skeleton(cam, model, layer)
+    gradients = _inputs.skeletons_of(saliency(model, inputs, class_index))
+    maps[SALIENCY] = to_skeleton(gradients, model, name)
     if attention.shows_features(model):
         weights = attention.attention_maps(model, inputs)
         tokens = attention.importance(
@@ -105,14 +154,7 @@ def _maps(model, inputs, class_index, layer):
             attention.feature_grid(model),
             inputs,
         )
-        maps["Attention rollout"] = to_skeleton(tokens, model)
-    gradients = _inputs.skeletons_of(saliency(model, inputs, class_index))
-    form = _inputs.form_of(model)
-    name = _inputs.SKELETONS if isinstance(form, dict) else form.name
-    maps["Gradient saliency"] = to_skeleton(gradients, model, name)
-    if layer is not None:
-        cam = grad_cam(model, inputs, class_index, layer)
-        maps["Grad-CAM"] = to_skeleton(cam, model, layer)
+        maps[ROLLOUT] = to_skeleton(tokens, model)
     return maps
 
 

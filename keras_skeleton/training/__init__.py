@@ -21,6 +21,7 @@ from keras_skeleton.training.optimizers import warmup_cosine
 from keras_skeleton.training.prototypes import Prototypes
 from keras_skeleton.training.queue import FeatureQueue
 from keras_skeleton.training.queue import NeighborQueue
+from keras_skeleton.training.recipe import Recipe
 from keras_skeleton.training.resume import ResumeTraining
 from keras_skeleton.training.step_model import PretextModel
 from keras_skeleton.training.step_model import StepModel
@@ -41,6 +42,7 @@ __all__ = [
     "NeighborQueue",
     "PretextModel",
     "Prototypes",
+    "Recipe",
     "ResumeTraining",
     "StepModel",
     "SupervisedModel",

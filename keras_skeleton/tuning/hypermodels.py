@@ -1,17 +1,11 @@
 """Hypermodels of any system: training, fine-tuning, pre-training."""
 
+import dataclasses
 import inspect
 
-import keras
-
 from keras_skeleton import applications
-from keras_skeleton.losses import SmoothedCrossentropy
-from keras_skeleton.training import SGD
-from keras_skeleton.training import LayerwiseAdamW
 from keras_skeleton.training import PretextModel
-from keras_skeleton.training import WarmupSteps
-from keras_skeleton.training import layerwise_scales
-from keras_skeleton.training import warmup_cosine
+from keras_skeleton.training import Recipe
 
 try:
     import keras_tuner
@@ -65,15 +59,22 @@ def draw(hp, name, space):
 class _HyperModel(keras_tuner.HyperModel):
     """A hypermodel of a class that has a `search_space`.
 
-    It searches the recipe of training and the arguments of the class.
+    It searches around the system's recipe of training, and the arguments of
+    the class.
+
+    Attributes:
+        published: The `Recipe`.
+        recipe: Dict of the spaces around it, see `draw`.
     """
 
-    #: The spaces of the recipe, see `draw`.
-    recipe = {}
+    #: Which recipe counts.
+    recipe_kind = None
 
     def __init__(self, kind, steps, spaces, warmup_share, name, arguments):
         super().__init__(name=name)
         self.kind = kind
+        self.published = self.find_recipe(kind)
+        self.recipe = self.around(self.published)
         known = {**self.recipe, **kind.search_space}
         unknown = set(spaces or {}) - {*known, *_arguments_of(kind)}
         if unknown:
@@ -111,12 +112,29 @@ class _HyperModel(keras_tuner.HyperModel):
         recipe = {name: values.pop(name) for name in self.recipe}
         return recipe, values
 
-    def schedule(self, peak, minimum_share):
-        return warmup_cosine(
-            peak,
-            peak * minimum_share,
-            warmup_steps=int(self.steps * self.warmup_share),
-            total_steps=self.steps,
+    def find_recipe(self, kind):
+        return Recipe.of(kind, self.recipe_kind)
+
+    def around(self, published):
+        """The spaces around a published recipe."""
+        rate = published.learning_rate
+        return {"learning_rate": (rate / 3, 3 * rate, "log")}
+
+    def settle(self, drawn):
+        """The recipe of a trial.
+
+        Args:
+            drawn: Dict of what was drawn of the recipe.
+        """
+        # Published steps say nothing of where a cosine ends.
+        minimum = 0.0 if self.published.steps else self.published.minimum
+        share = minimum / self.published.learning_rate
+        # Its one epoch is the whole training.
+        return dataclasses.replace(
+            self.published,
+            epochs=1,
+            warmup_epochs=self.warmup_share,
+            **{"steps": (), "minimum": share * drawn["learning_rate"], **drawn},
         )
 
 
@@ -152,17 +170,16 @@ class _Classification(_HyperModel):
         self.encoder = encoder
         self.objective = keras_tuner.Objective("val_accuracy", "max")
 
-    def optimizer(self, model, recipe):
-        """Makes the optimizer of a fresh classifier.
-
-        Args:
-            model: The classifier.
-            recipe: Dict of what was drawn for the `recipe`.
-        """
-        raise NotImplementedError
+    def around(self, published):
+        decay = published.weight_decay
+        return {
+            **super().around(published),
+            "weight_decay": (decay / 5, 4 * decay, "log") if decay else 0.0,
+            "label_smoothing": (0.0, 0.2),
+        }
 
     def build(self, hp):
-        recipe, arguments = self.draw_all(hp)
+        drawn, arguments = self.draw_all(hp)
         encoder = None if self.encoder is None else self.encoder()
         model = self.kind(
             self.weights,
@@ -171,22 +188,17 @@ class _Classification(_HyperModel):
             **self.arguments,
             **arguments,
         )
-        model.compile(
-            self.optimizer(model, recipe),
-            loss=SmoothedCrossentropy(recipe["label_smoothing"]),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        )
-        return model
+        return self.settle(drawn).compile(model, self.steps)
 
 
 class FineTuning(_Classification):
     """Search for the best fine-tuning of a classifier.
 
-    The recipe is that of the published transformers: AdamW with layer-wise
-    decay of the learning rate, linear warm-up and a cosine down to 1/30 of
-    the peak, cross-entropy with label smoothing. Searched are its
-    `learning_rate`, `layer_decay`, `weight_decay` and `label_smoothing`, and
-    the `search_space` of the application.
+    The recipe is the system's for fine-tuning
+    (`keras_skeleton.training.Recipe`), with a linear warm-up and a cosine.
+    Searched around it are `learning_rate`, `weight_decay`, `label_smoothing`
+    and, of transformers whose recipe has one, `layer_decay`; and the
+    `search_space` of the application.
 
     Args:
         application: A class of `keras_skeleton.applications`, or the name of
@@ -221,12 +233,7 @@ class FineTuning(_Classification):
     ```
     """
 
-    recipe = {
-        "learning_rate": (1e-4, 1e-3, "log"),
-        "layer_decay": (0.6, 1.0),
-        "weight_decay": (0.01, 0.2, "log"),
-        "label_smoothing": (0.0, 0.2),
-    }
+    recipe_kind = "finetune"
 
     def __init__(
         self,
@@ -252,24 +259,23 @@ class FineTuning(_Classification):
             arguments,
         )
 
-    def optimizer(self, model, recipe):
-        return LayerwiseAdamW(
-            self.schedule(recipe["learning_rate"], 1 / 30),
-            weight_decay=recipe["weight_decay"],
-            scales=layerwise_scales(model, recipe["layer_decay"]),
-        )
+    def around(self, published):
+        spaces = super().around(published)
+        if published.layer_decay:
+            spaces["layer_decay"] = (0.6, 1.0)
+        return spaces
 
 
 class Training(_Classification):
     """Search for the best training of a classifier from random weights.
 
-    The recipe is that of the published graph networks: SGD with Nesterov's
-    momentum of 0.9 and the L2 penalty of all variables in the gradient,
-    linear warm-up, cross-entropy with label smoothing. The learning rate then
-    follows a `"cosine"` to 0, or `"steps"`: a tenth after 0.55 and after 0.85
-    of the training, about where the published steps lie. Searched are
-    `learning_rate`, `weight_decay` and `label_smoothing`, if named also
-    `decay`, and the `search_space` of the application.
+    The recipe is the system's for training
+    (`keras_skeleton.training.Recipe`), with a linear warm-up. The learning
+    rate then follows a `"cosine"`, or `"steps"`: a tenth after 0.55 and after
+    0.85 of the training, about where the published steps of graph networks
+    lie. Searched around it are `learning_rate`, `weight_decay` and
+    `label_smoothing`, if named also `decay`, and the `search_space` of the
+    application.
 
     Args:
         application: As in `FineTuning`.
@@ -304,12 +310,7 @@ class Training(_Classification):
     ```
     """
 
-    recipe = {
-        "learning_rate": (0.02, 0.2, "log"),
-        "weight_decay": (5e-5, 1e-3, "log"),
-        "label_smoothing": (0.0, 0.2),
-        "decay": "cosine",
-    }
+    recipe_kind = "training"
 
     def __init__(
         self,
@@ -333,28 +334,26 @@ class Training(_Classification):
             arguments,
         )
 
-    def optimizer(self, model, recipe):
-        peak, decay = recipe["learning_rate"], recipe["decay"]
+    def around(self, published):
+        return {**super().around(published), "decay": "cosine"}
+
+    def settle(self, drawn):
+        decay = drawn.pop("decay")
         if decay not in ("cosine", "steps"):
             raise ValueError(
                 f"`decay` must be 'cosine' or 'steps'. Received: {decay!r}"
             )
-        rate = self.schedule(peak, 0.0)
-        if decay == "steps":
-            rate = WarmupSteps(
-                peak,
-                [int(share * self.steps) for share in (0.55, 0.85)],
-                warmup_steps=int(self.steps * self.warmup_share),
-            )
-        return SGD(rate, weight_decay=recipe["weight_decay"])
+        steps = (0.55, 0.85) if decay == "steps" else ()
+        return super().settle({**drawn, "steps": steps})
 
 
 class Pretraining(_HyperModel):
     """Search for the best training of an encoder without labels.
 
-    The recipe is that of masked prediction: AdamW with linear warm-up and a
-    cosine down to half the peak. Searched are its `learning_rate`, if named
-    also its `weight_decay`, and the `search_space` of the pretext model.
+    The recipe is the system's for pre-training
+    (`keras_skeleton.training.Recipe`; of STARS, that of MAMP), with a linear
+    warm-up and a cosine. Searched around it are the `learning_rate`, if named
+    also the `weight_decay`, and the `search_space` of the pretext model.
 
     Losses of different tasks cannot be compared: hiding less, for example,
     makes the loss smaller and the features no better. To compare features
@@ -398,10 +397,17 @@ class Pretraining(_HyperModel):
     ```
     """
 
-    recipe = {
-        "learning_rate": (3e-4, 3e-3, "log"),
-        "weight_decay": 0.05,
-    }
+    recipe_kind = "pretrain"
+
+    def find_recipe(self, kind):
+        known = "pretrain" in getattr(kind, "recipes", {})
+        return Recipe.of(kind if known else "mamp", "pretrain")
+
+    def around(self, published):
+        return {
+            **super().around(published),
+            "weight_decay": published.weight_decay,
+        }
 
     def __init__(
         self,
@@ -424,16 +430,9 @@ class Pretraining(_HyperModel):
             self.objective = keras_tuner.Objective("knn_accuracy", "max")
 
     def build(self, hp):
-        recipe, arguments = self.draw_all(hp)
+        drawn, arguments = self.draw_all(hp)
         model = self.kind(**self.arguments, **arguments)
-        model.compile(
-            LayerwiseAdamW(
-                self.schedule(recipe["learning_rate"], 1 / 2),
-                weight_decay=recipe["weight_decay"],
-                beta_2=0.95,
-            )
-        )
-        return model
+        return self.settle(drawn).compile(model, self.steps)
 
     def fit(self, hp, model, *args, **kwargs):
         history = model.fit(*args, **kwargs)

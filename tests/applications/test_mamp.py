@@ -292,6 +292,11 @@ def test_decode_predictions():
     names = ["sit down", "stand up", "throw"]
     decoded = mamp.decode_predictions([[0.1, 2.0, 0.3]], names, top=2)
     assert [name for name, _ in decoded[0]] == ["stand up", "throw"]
+    # Logits become probabilities, which stay what they are.
+    expected = np.exp([2.0, 0.3]) / np.exp([0.1, 2.0, 0.3]).sum()
+    np.testing.assert_allclose([p for _, p in decoded[0]], expected, 1e-6)
+    decoded = mamp.decode_predictions([[0.2, 0.7, 0.1]], names, top=1)
+    assert decoded == [[("stand up", pytest.approx(0.7))]]
     with pytest.raises(ValueError, match="3 class names"):
         mamp.decode_predictions([[0.1, 2.0]], names)
 

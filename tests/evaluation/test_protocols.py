@@ -14,7 +14,6 @@ from keras_skeleton.evaluation.protocols import PROTOCOLS
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import MapSkeleton
 from keras_skeleton.layers.augmentation import MaskFrames
-from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import Streams
 
 CROP = CropResize(8, interval=(0.95,))
@@ -292,57 +291,21 @@ def test_robustness_of_an_encoder(method, encoder, parts):
 
 
 @pytest.mark.once
-def test_recipes(encoder):
+def test_recipe_of_a_head():
     """What the caller says, then the system, then what is common."""
 
     class Own(MAMP):
         recipes = {"linear": {"learning_rate": 3.0, "steps": (80,)}}
 
-    own = Own(**{**MAMP.tiny, "num_layers": 1})
-    settle = fitting.settle
-    recipe = settle(own, ("linear",), fitting.LINEAR, {})
-    assert recipe["learning_rate"] == 3.0
-    assert recipe["steps"] == (80,) and recipe["epochs"] == 100
+    recipe = fitting.HeadRecipe.of(Own, "linear")
+    assert recipe.learning_rate == 3.0
+    assert recipe.steps == (80,) and recipe.epochs == 100
     given = {"epochs": 10, "learning_rate": 1.0, "batch_size": None}
-    recipe = settle(own, ("linear",), fitting.LINEAR, given)
-    assert (recipe["learning_rate"], recipe["steps"]) == (1.0, (8,))
-    assert recipe["batch_size"] == 256
-    tuned = settle(encoder, ("semi", "finetune"), fitting.FINETUNE, {})
-    assert tuned["layer_decay"] == 0.8
+    recipe = fitting.HeadRecipe.of(Own, "linear", **given)
+    assert (recipe.learning_rate, recipe.steps) == (1.0, (8,))
+    assert recipe.batch_size == 256
     with pytest.raises(ValueError, match="Unknown 'rate'"):
-        settle(encoder, ("linear",), fitting.LINEAR, {"rate": 3})
-    with pytest.raises(ValueError, match="epochs=0"):
-        settle(encoder, ("linear",), fitting.LINEAR, {"epochs": 0})
-
-
-@pytest.mark.once
-def test_steps_and_cosine(encoder):
-    recipe = {**fitting.LINEAR, "steps": (2, 3), "epochs": 4}
-    rate = fitting.make_optimizer(recipe, encoder, 10)._learning_rate
-    found = [float(rate(step)) for step in (0, 19, 20, 29, 30)]
-    np.testing.assert_allclose(found, [0.1, 0.1, 0.01, 0.01, 0.001], rtol=1e-5)
-    recipe = {**fitting.FINETUNE, "epochs": 100, "layer_decay": 0.5}
-    optimizer = fitting.make_optimizer(recipe, encoder, 10)
-    rate = optimizer._learning_rate
-    found = [float(rate(step)) for step in (25, 50, 1000)]
-    np.testing.assert_allclose(found, [1.5e-4, 3e-4, 1e-5], rtol=1e-4)
-    assert optimizer.scales["block_0"] == 0.5
-    with pytest.raises(ValueError, match="'lion'"):
-        fitting.make_optimizer({**recipe, "optimizer": "lion"}, encoder, 10)
-
-
-@pytest.mark.once
-def test_augmentation_of_a_recipe():
-    from keras_skeleton.evaluation.fine_tuning import augmented
-
-    motion = Streams("nw_ucla", streams="joint_motion")
-    recipe = MAMP.recipes["finetune"]
-    crop, rotation, last = augmented([CROP, motion], recipe)
-    assert crop.interval == (0.5, 1.0) and CROP.interval == (0.95,)
-    assert isinstance(rotation, RandomRotation)
-    assert last is motion
-    plain = augmented([CROP, motion], fitting.FINETUNE)
-    assert plain == [CROP, motion]
+        fitting.HeadRecipe.of(Own, "linear", rate=3)
 
 
 @pytest.mark.once

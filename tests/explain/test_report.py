@@ -17,13 +17,40 @@ def test_explain_writes_all_maps(make_transformer, make_clips, tmp_path):
     assert f"Predicted: {best}" in page.texts["prediction"]
     assert data["classes"][0]["name"] == best
     maps = {one["name"]: one["values"] for one in data["maps"]}
-    assert list(maps) == ["Attention rollout", "Gradient saliency", "Grad-CAM"]
+    assert list(maps) == [
+        "Integrated gradients",
+        "Grad-CAM",
+        "Gradient saliency",
+        "Attention rollout",
+    ]
+    notes = {one["name"]: one["note"] for one in data["maps"]}
+    assert "no explanation" in notes["Attention rollout"]
+    found = explain.faithfulness(
+        model,
+        {"Grad-CAM": explain.grad_cam(model, clip[None])},
+        clip[None],
+        steps=5,
+        repetitions=1,
+    )
+    score = f"on this clip: {found.scores['Grad-CAM']:.2f} "
+    assert score in notes["Grad-CAM"]
     for values in maps.values():
         values = np.reshape(values, (2, -1))
         assert values[0].any() and not values[1].any()
     chosen = np.argmin(probabilities)
-    path = explain.explain(model, clip, names, path, class_index=int(chosen))
-    assert names[chosen] in read_page(path)[0].texts["title"]
+    path = explain.explain(
+        model,
+        clip,
+        names,
+        path,
+        class_index=int(chosen),
+        label=1,
+        measure=False,
+    )
+    page, data = read_page(path)
+    assert names[chosen] in page.texts["title"]
+    assert "labelled: run" in page.texts["prediction"]
+    assert not any("Faithfulness" in one["note"] for one in data["maps"])
 
 
 def test_explain_without_attention(convolutional, make_clips, tmp_path):
@@ -34,7 +61,7 @@ def test_explain_without_attention(convolutional, make_clips, tmp_path):
         convolutional, clip, path=tmp_path / "a.html", skeleton="kinect20"
     )
     names = [one["name"] for one in read_page(path)[1]["maps"]]
-    assert names == ["Gradient saliency", "Grad-CAM"]
+    assert names == ["Integrated gradients", "Grad-CAM", "Gradient saliency"]
 
 
 def test_explain_without_an_axis_of_persons(
@@ -44,7 +71,7 @@ def test_explain_without_an_axis_of_persons(
     shown = make_clips("nw_ucla", 1)[0, 0, :4]
     clip = np.random.default_rng(0).normal(size=model.input_shape[2:])
     path = tmp_path / "clip.html"
-    explain.explain(model, clip, path=path, shown=shown)
+    explain.explain(model, clip, path=path, shown=shown, measure=False)
     points = read_page(path)[1]["points"]
     np.testing.assert_allclose(np.ravel(points), shown.ravel(), atol=1e-3)
 
@@ -67,13 +94,19 @@ def test_explain_parts_of_the_body(
         broken = np.where(clip == clip.max(), np.nan, clip)
         with pytest.raises(ValueError, match="`clip` must be finite"):
             explain.explain(model, broken, path=path, shown=whole)
-    explain.explain(model, clip, path=path, shown=whole if part else None)
+    explain.explain(
+        model, clip, path=path, shown=whole if part else None, measure=False
+    )
     _, data = read_page(path)
     np.testing.assert_allclose(
         np.reshape(data["points"], whole.shape), whole, atol=1e-3
     )
     maps = {one["name"]: one["values"] for one in data["maps"]}
-    assert list(maps) == ["Gradient saliency", "Grad-CAM"]
+    assert list(maps) == [
+        "Integrated gradients",
+        "Grad-CAM",
+        "Gradient saliency",
+    ]
     joints = explain.joints_of(model)
     for values in maps.values():
         values = np.reshape(values, whole.shape[:-1])

@@ -98,7 +98,7 @@ def test_the_map_of_the_skeletons_is_drawn(tmp_path):
         one["name"]: np.reshape(one["values"], (2, 4, 20))
         for one in data["maps"]
     }
-    assert list(maps) == ["Gradient saliency", "Grad-CAM"]
+    assert list(maps) == ["Grad-CAM", "Gradient saliency"]
     best = logits(model, inputs).argmax()
     expected = explain.saliency(model, inputs, best)["skeletons"][0]
     np.testing.assert_allclose(

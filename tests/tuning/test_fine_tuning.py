@@ -119,7 +119,7 @@ def test_build_uses_what_was_drawn(tmp_path):
     assert model.optimizer.decoupled_weight_decay == 0.02
     assert model.optimizer.scales["block_0"] == 0.5
     assert model.loss.label_smoothing == 0.15
-    schedule = space.schedule(3e-4, 1 / 30)
+    schedule = model.optimizer._learning_rate
     for step, rate in ((0, 0), (10, 3e-4), (100, 1e-5)):
         assert float(ops.convert_to_numpy(schedule(step))) == pytest.approx(
             rate, rel=1e-4

@@ -151,7 +151,7 @@ def test_decay_in_steps():
 @pytest.mark.once
 def test_given_arguments_are_not_searched():
     space = tuning.Training("hypergcn", 2, 10, hidden_dim=8)
-    searched = {*tuning.Training.recipe, *HyperGCN.search_space}
+    searched = {*space.recipe, *HyperGCN.search_space}
     assert set(space.spaces) == searched - {"hidden_dim"}
 
 
