@@ -102,7 +102,8 @@ def pages_of(room):
 def interface():
     """Pages of the interface, by path, and their place in the navigation."""
     pages, nav, index = {}, [], ["# API", ""]
-    index += ["Every public name. `import keras_skeleton as ks` loads none."]
+    index += ["Every public name of `keras_skeleton`; what the terminal offers"]
+    index += ["stands under [commands](commands.md)."]
     index += ["", "| room | what is in it |", "|---|---|"]
     for room in rooms():
         short = room.partition(".")[2]
@@ -145,6 +146,24 @@ def part_page(room, part, objects):
     return "\n".join(text)
 
 
+def commands_page():
+    """What each command says of itself."""
+    from keras_skeleton import cli
+
+    os.environ["COLUMNS"] = "76"
+    parser = cli._parser()
+    found = next(
+        action.choices
+        for action in parser._actions
+        if isinstance(action.choices, dict)
+    )
+    text = ["# Commands", "", "`python -m keras_skeleton` is the same as"]
+    text += ["`keras-skeleton`, which installing the package brings.", ""]
+    for name, each in {"keras-skeleton": parser, **found}.items():
+        text += [f"## {name}", "", "```text", each.format_help(), "```", ""]
+    return "\n".join(text)
+
+
 def guide_page(path):
     """A guide as a page: its texts, and its code in between."""
     title, parts = None, []
@@ -163,6 +182,8 @@ def guide_page(path):
 def on_config(config):
     """Puts generated pages into the navigation."""
     pages, nav = interface()
+    pages["api/commands.md"] = commands_page()
+    nav.insert(1, "api/commands.md")
     guides = []
     for path in sorted(GUIDES.glob("*.py")):
         name = f"guides/{path.stem}.md"
