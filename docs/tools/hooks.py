@@ -23,6 +23,11 @@ from keras_skeleton import _lazy  # noqa: E402
 
 PACKAGE = "keras_skeleton"
 GUIDES = ROOT / "guides"
+# A name in a text, a row of a table, and what is left as it is: blocks of
+# code, and what is linked already.
+CODE = re.compile(r"`ks\.([\w.]*\w)[^`]*`")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+TAKEN = re.compile(r"(^```.*?^```|\[[^\]]*\][\[(])", re.MULTILINE | re.DOTALL)
 
 
 def public_names(package):
@@ -91,12 +96,47 @@ def pages_of(room):
         is_module = source_of(place) is not None
         module = place if is_module else place.rpartition(".")[0]
         part = module.removeprefix(f"{room}.").lstrip("_")
-        # Where a module has the name of a function inside, it is the module.
-        is_hidden = source_of(f"{room}.{name}") is not None
         parts.setdefault(part.removeprefix("readers."), []).append(
-            place if is_module or is_hidden else f"{room}.{name}"
+            identifiers()[f"{room}.{name}"]
         )
     return parts
+
+
+@functools.cache
+def identifiers():
+    """Under which name the site has each public name, room and module."""
+    found = {room: room for room in rooms()}
+    for room in rooms():
+        for name, place in public_names(room).items():
+            full = f"{room}.{name}"
+            # A module's own place, also where a function inside is hidden
+            # behind a module of its name.
+            is_module = source_of(place) or source_of(full)
+            found[full] = place if is_module else full
+    return found
+
+
+def linked(markdown):
+    """Text in which names such as `ks.losses` lead to their pages."""
+    known = identifiers()
+
+    def link(match, is_short=False):
+        room, _, last = match[1].rpartition(".")
+        name = f"{PACKAGE}.{match[1]}"
+        while name not in known and name != PACKAGE:
+            name = name.rpartition(".")[0]
+        if name not in known or (is_short and not room):
+            return match[0]
+        return f"[{f'`{last}`' if is_short else match[0]}][{known[name]}]"
+
+    def row(match):
+        # Columns are narrow: the last part of a name must do.
+        return CODE.sub(functools.partial(link, is_short=True), match[0])
+
+    parts = TAKEN.split(markdown)
+    for index in range(0, len(parts), 2):
+        parts[index] = CODE.sub(link, ROW.sub(row, parts[index]))
+    return "".join(parts)
 
 
 def interface():
@@ -209,10 +249,12 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Fills the gallery."""
+    """Fills the gallery, and links names to the interface."""
     if page.file.src_uri == "gallery.md":
-        return markdown.replace("<!-- pictures -->", gallery.listing())
-    return markdown
+        markdown = markdown.replace("<!-- pictures -->", gallery.listing())
+    if page.file.src_uri.startswith("api/"):
+        return markdown
+    return linked(markdown)
 
 
 def on_page_content(html, page, config, files):
