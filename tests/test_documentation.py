@@ -27,7 +27,10 @@ PACKAGES = (
     "weights",
 )
 # What Keras asks every layer, model and loss to define.
-HOOKS = {"build", "call", "compute_output_shape", "get_config", "from_config"}
+HOOKS = {
+    *("build", "call", "compute_output_shape", "compute_output_spec"),
+    *("get_config", "from_config"),
+}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

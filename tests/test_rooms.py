@@ -13,7 +13,7 @@ ROOT = pathlib.Path(keras_skeleton.__file__).parent
 # For each room, the rooms that it may import from.
 MAY_IMPORT = {
     "skeletons": set(),
-    "losses": set(),
+    "losses": {"skeletons"},
     "drawing": {"skeletons"},
     "layers": {"skeletons"},
     "training": {"layers", "losses"},

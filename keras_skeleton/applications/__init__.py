@@ -6,6 +6,7 @@ from keras_skeleton._lazy import attach
 # belongs to a system, in this package and others, has its name: the module
 # here, that of its weights, the attribute `system` of its classes.
 SYSTEMS = {
+    "a2j": ("A2J",),
     "aclnet": ("ACLNet", "ACLNetTraining"),
     "brl": ("BRL",),
     "cascadeformer": ("CascadeFormer", "CascadeFormerPretext"),
@@ -26,6 +27,7 @@ SYSTEMS = {
     "stars": ("STARS", "STARSPretext", "STARSMoCo", "STARSDINO"),
     "stgcn": ("STGCN",),
     "stgcnpp": ("STGCNPlusPlus",),
+    "unipose": ("UniPose", "UniPoseTraining"),
 }
 
 __getattr__, __dir__, __all__ = attach(

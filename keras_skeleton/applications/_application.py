@@ -91,7 +91,7 @@ def constructor(init):
         named = frozenset(bound.arguments)
         bound.apply_defaults()
         arguments = {k: v for k, v in bound.arguments.items() if k != "self"}
-        Application.__init__(self, named, **arguments)
+        self.construct(named, **arguments)
 
     # Keras looks at the constructor itself, not through the wrapper.
     construct.__signature__ = signature
@@ -182,6 +182,8 @@ class Application(InputCheck, keras.Model):
 
     Attributes:
         system: Name of the system, of its module and its weights.
+        task: What its full models give: `"classes"`, or `"poses"` (see
+            `PoseEstimator`).
         heads: Names of the heads that `head=` offers beside `"linear"`, the
             published one first.
         changeable: Names of arguments that may differ from those of a given
@@ -205,31 +207,32 @@ class Application(InputCheck, keras.Model):
     """
 
     system = None
+    task = "classes"
     heads = ("published",)
     changeable = ("head",)
     search_space = {}
     recipes = {}
     tiny = {}
 
-    def __init__(
-        self,
-        named,
-        weights,
-        *,
-        classes,
-        pooling,
-        encoder,
-        classifier_activation,
-        name,
-        dtype,
-        **arguments,
+    def construct(
+        self, named, weights, *, name, dtype, encoder=None, **arguments
     ):
+        """What constructors do, see `constructor`.
+
+        Args:
+            named: Names of the arguments that the caller named.
+            weights: As documented by the class.
+            name: Name of the model.
+            dtype: Data type policy of the layers.
+            encoder: A built encoder, or `None`.
+            **arguments: All other arguments of the signature.
+        """
+        ends = {key: arguments.pop(key) for key in _ENDS if key in arguments}
         settings = self._settle(named, arguments, weights, encoder)
         skeleton = skeletons.get(settings["skeleton"])
         settings["skeleton"] = skeletons.serialize(skeleton)
         settings["input_shape"] = self.settle_shape(settings, skeleton)
-        _check_end(classes, pooling)
-        check_choice("head", settings["head"], (*self.heads, "linear"))
+        self.check_ends(settings, ends)
         self.check(settings)
 
         if encoder is None:
@@ -238,21 +241,7 @@ class Application(InputCheck, keras.Model):
         else:
             inputs = encoder.input
             features = self.reused_features(encoder, settings)
-        outputs = features
-        if classes is not None:
-            graph = self.head_graph
-            if settings["head"] == "linear":
-                graph = self.linear_head_graph
-            outputs = graph(
-                features,
-                settings,
-                skeleton,
-                int(classes),
-                classifier_activation,
-                dtype,
-            )
-        elif pooling is not None:
-            outputs = self.pooled(features, pooling, dtype)
+        outputs = self.end_graph(features, settings, skeleton, ends, dtype)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.dtype_policy = keras.dtype_policies.get(dtype)
 
@@ -263,13 +252,34 @@ class Application(InputCheck, keras.Model):
         self.input_form = keras.tree.map_structure(
             lambda x: tuple(x.shape[1:]), inputs
         )
-        self.ends = dict(
-            zip(_ENDS, (classes, pooling, classifier_activation), strict=True)
-        )
+        self.ends = ends
         if weights is not None:
             from keras_skeleton.weights import load_weights
 
             load_weights(self, weights)
+
+    def check_ends(self, settings, ends):
+        """Raises a `ValueError` if a model cannot end as it is to."""
+        _check_end(ends["classes"], ends["pooling"])
+        check_choice("head", settings["head"], (*self.heads, "linear"))
+
+    def end_graph(self, features, settings, skeleton, ends, dtype):
+        """What follows the feature map: a head, pooling or nothing."""
+        if ends["classes"] is not None:
+            graph = self.head_graph
+            if settings["head"] == "linear":
+                graph = self.linear_head_graph
+            return graph(
+                features,
+                settings,
+                skeleton,
+                int(ends["classes"]),
+                ends["classifier_activation"],
+                dtype,
+            )
+        if ends["pooling"] is not None:
+            return self.pooled(features, ends["pooling"], dtype)
+        return features
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains the model, see `keras.Model.fit`.

@@ -133,4 +133,16 @@ CATALOGUE = {
         "the network of MAMP, tuned without labels",
         "nearest neighbours, and classes with few examples",
     ),
+    "a2j": Entry(
+        (("ICCV 2019", "1908.09999"),),
+        "3D joints from depth maps or pictures, by votes of anchors; learns "
+        "from joints found by others, as in UniPose",
+        "poses where there is no cloud of points, or no time for one",
+    ),
+    "unipose": Entry(
+        (("PRCV 2025", "2509.23376"),),
+        "3D joints from clouds of points, learned from 2D joints alone; a "
+        "reconstruction after C3P",
+        "poses from depth without any label in space",
+    ),
 }

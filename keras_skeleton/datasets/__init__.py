@@ -29,6 +29,8 @@ READERS = (
 _OWN = (
     "aligned",
     "batches",
+    "clouds",
+    "depth",
     "features",
     "files",
     "formats",

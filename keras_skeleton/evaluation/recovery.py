@@ -29,8 +29,8 @@ def mpjpe(true, restored, valid=None):
     Reference: as in the code of Skeleton-in-Context, arXiv 2312.03703, and
     [FineTec](https://arxiv.org/abs/2512.25067).
     """
-    true, restored, valid = _checked(true, restored, valid)
-    return _mean(np.linalg.norm(restored - true, axis=-1), valid)
+    true, restored, valid = checked(true, restored, valid)
+    return mean_of_frames(np.linalg.norm(restored - true, axis=-1), valid)
 
 
 def n_mpjpe(true, restored, valid=None):
@@ -46,12 +46,14 @@ def n_mpjpe(true, restored, valid=None):
     Returns:
         A float, in the unit of the clips.
     """
-    true, restored, valid = _checked(true, restored, valid)
+    true, restored, valid = checked(true, restored, valid)
     axes = (-2, -1)
     size = np.sum(restored**2, axis=axes, keepdims=True)
     product = np.sum(true * restored, axis=axes, keepdims=True)
     scale = product / np.where(size > 0, size, 1)
-    return _mean(np.linalg.norm(scale * restored - true, axis=-1), valid)
+    return mean_of_frames(
+        np.linalg.norm(scale * restored - true, axis=-1), valid
+    )
 
 
 def mpjve(true, restored, valid=None):
@@ -66,7 +68,7 @@ def mpjve(true, restored, valid=None):
     Returns:
         A float, in the unit of the clips per frame.
     """
-    true, restored, valid = _checked(true, restored, valid)
+    true, restored, valid = checked(true, restored, valid)
     if true.shape[-3] < 2:
         raise ValueError(
             "There is no motion in clips of one frame. Received shape "
@@ -74,10 +76,10 @@ def mpjve(true, restored, valid=None):
         )
     difference = np.diff(restored - true, axis=-3)
     both = valid[..., 1:] & valid[..., :-1]
-    return _mean(np.linalg.norm(difference, axis=-1), both)
+    return mean_of_frames(np.linalg.norm(difference, axis=-1), both)
 
 
-def _checked(true, restored, valid):
+def checked(true, restored, valid):
     """Both in double precision, and a boolean mask of frames."""
     true = np.asarray(true, dtype="float64")
     restored = np.asarray(restored, dtype="float64")
@@ -105,7 +107,7 @@ def _checked(true, restored, valid):
     return true, restored, valid
 
 
-def _mean(values, valid):
+def mean_of_frames(values, valid):
     """Mean of `(..., T, V)` over joints of the frames that count."""
     if not valid.any():
         raise ValueError("No frame counts: `valid` is 0 everywhere.")

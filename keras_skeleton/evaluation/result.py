@@ -59,6 +59,26 @@ class Percentage:
         return f"{self.value:.2f} % ({self.of})"
 
 
+@dataclasses.dataclass(frozen=True)
+class Distance:
+    """One measured distance.
+
+    Attributes:
+        value: The mean distance.
+        of: How many distances it is the mean of.
+        unit: Its unit.
+        deviation: As that of `Percentage`.
+    """
+
+    value: float
+    of: int
+    unit: str = "cm"
+    deviation: float | None = None
+
+    def __str__(self):
+        return f"{self.value:.2f} {self.unit} ({self.of})"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
     """What was said of each test clip.
@@ -115,10 +135,12 @@ class Result:
         protocol: Name of the protocol, for example `"linear"`.
         scores: Dict of `Percentage` by name over all test clips, the one that
             matters most first: `"top1"`, `"top5"` (of more than five classes)
-            and `"mean_class"` of what classifies; others name their own.
+            and `"mean_class"` of what classifies; others name their own, and
+            what estimates poses has a `Distance` among them.
         without_duplicates: The same over the test clips that are no exact
             copies of training clips. Empty if there are no copies, or if it
             is not known, as of arrays.
+        joints: Dict of the scores of each joint, by its name: of poses.
         title: Heading of the score, where it is not the protocol's name.
         system: What was measured, for example `"stars nw_ucla"`.
         data: What on, for example `"nw_ucla xview"`.
@@ -149,6 +171,7 @@ class Result:
     protocol: str
     scores: dict
     without_duplicates: dict = dataclasses.field(default_factory=dict)
+    joints: dict = dataclasses.field(default_factory=dict)
     title: str = ""
     system: str = ""
     data: str = ""
@@ -165,7 +188,7 @@ class Result:
 
     @property
     def value(self):
-        """The first score, in percent."""
+        """The first score, usually in percent."""
         return next(iter(self.scores.values())).value
 
     @property
@@ -225,8 +248,20 @@ class Result:
             kept = self.without_duplicates.get(name)
             rows.append((name, str(score), *([str(kept)] if kept else [])))
         return "\n".join(
-            [f"{words}: {heading}" if words else heading, *lines(rows)]
+            [
+                f"{words}: {heading}" if words else heading,
+                *lines(rows),
+                *self._joint_lines(),
+            ]
         )
+
+    def _joint_lines(self):
+        if not self.joints:
+            return []
+        rows = [("", *next(iter(self.joints.values())))]
+        for joint, scores in self.joints.items():
+            rows.append((joint, *map(str, scores.values())))
+        return lines(rows)
 
     def __repr__(self):
         name, score = next(iter(self.scores.items()))
@@ -244,6 +279,13 @@ class Result:
                 name: dataclasses.asdict(score)
                 for name, score in found[key].items()
             }
+        found["joints"] = {
+            joint: {
+                name: dataclasses.asdict(score)
+                for name, score in scores.items()
+            }
+            for joint, scores in found["joints"].items()
+        }
         found["runs"] = [run.to_dict() for run in self.runs]
         return {**found, "per_class": self.per_class}
 
@@ -261,10 +303,11 @@ class Result:
             )
         found = {key: value for key, value in found.items() if key in names}
         for key in ("scores", "without_duplicates"):
-            found[key] = {
-                name: Percentage(**score)
-                for name, score in found.get(key, {}).items()
-            }
+            found[key] = _numbers(found.get(key, {}))
+        found["joints"] = {
+            joint: _numbers(scores)
+            for joint, scores in found.get("joints", {}).items()
+        }
         found["runs"] = tuple(map(cls.from_dict, found.get("runs", ())))
         return cls(**found)
 
@@ -295,6 +338,14 @@ class Result:
         from keras_skeleton.evaluation import pictures
 
         return pictures.draw(self, what, **options)
+
+
+def _numbers(found):
+    """Plain data as `Percentage` and `Distance`, which has a unit."""
+    return {
+        name: (Distance if "unit" in score else Percentage)(**score)
+        for name, score in found.items()
+    }
 
 
 def environment():

@@ -29,9 +29,15 @@ its abilities, as blocks do.
 
 from keras_skeleton._lazy import missing
 from keras_skeleton.layers.activations import exact_gelu
+from keras_skeleton.layers.anchors import AnchorMaps
+from keras_skeleton.layers.anchors import AnchorVotes
+from keras_skeleton.layers.anchors import anchor_grid
+from keras_skeleton.layers.anchors import anchor_volume
+from keras_skeleton.layers.anchors import anchor_votes
 from keras_skeleton.layers.attention import CrossAttention
 from keras_skeleton.layers.attention import SelfAttention
 from keras_skeleton.layers.batch_normalization import BatchNormalization
+from keras_skeleton.layers.crops import CropToCamera
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.embedding import JointEmbedding
 from keras_skeleton.layers.embedding import PositionEmbedding
@@ -62,6 +68,20 @@ from keras_skeleton.layers.mixed_temporal import MixedTemporalConvolution
 from keras_skeleton.layers.person_normalization import PersonNormalization
 from keras_skeleton.layers.persons import FoldPersons
 from keras_skeleton.layers.persons import TokenGrid
+from keras_skeleton.layers.point_blocks import FeaturePropagation
+from keras_skeleton.layers.point_blocks import Interpolation
+from keras_skeleton.layers.point_blocks import PointAttention
+from keras_skeleton.layers.point_blocks import PointMLP
+from keras_skeleton.layers.point_blocks import SetAbstraction
+from keras_skeleton.layers.points import FarthestPoints
+from keras_skeleton.layers.points import InterpolationWeights
+from keras_skeleton.layers.points import PointGroups
+from keras_skeleton.layers.points import TakePoints
+from keras_skeleton.layers.points import farthest_points
+from keras_skeleton.layers.points import gather_groups
+from keras_skeleton.layers.points import interpolate
+from keras_skeleton.layers.points import nearest_points
+from keras_skeleton.layers.points import squared_distances
 from keras_skeleton.layers.projector import Projector
 from keras_skeleton.layers.recurrent import StackedGRU
 from keras_skeleton.layers.style import style_transfer
@@ -74,19 +94,26 @@ from keras_skeleton.layers.transformer import TransformerBlock
 
 __all__ = [
     "AdaptiveHyperGraph",
+    "AnchorMaps",
+    "AnchorVotes",
     "BatchNormalization",
     "ChannelTopologyGraphConvolution",
+    "CropToCamera",
     "CrossAttention",
     "DivergenceRegularizer",
     "DropPath",
     "DynamicGraphConvolution",
+    "FarthestPoints",
     "FeatureDrop",
+    "FeaturePropagation",
     "FillJoints",
     "FoldPersons",
     "GraphConvolution",
     "GraphIsomorphismLayer",
     "GraphIsomorphismNetwork",
     "HyperGraphConvolution",
+    "Interpolation",
+    "InterpolationWeights",
     "JointEmbedding",
     "LayerNormalization",
     "LayoutDense",
@@ -98,22 +125,35 @@ __all__ = [
     "MultiScaleTemporalConvolution",
     "PartitionGraphConvolution",
     "PersonNormalization",
+    "PointAttention",
+    "PointGroups",
+    "PointMLP",
     "PoseHeatmaps",
     "PositionEmbedding",
     "Projector",
     "SelfAttention",
+    "SetAbstraction",
     "SpatioTemporalBlock",
     "StackedGRU",
+    "TakePoints",
     "TemporalConvolution",
     "TokenGrid",
     "TransformerBlock",
+    "anchor_grid",
+    "anchor_volume",
+    "anchor_votes",
     "body_graph",
     "exact_gelu",
+    "farthest_points",
+    "gather_groups",
     "gather_tokens",
+    "interpolate",
+    "nearest_points",
     "partition_graph",
     "patchify",
     "scatter_tokens",
     "spatial_graph",
+    "squared_distances",
     "style_transfer",
     "virtual_joint_graph",
 ]

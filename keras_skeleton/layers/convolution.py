@@ -9,35 +9,46 @@ from keras_skeleton import _backends
 
 
 class Kernel(keras.layers.Layer):
-    """A kernel without a bias, with which the layer that has it convolves.
+    """A kernel with which the layer that has it convolves.
 
     Args:
         shape: Shape of the kernel, channels of the output last.
         places: How many of its axes, the first ones, are places.
+        use_bias: Whether there is a bias, which starts at 0.
+        initializer: Where the kernel starts; He's normal initialization by
+            outputs by default.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     bias = None
 
-    def __init__(self, shape, places=2, **kwargs):
+    def __init__(
+        self, shape, places=2, use_bias=False, initializer=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.shape_of_kernel = shape
         self.places = places
+        self.use_bias = use_bias
+        self.initializer = initializer
 
     def build(self, input_shape=None):
         shape = self.shape_of_kernel
         outputs = shape[-1] * math.prod(shape[: self.places])
+        he_normal = keras.initializers.RandomNormal(
+            stddev=math.sqrt(2 / outputs)
+        )
         self.kernel = self.add_weight(
             name="kernel",
             shape=shape,
-            # He's normal initialization by outputs.
-            initializer=keras.initializers.RandomNormal(
-                stddev=math.sqrt(2 / outputs)
-            ),
+            initializer=self.initializer or he_normal,
         )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=shape[-1:], initializer="zeros"
+            )
 
 
-def convolve_rows(x, kernel, stride=1):
+def convolve_rows(x, kernel, stride=1, dilation=1):
     """Convolution that pads by half of the kernel on every side.
 
     Unlike Keras' `padding="same"`, whose padding hangs on stride and size.
@@ -46,13 +57,21 @@ def convolve_rows(x, kernel, stride=1):
         x: Tensor `(B, H, W, C)`.
         kernel: Tensor `(rows, columns, C, filters)`, of odd sizes.
         stride: Pixels from one output to the next.
+        dilation: Pixels from one entry of the kernel to the next; above 1
+            only with a stride of 1.
 
     Returns:
         Tensor `(B, H', W', filters)` with `H' = ceil(H / stride)`.
     """
     if stride == 1:
         # Backends pad both sides alike then, without a copy.
-        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+        return ops.conv(
+            x,
+            kernel,
+            padding="same",
+            data_format="channels_last",
+            dilation_rate=dilation,
+        )
     return ops.conv(
         _padded(x, kernel),
         kernel,

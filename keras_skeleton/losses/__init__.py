@@ -1,5 +1,7 @@
 """Stateless losses."""
 
+from keras_skeleton.losses.anchors import AnchorToJointError
+from keras_skeleton.losses.anchors import AnchorVolumeError
 from keras_skeleton.losses.classification import JointCrossentropy
 from keras_skeleton.losses.classification import SmoothedCrossentropy
 from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
@@ -13,16 +15,22 @@ from keras_skeleton.losses.long_tailed import WeightedCrossentropy
 from keras_skeleton.losses.long_tailed import action_aware_betas
 from keras_skeleton.losses.long_tailed import effective_number_weights
 from keras_skeleton.losses.masked import ReweightedCosineError
+from keras_skeleton.losses.poses import JointDistance
+from keras_skeleton.losses.weak_poses import PoseConstraints
 
 __all__ = [
     "ActionAwareCrossentropy",
+    "AnchorToJointError",
+    "AnchorVolumeError",
     "BalancedSoftmax",
     "ClassBalancedCrossentropy",
     "FocalCrossentropy",
     "GumbelCrossentropy",
     "JointCrossentropy",
+    "JointDistance",
     "KeyPointSensitiveCrossentropy",
     "LabelMarginCrossentropy",
+    "PoseConstraints",
     "ReweightedCosineError",
     "SmoothedCrossentropy",
     "WeightedCrossentropy",

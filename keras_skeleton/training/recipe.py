@@ -199,7 +199,7 @@ class Recipe:
             added = [_in_the_plane(transform) for transform in added]
         return [*changed[:last], *added, *changed[last:]]
 
-    def batches(self, train, plain, seed=None, **options):
+    def batches(self, train, plain, seed=0, **options):
         """Shuffled batches of training clips, each epoch drawn anew.
 
         Args:

@@ -113,6 +113,7 @@ class _HyperModel(keras_tuner.HyperModel):
         return recipe, values
 
     def find_recipe(self, kind):
+        """The published recipe of a class."""
         return Recipe.of(kind, self.recipe_kind)
 
     def around(self, published):
@@ -400,6 +401,7 @@ class Pretraining(_HyperModel):
     recipe_kind = "pretrain"
 
     def find_recipe(self, kind):
+        """The published recipe of a pretext class; STARS starts from MAMP."""
         known = "pretrain" in getattr(kind, "recipes", {})
         return Recipe.of(kind if known else "mamp", "pretrain")
 

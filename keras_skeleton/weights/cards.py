@@ -18,6 +18,7 @@ KINDS = {
     "from scratch": "from scratch",
     "supervised": "supervised",
     "fused": "fused",
+    "weak": "without 3D labels",
 }
 
 
@@ -60,12 +61,14 @@ class Score:
     """A measured score, as counts; or a stated one, in percent.
 
     Attributes:
-        measure: `"top1"`: test clips whose best class is the right one.
+        measure: `"top1"`: test clips whose best class is the right one; or
+            `"mAP at 10 cm"`: joints that are less than 10 cm off.
         kind: What was measured: `"linear"` (probe of the frozen encoder),
             `"1-nn"` (nearest neighbour in its features), `"finetuned"`,
             `"supervised"` (trained with labels from the start), `"fused"`
-            (the networks of all streams or parts together), or
-            `"from scratch"` (what fine-tuning is to be compared with).
+            (the networks of all streams or parts together),
+            `"from scratch"` (what fine-tuning is to be compared with), or
+            `"weak"` (poses learned without 3D labels).
         correct: Number of clips that are right.
         of: Number of clips.
         without_duplicates: Whether test clips that are exact copies of

@@ -6,11 +6,13 @@ from keras_skeleton.weights.cards import Score
 
 # How data sets and protocols are called in tables.
 DATA_SETS = {
+    "itop": "ITOP",
     "ntu60": "NTU-60",
     "ntu60_2d": "NTU-60",
     "ntu120": "NTU-120",
     "ntu120_2d": "NTU-120",
     "nw_ucla": "NW-UCLA",
+    "panoptic": "CMU Panoptic",
     "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
     "pyskl": "NTU 2D",
@@ -21,6 +23,8 @@ PROTOCOLS = {
     "xview": "X-view",
     "xset": "X-set",
     "cs": "CS",
+    "front": "front",
+    "c3p": "as in C3P",
     "xview_long_tailed": "X-view, long-tailed",
 }
 

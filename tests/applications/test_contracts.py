@@ -15,8 +15,8 @@ from support import gradients
 
 from keras_skeleton import applications
 from keras_skeleton.applications._application import Application
-from keras_skeleton.training import PretextModel
 from keras_skeleton.training import ResumeTraining
+from keras_skeleton.training import StepModel
 from keras_skeleton.training import SupervisedModel
 
 
@@ -30,9 +30,10 @@ def classes_of(base):
     ]
 
 
-APPLICATIONS = classes_of(Application)
-PRETEXTS = classes_of(PretextModel)
-TRAININGS = classes_of(SupervisedModel)
+EVERY = classes_of(Application)
+APPLICATIONS = [case for case in EVERY if case.values[0].task == "classes"]
+POSES = [case for case in EVERY if case.values[0].task == "poses"]
+TRAININGS = classes_of(StepModel)
 # Arguments of the constructor that are no settings of the architecture.
 ENDS = {
     "classes": 3,
@@ -57,6 +58,9 @@ def clips_for(model, count=3):
     if not isinstance(form, dict):
         return clips(form, count)
     inputs = {name: clips(shape, count) for name, shape in form.items()}
+    if "length" in form:
+        # Sizes of boxes.
+        inputs["length"] = 1 + np.abs(inputs["length"])
     if "layout" in form:
         # Clips of several layouts, in turn.
         inputs["layout"] = np.arange(count) % len(model.encoder.layouts)
@@ -217,8 +221,9 @@ def settings_of():
     """Parameters of a test: every argument of every system."""
     return [
         pytest.param(case.values[0], name, id=f"{case.id}-{name}")
-        for case in APPLICATIONS
+        for case in EVERY
         for name in (*case.values[0].arguments(), *ENDS)
+        if name in inspect.signature(case.values[0].__init__).parameters
     ]
 
 
@@ -294,19 +299,19 @@ def stated_default(cls, name):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("cls", APPLICATIONS)
+@pytest.mark.parametrize("cls", EVERY)
 def test_documented_defaults(cls):
     for name, default in cls.arguments().items():
         assert stated_default(cls, name) == default, name
 
 
-@pytest.mark.parametrize("cls", [*PRETEXTS, *TRAININGS])
+@pytest.mark.parametrize("cls", TRAININGS)
 def test_training_learns_saves_and_resumes(cls, tmp_path):
     keras.utils.set_random_seed(0)
     model = cls(**cls.tiny)
     x = clips_for(model, 4)
 
-    # Pretext models have no labels.
+    # Others have no labels.
     data = (x, np.arange(4) % 2)[: 1 + issubclass(cls, SupervisedModel)]
 
     def fit(model, epochs, state):
@@ -340,3 +345,63 @@ def test_training_learns_saves_and_resumes(cls, tmp_path):
     other.compile("adam")
     assert len(fit(other, 2, tmp_path / "copy").epoch) == 1
     assert_equal_weights(model, other)
+
+
+@pytest.mark.parametrize("cls", POSES)
+def test_poses_fit_predict_save_and_load(cls, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = cls(**cls.tiny)
+    randomize_network(model)
+    x = clips_for(model)
+    joints = model.predict_on_batch(x)
+    frames = model.settings["input_shape"][0]
+    assert joints.shape == (3, frames, model.skeleton.num_joints, 3)
+    assert model.layers[-1].name == "joints"
+    eager = ops.convert_to_numpy(model(x, training=False))
+    np.testing.assert_allclose(joints, eager, atol=1e-5, rtol=1e-4)
+    # A clip's joints do not depend on the others of its batch.
+    turned = model.predict_on_batch(each(lambda x: x[::-1], x))
+    np.testing.assert_allclose(joints[::-1], turned, atol=1e-5, rtol=1e-4)
+
+    model.compile(jit_compile=keras.backend.backend() != "torch")
+    logs = model.fit(x, joints + 0.5, batch_size=3, epochs=2, verbose=0).history
+    assert np.isfinite(logs["loss"]).all()
+    with pytest.raises(ValueError, match="learns from joints of shape"):
+        model.fit(x, np.zeros((3, 2)))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded, cls)
+    assert loaded.get_config() == model.get_config()
+    assert loaded.loss.name == "joint_distance"
+    assert_equal_weights(model, loaded)
+
+
+@pytest.mark.parametrize("cls", POSES)
+def test_poses_gradients_layouts_and_mixed_precision(cls):
+    keras.utils.set_random_seed(0)
+    skeleton = "kinect20"
+    model = cls(**{**cls.tiny, "skeleton": skeleton}, dtype="mixed_bfloat16")
+    assert model.output_shape[2:] == (20, 3)
+    outputs = model.predict_on_batch(clips_for(model))
+    assert outputs.dtype == "float32"
+    assert np.isfinite(outputs).all()
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+
+    model = cls(**cls.tiny)
+
+    def loss(model, x):
+        # In inference mode, as batch statistics leave biases no gradient.
+        return ops.mean(ops.square(model(x, training=False) - 1))
+
+    start = values(model)
+    unreached = {variable.path for variable in model.trainable_variables}
+    for seed in range(5):
+        model.set_weights(start)
+        randomize_network(model, seed)
+        _, found = gradients(
+            model, loss, each(lambda x: 0.1 * x, clips_for(model))
+        )
+        unreached -= {path for path, x in found.items() if np.any(x)}
+        if not unreached:
+            break
+    assert not unreached

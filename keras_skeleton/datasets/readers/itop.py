@@ -12,6 +12,11 @@ from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
 
 NUM_JOINTS = 15
+#: Focal lengths and middle of the camera in pixels, for `datasets.depth` and
+#: models such as `A2J`; y points up.
+INTRINSICS = (1 / 0.0035, -1 / 0.0035, 160.0, 120.0)
+#: Mean and deviation of the depths of training crops, as published for A2J.
+DEPTH_STATISTICS = {"side": (3.44405, 0.540398), "top": (2.143078, 0.609971)}
 VIEWS = ("side", "top")
 PARTS = ("train", "test")
 IDENTITY = re.compile(rb"(\d{1,4})_(\d{1,9})")
@@ -134,6 +139,83 @@ def open_images(path):
             faults.append(str(error))
     file.close()
     raise ValueError(f"{str(path)!r}: {faults[0]} (or {faults[1]}).")
+
+
+def load_frames(path, view="side", part="test", frames=None, points=False):
+    """Reads depth images of ITOP together with their joints.
+
+    Only frames with valid joints, the ones that results are stated for.
+
+    Args:
+        path: Path of the folder with `ITOP_<view>_<part>_labels.h5` and
+            `..._depth_map.h5` (or `..._point_cloud.h5`).
+        view: `"side"` or `"top"`.
+        part: `"train"` or `"test"`.
+        frames: Which of the valid frames, a slice or an array of numbers;
+            by default all, 1.5 GB of the test part.
+        points: Whether to read the point clouds instead of the images.
+
+    Returns:
+        Dict of arrays: `depth` `(N, 240, 320)` in metres, or `points`
+        `(N, 76800, 3)`, both float32; `joints` `(N, 15, 3)` in metres, y up;
+        `places` `(N, 15, 2)`, columns and rows; `visible` `(N, 15)`, boolean;
+        `person` `(N,)`; and `index` `(N,)`, the number of the frame in the
+        files.
+
+    Raises:
+        FileNotFoundError: If there are no such files.
+        ValueError: If they are damaged or do not fit together.
+
+    Example:
+
+    ```python
+    data = keras_skeleton.datasets.itop.load_frames("itop", frames=slice(99))
+    boxes = keras_skeleton.datasets.depth.person_boxes(data["places"])
+    crops = keras_skeleton.datasets.depth.crop_depth(data["depth"], boxes)
+    ```
+    """
+    if view not in VIEWS or part not in PARTS:
+        raise ValueError(
+            "`view` must be 'side' or 'top' and `part` 'train' or 'test'. "
+            f"Received: {view!r} and {part!r}"
+        )
+    path = pathlib.Path(_places.locate(path, "itop", HINT))
+    name = f"ITOP_{view}_{part}"
+    kind = "point_cloud" if points else "depth_map"
+    reader = ITOPReader(_existing(path / f"{name}_labels.h5"), view)
+    index = [np.arange(start, stop) for *_, start, stop in reader.units()]
+    person = [
+        np.full(stop - start, person)
+        for _, person, start, stop in reader.units()
+    ]
+    if not index:
+        raise ValueError(
+            f"{name}_labels.h5 in {str(path)!r} has no valid frame"
+        )
+    frames = slice(None) if frames is None else frames
+    index = np.concatenate(index)[frames]
+    found = {"person": np.concatenate(person)[frames], "index": index}
+    for key, (source, width, kinds) in {
+        "joints": ("real_world_coordinates", 3, "f"),
+        "places": ("image_coordinates", 2, "fiu"),
+        "visible": ("visible_joints", None, "iub"),
+    }.items():
+        shape = (None, NUM_JOINTS, width)[: 3 if width else 2]
+        values = hdf5.get_dataset(
+            reader._open(part), source, shape, kinds, MOST_FRAMES * 45
+        )
+        found[key] = _rows(values, index, f"{source} of {name}")
+    found["visible"] = found["visible"] > 0
+    images = open_images(_existing(path / f"{name}_{kind}.h5"))
+    try:
+        if points != (images.shape[-1] == 3):
+            raise ValueError(
+                f"{name}_{kind}.h5 holds frames of shape {images.shape[1:]}."
+            )
+        values = _rows(images, index, f"{name}_{kind}.h5")
+    finally:
+        images.file.close()
+    return {"points" if points else "depth": values, **found}
 
 
 class ITOPReader(Reader):
@@ -277,3 +359,33 @@ def _find(path, view):
             f"{str(path)!r}. {HINT}"
         )
     return found
+
+
+def _existing(path):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file {str(path)!r}. {HINT} Images and clouds are "
+            "ITOP_side_test_depth_map.h5.gz, ITOP_side_test_point_cloud.h5.gz "
+            "and so on there."
+        )
+    return path
+
+
+def _rows(values, index, what):
+    """Some rows of an HDF5 data set as float32, in their order."""
+    if len(index) and index.max() >= len(values):
+        raise ValueError(
+            f"{what}: there are {len(values)} frames, but frame "
+            f"{index.max()} has joints."
+        )
+    order, places = np.unique(index, return_inverse=True)
+    # Neighbouring frames at once: a list of numbers is read far slower.
+    breaks = np.flatnonzero(np.diff(order) != 1) + 1
+    parts = [
+        np.asarray(values[run[0] : run[-1] + 1], "float32")
+        for run in np.split(order, breaks)
+        if len(run)
+    ]
+    if not parts:
+        return np.zeros((0, *values.shape[1:]), "float32")
+    return np.concatenate(parts)[places.ravel()]

@@ -62,6 +62,15 @@ class Camera:
         """Column and row of the optical axis."""
         return (self.width - 1) / 2, (self.height - 1) / 2
 
+    @property
+    def intrinsics(self):
+        """Focal lengths and middle `(fx, fy, cx, cy)`, see `datasets.depth`.
+
+        Focal lengths are negative, as x points to the left of the picture
+        and y up.
+        """
+        return (-self.focal, -self.focal, *self.middle)
+
     def project(self, points):
         """Where points are in the picture.
 

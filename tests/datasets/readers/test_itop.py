@@ -95,6 +95,56 @@ def test_images(tmp_path):
         itop.open_images(tmp_path / "nowhere.h5")
 
 
+def write_images(folder, count=4):
+    """Images that are full of the number of their frame."""
+    depth = np.zeros((count, 240, 320), "f2") + np.arange(count)[:, None, None]
+    with h5py.File(folder / "ITOP_side_test_depth_map.h5", "w") as file:
+        file["data"] = depth
+    with h5py.File(folder / "ITOP_side_test_point_cloud.h5", "w") as file:
+        file["data"] = np.zeros((count, 76800, 3), "f2") + count
+
+
+def test_frames(folder):
+    arrays = write_labels(folder / "ITOP_side_test_labels.h5", TEST, seed=1)
+    write_images(folder)
+    data = itop.load_frames(folder)
+    np.testing.assert_array_equal(data["index"], [1, 2, 3])
+    np.testing.assert_array_equal(data["depth"][:, 7, 9], [1, 2, 3])
+    assert data["depth"].dtype == np.float32
+    np.testing.assert_array_equal(data["person"], [4, 4, 4])
+    np.testing.assert_array_equal(
+        data["joints"], np.float32(arrays["real_world_coordinates"][1:])
+    )
+    np.testing.assert_array_equal(
+        data["places"], arrays["image_coordinates"][1:]
+    )
+    assert data["visible"].dtype == bool
+    data = itop.load_frames(folder, frames=[2, 0], points=True)
+    np.testing.assert_array_equal(data["index"], [3, 1])
+    assert data["points"].shape == (2, 76800, 3) and "depth" not in data
+    # What the camera's numbers say is what points are made by.
+    fx, fy, cx, cy = itop.INTRINSICS
+    u, v, z = 100, 30, 2.5
+    assert (u - cx) * z / fx == pytest.approx((u - 160) * z * 0.0035)
+    assert (v - cy) * z / fy == pytest.approx((120 - v) * z * 0.0035)
+
+
+def test_frames_that_do_not_fit(folder):
+    with pytest.raises(FileNotFoundError, match="depth_map.*zenodo"):
+        itop.load_frames(folder)
+    with pytest.raises(FileNotFoundError, match="ITOP_top_test_labels"):
+        itop.load_frames(folder, view="top")
+    with pytest.raises(ValueError, match="'side' and 'all'"):
+        itop.load_frames(folder, part="all")
+    write_images(folder, count=2)
+    with pytest.raises(ValueError, match="2 frames, but frame 3"):
+        itop.load_frames(folder)
+    cloud = folder / "ITOP_side_test_point_cloud.h5"
+    cloud.replace(folder / "ITOP_side_test_depth_map.h5")
+    with pytest.raises(ValueError, match="frames of shape"):
+        itop.load_frames(folder)
+
+
 def change(path, name, value):
     with h5py.File(path, "a") as file:
         del file[name]

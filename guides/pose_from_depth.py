@@ -1,0 +1,308 @@
+# %% [markdown]
+"""
+# Poses from depth
+
+From depth maps to skeletons to the name of an action, without a single 3D
+label. As in UniPose, a network of point clouds learns from 2D joints and from
+what bodies are like; what it finds teaches a network of depth maps; and a
+recogniser learns from the skeletons that this one finds. Persons and pictures
+are generated, so nothing is downloaded. It takes under three minutes on two
+cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
+
+    python guides/pose_from_depth.py [FOLDER]
+"""
+
+# %%
+import os
+import pathlib
+import sys
+
+import keras
+import numpy as np
+
+import keras_skeleton as ks
+from keras_skeleton.datasets import clouds as point_clouds
+from keras_skeleton.datasets import depth as depth_maps
+from keras_skeleton.datasets import synthetic
+from keras_skeleton.layers.augmentation import Center
+
+short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
+output = pathlib.Path(
+    sys.argv[1] if len(sys.argv) > 1 else "runs/pose_from_depth"
+)
+output.mkdir(parents=True, exist_ok=True)
+keras.utils.set_random_seed(0)
+random = np.random.default_rng(0)
+
+# %% [markdown]
+"""
+## What a depth camera sees
+
+Clips of four actions, twelve frames of each drawn as depth maps with a noise
+of 1 cm. The skeletons that moved the figure are kept for measuring only.
+`person` says which pixels show somebody; in real scenes
+`clouds.clean_person` finds that out.
+"""
+
+# %%
+FRAMES, POINTS, CROP = 12, 128, 64
+ACTIONS = ["wave one hand", "clap", "kick", "bow"]
+skeleton = ks.skeletons.get("itop15")
+camera = synthetic.Camera(96, 96)
+data = synthetic.load_data(
+    num_clips=12 if short else 192,
+    classes=ACTIONS,
+    skeleton="kinect20",
+    noise=0,
+)
+to_itop = ks.skeletons.mapping("kinect20", skeleton)
+
+
+def film(sequences):
+    """Depth maps, masks, true joints and classes of all clips."""
+    depth, mask, joints, labels = [], [], [], []
+    for number, (clip, label) in enumerate(sequences):
+        chosen = np.linspace(0, clip.shape[1] - 1, FRAMES).round().astype(int)
+        clip = clip[:, chosen]
+        drawn = synthetic.draw_clip(
+            clip, "kinect20", camera, noise=0.01, seed=number
+        )
+        depth.append(drawn["depth"])
+        mask.append(drawn["person"] >= 0)
+        joints.append(to_itop.apply(clip)[0])
+        labels.append(label)
+    arrays = map(np.stack, (depth, mask, joints))
+    return *arrays, np.array(labels)
+
+
+train, test = map(film, data.split("xsub"))
+print("depth maps (clips, frames, rows, columns):", train[0].shape)
+
+# %% [markdown]
+"""
+## Points and 2D joints
+
+The pixels of the person become a cloud in its own box, with normals
+(`clouds.prepare_clouds`). The 2D joints stand for those that an estimator
+finds in pictures of the same camera: true places, a pixel off at random.
+"""
+
+# %%
+
+
+def make_clouds(depth, mask):
+    """Inputs of a network of points, clips of six frames."""
+    clouds = []
+    for frame, seen in zip(
+        depth.reshape(-1, 96, 96), mask.reshape(-1, 96, 96), strict=True
+    ):
+        rows, columns = np.nonzero(seen)
+        pixels = np.stack([columns, rows, frame[rows, columns]], axis=-1)
+        clouds.append(camera.unproject(pixels))
+    found = point_clouds.prepare_clouds(clouds, POINTS, (48, 12), 16)
+    return {
+        name: array.reshape(-1, 6, *array.shape[1:])
+        for name, array in found.items()
+    }
+
+
+def project(joints):
+    """Columns and rows of joints in the picture."""
+    return camera.project(joints)[..., :2]
+
+
+fx, fy, cx, cy = camera.intrinsics
+matrix = np.float32([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+train_clouds, test_clouds = make_clouds(*train[:2]), make_clouds(*test[:2])
+keypoints = project(train[2]).reshape(-1, 6, 15, 2)
+keypoints = keypoints + random.normal(0, 1, keypoints.shape)
+clips = {
+    **train_clouds,
+    "keypoints": keypoints.astype("float32"),
+    "intrinsics": np.tile(matrix, (len(keypoints), 1, 1)),
+}
+
+# %% [markdown]
+"""
+## A network of points learns without 3D labels
+
+Its joints must lie on the rays through the 2D joints, move smoothly, and have
+bones of equal length on both sides. They are decoded from points of the
+body, which settles how far away they are.
+"""
+
+# %%
+cloud_network = ks.applications.UniPose(
+    input_shape=(6, POINTS, 6),
+    skeleton=skeleton,
+    num_stages=1,
+    num_centers=(48, 12),
+    num_neighbors=12,
+    abstraction_widths=((16, 16, 32), (32, 32, 64), (64, 128)),
+    propagation_widths=((64,), (64, 32), (32, 32)),
+    head_dim=32,
+    num_candidates=16,
+    dropout_rate=0.0,
+)
+training = ks.applications.UniPoseTraining(
+    cloud_network, term_weights={"length": 0}
+)
+epochs = 2 if short else 25
+training.compile(
+    keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(
+            4e-3, epochs * -(-len(keypoints) // 8)
+        ),
+        epsilon=1e-8,
+    )
+)
+training.fit(clips, batch_size=8, epochs=epochs, verbose=2)
+
+
+def measure(found, joints, name):
+    """Prints how far joints are off."""
+    joints = joints.reshape(-1, 15, 3)
+    found = found.reshape(joints.shape)
+    result = ks.evaluation.measure_poses(joints, found, skeleton)
+    for what, score in result["scores"].items():
+        print(f"{name}: {what} {score}")
+    return result
+
+
+pseudo = cloud_network.predict(train_clouds, verbose=0)
+of_clouds = cloud_network.predict(test_clouds, verbose=0)
+measure(of_clouds, test[2], "clouds")
+
+# %% [markdown]
+"""
+## Which teaches a network of depth maps
+
+A2J sees a crop of the depth map. It learns from the joints that the network
+of points found in the training clips: a plain `fit`.
+"""
+
+# %%
+
+
+def make_crops(depth, mask):
+    """Crops, their boxes and the numbers of the camera."""
+    depth, mask = depth.reshape(-1, 96, 96), mask.reshape(-1, 96, 96)
+    boxes = depth_maps.mask_boxes(mask, margin=0.2)
+    # Nothing but the person: what is behind would have to be learned away.
+    crops = depth_maps.crop_depth(np.where(mask, depth, 0), boxes, CROP)
+    crops = np.where(crops > 0, (crops - mean) / deviation, 0)
+    return {
+        "depth": crops[:, None].astype("float32"),
+        "box": boxes[:, None],
+        "intrinsics": np.tile(
+            np.float32(camera.intrinsics), (len(boxes), 1, 1)
+        ),
+    }
+
+
+mean, deviation = depth_maps.depth_statistics(np.where(train[1], train[0], 0))
+train_crops, test_crops = make_crops(*train[:2]), make_crops(*test[:2])
+depth_network = ks.applications.A2J(
+    input_shape=(1, CROP, CROP, 1),
+    skeleton=skeleton,
+    hidden_dim=16,
+    blocks=(1, 1, 1, 1),
+    head_dim=32,
+    head_layers=1,
+)
+lifting = depth_network.training_model()
+epochs = 1 if short else 8
+lifting.compile(
+    keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(
+            2e-3, epochs * -(-len(train_crops["box"]) // 32)
+        )
+    ),
+    ks.losses.AnchorToJointError(),
+)
+labels = depth_maps.joints_in_crop(
+    pseudo.reshape(-1, 1, 15, 3),
+    train_crops["box"],
+    train_crops["intrinsics"],
+    CROP,
+)
+# From the middle of all depths on, rather than from 0.
+bias = depth_network.get_layer("depths_output").bias
+bias.assign(np.full(bias.shape, labels[..., 2].mean(), "float32"))
+lifting.fit(
+    train_crops["depth"], labels, batch_size=32, epochs=epochs, verbose=2
+)
+result = ks.evaluation.evaluate_poses(
+    depth_network, test_crops, test[2].reshape(-1, 1, 15, 3)
+)
+print(result)
+
+# %% [markdown]
+"""
+## From skeletons to a label
+
+The recogniser knows the training clips as the depth network sees them, and
+the names of their actions.
+"""
+
+# %%
+center = Center(skeleton=skeleton)
+
+
+def make_clips(crops):
+    """Clips `(N, 1, T, V, 3)` of what the depth network finds."""
+    found = depth_network.predict(crops, verbose=0)
+    return center(found.reshape(-1, 1, FRAMES, 15, 3))
+
+
+recogniser = ks.applications.STGCN(
+    input_shape=(1, FRAMES, 15, 3),
+    skeleton=skeleton,
+    classes=len(ACTIONS),
+    blocks=((16, 1), (16, 1), (32, 2)),
+)
+recogniser.compile(
+    keras.optimizers.Adam(5e-3),
+    ks.losses.SmoothedCrossentropy(0.1),
+    metrics=["accuracy"],
+)
+recogniser.fit(
+    make_clips(train_crops),
+    train[3],
+    batch_size=16,
+    epochs=1 if short else 30,
+    verbose=0,
+)
+test_clips = make_clips(test_crops)
+_, accuracy = recogniser.evaluate(test_clips, test[3], verbose=0)
+print(f"actions recognised: {100 * accuracy:.1f} % of {len(test[3])} clips")
+
+# %% [markdown]
+"""
+## Pictures
+
+White is true, coloured is found; in space, the brown figure is the one found.
+"""
+
+# %%
+clip = 1
+found = depth_network.predict(test_crops, verbose=0)
+found = found.reshape(test[2].shape)[clip]
+true = test[2][clip]
+scores = recogniser.predict(test_clips[clip : clip + 1], verbose=0)
+print("seen:", ACTIONS[scores.argmax()], "- true:", ACTIONS[test[3][clip]])
+shown = [0, 3, 6, 9]
+ks.drawing.draw_on_pictures(
+    test[0][clip][shown],
+    project(found[shown]),
+    skeleton,
+    project(true[shown]),
+    names=[f"Frame {frame}" for frame in shown],
+    title=f"Recognised: {ACTIONS[scores.argmax()]}",
+).savefig(output / "depth.png")
+ks.drawing.draw_strip(
+    np.stack([true, found]),
+    skeleton,
+    frames=shown,
+    title="True (grey) and found (brown)",
+).savefig(output / "space.png")

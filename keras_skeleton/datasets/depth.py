@@ -1,0 +1,224 @@
+"""Crops of depth maps around persons, and joints in them, in NumPy.
+
+What the networks of A2J take and learn from. A box is `(left, top, width,
+height)` in pixels of the whole picture; the intrinsics of a camera are focal
+lengths and middle `(fx, fy, cx, cy)` in pixels. A negative focal length says
+that an axis points the other way: x to the left of the picture, y up.
+"""
+
+import numpy as np
+
+
+def person_boxes(places, margin=0.2):
+    """The boxes around persons, from their joints in the picture.
+
+    Args:
+        places: Array `(..., V, 2)` of columns and rows, or more numbers, of
+            which the others do not count. Joints at exactly (0, 0) are
+            missing.
+        margin: By how much a box is larger than the extent of the joints, a
+            share of it, half on each side. 20 % is a choice.
+
+    Returns:
+        float32 `(..., 4)`: left, top, width, height. Zeros where there is no
+        joint.
+    """
+    places = np.asarray(places, "float32")[..., :2]
+    known = np.any(places != 0, axis=-1, keepdims=True)
+    low = np.min(np.where(known, places, np.inf), axis=-2)
+    high = np.max(np.where(known, places, -np.inf), axis=-2)
+    return _enlarged(low, high, known.any(axis=(-2, -1)), margin)
+
+
+def mask_boxes(mask, margin=0.1):
+    """The boxes around what masks show.
+
+    Args:
+        mask: boolean array `(T, H, W)`.
+        margin: See `person_boxes`.
+
+    Returns:
+        float32 `(T, 4)`: left, top, width, height. Zeros of empty masks.
+    """
+    mask = np.asarray(mask, bool)
+    ends = []
+    for axis in (1, 2):
+        line = mask.any(axis=axis)
+        first = line.argmax(axis=1)
+        ends.append((first, line.shape[1] - line[:, ::-1].argmax(axis=1)))
+    low = np.stack([first for first, _ in ends], axis=-1)
+    high = np.stack([last for _, last in ends], axis=-1)
+    return _enlarged(low, high, mask.any(axis=(1, 2)), margin)
+
+
+def crop_depth(depth, boxes, size=288, mean=0.0, deviation=1.0):
+    """Cuts boxes out of depth maps and brings them to one size.
+
+    Pixel `(row, column)` of a crop is the pixel that `top + row height /
+    rows`, `left + column width / columns` falls into: nearest neighbours, as
+    no depth in between is one of a surface. What lies outside of the picture
+    is as what was not measured: depth 0 before the normalization (a choice).
+
+    Args:
+        depth: Array `(T, H, W)` in metres, or pictures `(T, H, W, C)`.
+        boxes: Array `(T, 4)`.
+        size: Rows and columns of the crops, a number or two.
+        mean: What is subtracted, of all or of each channel.
+        deviation: What is divided by then. For ITOP, the published numbers
+            are 3.44405 and 0.540398 (view from the side), 2.143078 and
+            0.609971 (top); for other data see `depth_statistics`.
+
+    Returns:
+        float32 `(T, rows, columns, 1)`, or `(T, rows, columns, C)`.
+
+    Raises:
+        ValueError: If there is not a box for each picture, or one is empty.
+
+    Example:
+
+    >>> crop_depth(np.ones((2, 240, 320)), [[100, 20, 90, 180]] * 2).shape
+    (2, 288, 288, 1)
+    """
+    depth, boxes = np.asarray(depth), np.asarray(boxes, "float64")
+    if depth.ndim not in (3, 4) or boxes.shape != (len(depth), 4):
+        raise ValueError(
+            "Depth maps (frames, rows, columns) need a box (left, top, width, "
+            f"height) each. Received shapes {depth.shape} and {boxes.shape}."
+        )
+    _check_boxes(boxes)
+    rows, columns = _size(size)
+    left, top, width, height = boxes.T[:, :, None]
+    row = np.floor(top + np.arange(rows) * height / rows).astype(int)
+    column = np.floor(left + np.arange(columns) * width / columns).astype(int)
+    is_row = (row >= 0) & (row < depth.shape[1])
+    is_column = (column >= 0) & (column < depth.shape[2])
+    frames = np.arange(len(depth))[:, None, None]
+    crops = depth[
+        frames,
+        np.where(is_row, row, 0)[:, :, None],
+        np.where(is_column, column, 0)[:, None],
+    ].astype("float32")
+    inside = is_row[:, :, None] & is_column[:, None]
+    if depth.ndim == 3:
+        crops = crops[..., None]
+    # What was not measured may be NaN in files.
+    crops = np.where(inside[..., None] & np.isfinite(crops), crops, 0)
+    return ((crops - np.float32(mean)) / np.float32(deviation)).astype(
+        "float32"
+    )
+
+
+def depth_statistics(crops):
+    """Mean and deviation of what was measured in crops.
+
+    Args:
+        crops: Array of `crop_depth` without normalization, of training data.
+
+    Returns:
+        Two floats, the arguments `mean` and `deviation` of `crop_depth`.
+    """
+    values = np.asarray(crops, "float64")
+    values = values[values > 0]
+    if not values.size:
+        raise ValueError("Nothing was measured: all depths are 0.")
+    return float(values.mean()), float(max(values.std(), 1e-6))
+
+
+def joints_in_crop(
+    joints, boxes, intrinsics, size=288, depth_scale=50.0, root_depth=None
+):
+    """Joints in metres as rows, columns and depths of crops.
+
+    What `losses.AnchorToJointError` compares; the reverse of
+    `layers.CropToCamera`.
+
+    Args:
+        joints: Array `(..., V, 3)` in metres, in the axes of the camera.
+            Joints of all zeros, which nobody knows, stay so.
+        boxes: Array `(..., 4)`.
+        intrinsics: Array `(..., 4)`, or `(4,)` of one camera.
+        size: Rows and columns of the crops, a number or two.
+        depth_scale: Units of depth in a metre.
+        root_depth: Optional array `(..., 1)`: depth that others are relative
+            to.
+
+    Returns:
+        float32 `(..., V, 3)`: row, column, depth.
+
+    Raises:
+        ValueError: If a box is empty, or a joint is not in front of the
+            camera.
+    """
+    joints = np.asarray(joints, "float64")
+    boxes = np.asarray(boxes, "float64")[..., None, :]
+    camera = np.asarray(intrinsics, "float64")[..., None, :]
+    known = np.any(joints != 0, axis=-1)
+    x, y, z = np.moveaxis(joints, -1, 0)
+    if np.any(known & ~(z > 0)):
+        raise ValueError(
+            "Joints must lie in front of the camera, at a depth above 0. "
+            f"Received a depth of {z[known].min():g} m. Check the order of "
+            "coordinates; joints that are not known are all zeros."
+        )
+    _check_boxes(boxes)
+    rows, columns = _size(size)
+    z = np.where(known, z, 1)
+    u = x * camera[..., 0] / z + camera[..., 2]
+    v = y * camera[..., 1] / z + camera[..., 3]
+    if root_depth is not None:
+        z = z - root_depth
+    found = np.stack(
+        [
+            (v - boxes[..., 1]) * rows / boxes[..., 3],
+            (u - boxes[..., 0]) * columns / boxes[..., 2],
+            z * depth_scale,
+        ],
+        axis=-1,
+    )
+    return np.where(known[..., None], found, 0).astype("float32")
+
+
+def depth_at(depth, places, radius=3):
+    """The median of what was measured around a place of each picture.
+
+    Of the root of a person, the depth to which `A2J(modality="video")` adds
+    that of the joints.
+
+    Args:
+        depth: Array `(T, H, W)` in metres, 0 where nothing was measured.
+        places: Array `(T, 2)`: column and row.
+        radius: Pixels to each side; 3 for 7 x 7 pixels.
+
+    Returns:
+        float32 `(T, 1)`; 0 where nothing was measured around the place.
+    """
+    found = np.zeros((len(depth), 1), "float32")
+    for i, (column, row) in enumerate(np.round(places).astype(int)):
+        part = depth[i][
+            max(row - radius, 0) : max(row + radius + 1, 0),
+            max(column - radius, 0) : max(column + radius + 1, 0),
+        ]
+        part = part[part > 0]
+        if part.size:
+            found[i] = np.median(part)
+    return found
+
+
+def _size(size):
+    return (size, size) if np.ndim(size) == 0 else tuple(size)
+
+
+def _check_boxes(boxes):
+    is_empty = ~(boxes[..., 2:] > 0).all(axis=-1)
+    if is_empty.any():
+        raise ValueError(
+            f"{is_empty.sum()} of {is_empty.size} boxes are empty, as of "
+            "pictures without a person. Leave these out."
+        )
+
+
+def _enlarged(low, high, is_any, margin):
+    size = np.where(is_any[..., None], high - low, 0)
+    start = np.where(is_any[..., None], low, 0) - size * margin / 2
+    box = np.concatenate([start, size * (1 + margin)], axis=-1)
+    return box.astype("float32")
