@@ -111,15 +111,13 @@ def project(joints):
     return camera.project(joints)[..., :2]
 
 
-fx, fy, cx, cy = camera.intrinsics
-matrix = np.float32([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 train_clouds, test_clouds = make_clouds(*train[:2]), make_clouds(*test[:2])
 keypoints = project(train[2]).reshape(-1, 6, 15, 2)
 keypoints = keypoints + random.normal(0, 1, keypoints.shape)
 clips = {
     **train_clouds,
     "keypoints": keypoints.astype("float32"),
-    "intrinsics": np.tile(matrix, (len(keypoints), 1, 1)),
+    "intrinsics": np.tile(camera.intrinsics, (len(keypoints), 1, 1)),
 }
 
 # %% [markdown]
@@ -194,9 +192,7 @@ def make_crops(depth, mask):
     return {
         "depth": crops[:, None].astype("float32"),
         "box": boxes[:, None],
-        "intrinsics": np.tile(
-            np.float32(camera.intrinsics), (len(boxes), 1, 1)
-        ),
+        "intrinsics": np.tile(camera.intrinsics, (len(boxes), 1, 1)),
     }
 
 
@@ -223,7 +219,7 @@ lifting.compile(
 labels = depth_maps.joints_in_crop(
     pseudo.reshape(-1, 1, 15, 3),
     train_crops["box"],
-    train_crops["intrinsics"],
+    camera.intrinsics,
     CROP,
 )
 # From the middle of all depths on, rather than from 0.
