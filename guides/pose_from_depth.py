@@ -84,7 +84,8 @@ print("depth maps (clips, frames, rows, columns):", train[0].shape)
 
 The pixels of the person become a cloud in its own box, with normals
 (`clouds.prepare_clouds`). The 2D joints stand for those that an estimator
-finds in pictures of the same camera: true places, a pixel off at random.
+finds in colour pictures of the same camera: true places, at random half a
+pixel of the depth map off.
 """
 
 # %%
@@ -113,7 +114,7 @@ def project(joints):
 
 train_clouds, test_clouds = make_clouds(*train[:2]), make_clouds(*test[:2])
 keypoints = project(train[2]).reshape(-1, 6, 15, 2)
-keypoints = keypoints + random.normal(0, 1, keypoints.shape)
+keypoints = keypoints + random.normal(0, 0.5, keypoints.shape)
 clips = {
     **train_clouds,
     "keypoints": keypoints.astype("float32"),

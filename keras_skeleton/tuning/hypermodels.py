@@ -456,9 +456,8 @@ def _class_of(kind, is_pretext=False):
         return (
             isinstance(value, type)
             and hasattr(value, "search_space")
-            and issubclass(value, PretextModel) == is_pretext
-            # What estimates poses has no classes to tell apart.
             and getattr(value, "task", "classes") == "classes"
+            and issubclass(value, PretextModel) == is_pretext
         )
 
     classes = {
