@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_skeleton import losses
 from keras_skeleton.applications._application import InputCheck
