@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import keras
+import numpy as np
 import training
 
 from keras_skeleton import evaluation
@@ -39,7 +40,32 @@ def arguments(description, pretrain_epochs, finetune_epochs):
         default=1.0,
         help="share of the training clips, for tries",
     )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="train on a part of the training clips and score on the rest",
+    )
     return parser
+
+
+def validation_parts(options, train):
+    """Two parts of the training clips, for choices.
+
+    View 1 and what in view 2 is no copy of it, as the test clips of NW-UCLA
+    are another view too; three quarters and the last one of Penn Action.
+    """
+    if options.data_set == "nw_ucla":
+        camera = train.metadata["camera"]
+        first, second = (
+            train.select(np.flatnonzero(camera == view)) for view in (1, 2)
+        )
+        copies = second.duplicates(first)
+        return first, second.select(
+            np.setdiff1d(np.arange(len(second)), copies)
+        )
+    order = np.random.default_rng(0).permutation(len(train))
+    cut = 3 * len(train) // 4
+    return train.select(order[:cut]), train.select(order[cut:])
 
 
 def prepare(options, system):
@@ -52,11 +78,14 @@ def prepare(options, system):
     folder = pathlib.Path(
         options.output
         or f"runs/{system}_{options.data_set}_{kind}_{options.seed}"
+        f"{'_validated' if options.validate else ''}"
     )
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(options.seed)
     reader, protocol = DATA_SETS[options.data_set]
     train, test = reader.load_data(options.data_path).split(protocol)
+    if options.validate:
+        train, test = validation_parts(options, train)
     if options.fraction < 1:
         train = train.fraction(options.fraction, seed=options.seed)
     return folder, train, test

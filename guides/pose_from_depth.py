@@ -84,7 +84,8 @@ print("depth maps (clips, frames, rows, columns):", train[0].shape)
 
 The pixels of the person become a cloud in its own box, with normals
 (`clouds.prepare_clouds`). The 2D joints stand for those that an estimator
-finds in pictures of the same camera: true places, a pixel off at random.
+finds in colour pictures of the same camera: true places, at random half a
+pixel of the depth map off.
 """
 
 # %%
@@ -111,15 +112,13 @@ def project(joints):
     return camera.project(joints)[..., :2]
 
 
-fx, fy, cx, cy = camera.intrinsics
-matrix = np.float32([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 train_clouds, test_clouds = make_clouds(*train[:2]), make_clouds(*test[:2])
 keypoints = project(train[2]).reshape(-1, 6, 15, 2)
-keypoints = keypoints + random.normal(0, 1, keypoints.shape)
+keypoints = keypoints + random.normal(0, 0.5, keypoints.shape)
 clips = {
     **train_clouds,
     "keypoints": keypoints.astype("float32"),
-    "intrinsics": np.tile(matrix, (len(keypoints), 1, 1)),
+    "intrinsics": np.tile(camera.intrinsics, (len(keypoints), 1, 1)),
 }
 
 # %% [markdown]
@@ -194,9 +193,7 @@ def make_crops(depth, mask):
     return {
         "depth": crops[:, None].astype("float32"),
         "box": boxes[:, None],
-        "intrinsics": np.tile(
-            np.float32(camera.intrinsics), (len(boxes), 1, 1)
-        ),
+        "intrinsics": np.tile(camera.intrinsics, (len(boxes), 1, 1)),
     }
 
 
@@ -223,7 +220,7 @@ lifting.compile(
 labels = depth_maps.joints_in_crop(
     pseudo.reshape(-1, 1, 15, 3),
     train_crops["box"],
-    train_crops["intrinsics"],
+    camera.intrinsics,
     CROP,
 )
 # From the middle of all depths on, rather than from 0.
@@ -292,13 +289,12 @@ true = test[2][clip]
 scores = recogniser.predict(test_clips[clip : clip + 1], verbose=0)
 print("seen:", ACTIONS[scores.argmax()], "- true:", ACTIONS[test[3][clip]])
 shown = [0, 3, 6, 9]
-ks.drawing.draw_on_pictures(
-    test[0][clip][shown],
-    project(found[shown]),
+ks.drawing.draw_pictures(
+    test[0][clip],
+    np.stack([project(found), project(true)])[..., :2],
     skeleton,
-    project(true[shown]),
-    names=[f"Frame {frame}" for frame in shown],
-    title=f"Recognised: {ACTIONS[scores.argmax()]}",
+    frames=shown,
+    title=f"Found (yellow) and true: recognised as {ACTIONS[scores.argmax()]}",
 ).savefig(output / "depth.png")
 ks.drawing.draw_strip(
     np.stack([true, found]),

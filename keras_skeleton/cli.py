@@ -6,6 +6,7 @@ import pathlib
 import sys
 
 from keras_skeleton import _predict_command
+from keras_skeleton import _video_commands
 
 # Those of `evaluation.protocols`; reading it would load Keras for every
 # command.
@@ -17,6 +18,7 @@ PROTOCOLS = (
     "transfer",
     "few-shot",
     "retrieval",
+    "cross-view",
     "robustness",
 )
 
@@ -219,6 +221,13 @@ def _add_protocol_options(parser):
     add("--learning-rate", type=float)
     add("--shots", type=int, help="labelled clips of an unseen class")
     add("--classes", type=int, nargs="+", help="numbers of unseen classes")
+    add("--view", metavar="NAME", help="metadata that tell the view (view)")
+    add(
+        "--condition",
+        metavar="NAME",
+        type=lambda name: None if name == "none" else name,
+        help="metadata by which probes are parted (condition), or none",
+    )
     add("--fill", choices=("interpolation", "duplication"), help="lost frames")
     add("--seed", type=int)
 
@@ -231,7 +240,8 @@ def evaluate(options):
     if transforms and not transforms.lstrip().startswith("["):
         transforms = pathlib.Path(transforms).read_text("utf-8")
     own = ("k", "ratio", "choice", "repetitions", "method", "epochs")
-    own += ("learning_rate", "shots", "classes", "fill", "seed")
+    own += ("learning_rate", "shots", "classes", "view", "condition", "fill")
+    own += ("seed",)
     result = evaluate_weights(
         options.system,
         options.weights,
@@ -255,10 +265,14 @@ def evaluate(options):
 
 def _add_prepare(commands):
     from keras_skeleton.datasets import formats
+    from keras_skeleton.datasets.readers import videos
 
-    names = "\n".join(
-        f"  {name:12} {found.summary}"
-        for name, found in formats.FORMATS.items()
+    names, kinds = (
+        "\n".join(f"  {name:{width}} {each.summary}" for name, each in found)
+        for found, width in (
+            (formats.FORMATS.items(), 12),
+            (videos.KINDS.items(), 18),
+        )
     )
     parser = commands.add_parser(
         "prepare",
@@ -269,7 +283,11 @@ def _add_prepare(commands):
             "`Sequences.load` reads.\nA run that was stopped goes on where "
             "it was. Broken files are left out and reported."
         ),
-        epilog=f"formats and what SOURCE is:\n{names}",
+        epilog=(
+            f"formats and what SOURCE is:\n{names}\n\nvideo and depth, "
+            "which `Videos.load` reads, with the options size=[H,W] and "
+            f"encoding=png or jpeg:\n{kinds}"
+        ),
     )
     parser.add_argument("format", metavar="FORMAT", help="see below")
     parser.add_argument("source", metavar="SOURCE", help="the data set")
@@ -301,8 +319,12 @@ def prepare(options):
     """Prepares a data set, see `keras_skeleton.datasets.preparation`."""
     from keras_skeleton.datasets import formats
     from keras_skeleton.datasets import preparation
+    from keras_skeleton.datasets.readers import videos
 
     chosen = dict(map(_parse_option, options.option))
+    if options.format in videos.KINDS:
+        _video_commands.prepare(options, chosen)
+        return
     reader = formats.make_reader(options.format, options.source, **chosen)
     report = preparation.prepare(
         reader,
@@ -318,10 +340,7 @@ def prepare(options):
         f"{report.num_clips} clips of {len(report.class_counts)} classes "
         f"from {report.num_units} files are in {', '.join(report.paths)}"
     )
-    if report.skipped:
-        print(f"{len(report.skipped)} clips or files were left out:")
-    for name, reason in report.skipped:
-        print(f"  {name}: {reason}")
+    _video_commands.print_skipped(report.skipped)
     if report.notes:
         print(f"{len(report.notes)} remarks:")
     for name, note in report.notes[:20]:
@@ -347,7 +366,8 @@ def _add_show(commands):
         description=(
             "Prints the clips of each class and split, their lengths, and "
             "copies of training clips in the test part; writes a page on "
-            "which a clip moves."
+            "which a clip moves. Of a store of videos, writes a picture of "
+            "frames, with --skeletons with the joints in them."
         ),
     )
     parser.add_argument("path", metavar="OUT.h5", help="a prepared store")
@@ -358,6 +378,20 @@ def _add_show(commands):
         "--clip", type=int, metavar="INDEX", help="which clip to show"
     )
     parser.add_argument("--json", metavar="FILE", help="write the counts too")
+    of_videos = parser.add_argument_group("of a store of videos")
+    of_videos.add_argument(
+        "--sheet", metavar="FILE", help="the picture (default: OUT.png)"
+    )
+    of_videos.add_argument(
+        "--skeletons", metavar="STORE.h5", help="skeletons in pixels to draw"
+    )
+    of_videos.add_argument(
+        "--image-size",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="of the picture that the joints are in (default: the frames)",
+    )
     parser.add_argument(
         "--check",
         action="store_true",
@@ -370,7 +404,11 @@ def show(options):
     """Shows a store, see `keras_skeleton.datasets.overview`."""
     from keras_skeleton.datasets import Sequences
     from keras_skeleton.datasets import overview
+    from keras_skeleton.datasets import video_store
 
+    if video_store.is_store(options.path):
+        _video_commands.show(options)
+        return
     if options.check:
         check(options.path)
         return

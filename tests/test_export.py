@@ -219,6 +219,7 @@ CLASSIFIERS = [
     system
     for system, names in applications.SYSTEMS.items()
     if hasattr(getattr(applications, names[0]), "encoder_graph")
+    and getattr(applications, names[0]).task == "classes"
 ]
 
 

@@ -50,8 +50,9 @@ MAY_IMPORT = {
 }
 
 
-# Weights know applications by the names in these lists only.
+# Weights and recipes know applications by the names in these lists only.
 BY_NAME = (
+    ("training", "keras_skeleton.applications"),
     ("weights", "keras_skeleton.applications"),
     ("weights", "keras_skeleton.applications._catalogue"),
 )

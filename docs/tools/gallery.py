@@ -30,7 +30,9 @@ CAPTIONS = {
     "demo/attention": "What the demo's pre-trained MAMP attends to",
     "demo/motion.gif": "The same as an animation",
     "demo/motion.html": "The same as a page: turn it, stop it",
-    "quickstart/attention": "What MAMP attends to",
+    "quickstart/explanation": "A prediction explained: turn it, stop it",
+    "pose_from_depth/depth": "Joints found in depth maps",
+    "pose_from_depth/space": "The same joints in space",
     "explain_graph_model/saliency": "Which joints the score of the class "
     "reacts to, and when",
     "explain_graph_model/grad_cam": "Where the features lie that speak for "

@@ -23,6 +23,11 @@ from keras_skeleton import _lazy  # noqa: E402
 
 PACKAGE = "keras_skeleton"
 GUIDES = ROOT / "guides"
+# A name in a text, a row of a table, and what is left as it is: blocks of
+# code, and what is linked already.
+CODE = re.compile(r"`ks\.([\w.]*\w)[^`]*`")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+TAKEN = re.compile(r"(^```.*?^```|\[[^\]]*\][\[(])", re.MULTILINE | re.DOTALL)
 
 
 def public_names(package):
@@ -92,15 +97,53 @@ def pages_of(room):
         module = place if is_module else place.rpartition(".")[0]
         part = module.removeprefix(f"{room}.").lstrip("_")
         parts.setdefault(part.removeprefix("readers."), []).append(
-            place if is_module else f"{room}.{name}"
+            identifiers()[f"{room}.{name}"]
         )
     return parts
+
+
+@functools.cache
+def identifiers():
+    """Under which name the site has each public name, room and module."""
+    found = {room: room for room in rooms()}
+    for room in rooms():
+        for name, place in public_names(room).items():
+            full = f"{room}.{name}"
+            # A module's own place, also where a function inside is hidden
+            # behind a module of its name.
+            is_module = source_of(place) or source_of(full)
+            found[full] = place if is_module else full
+    return found
+
+
+def linked(markdown):
+    """Text in which names such as `ks.losses` lead to their pages."""
+    known = identifiers()
+
+    def link(match, is_short=False):
+        room, _, last = match[1].rpartition(".")
+        name = f"{PACKAGE}.{match[1]}"
+        while name not in known and name != PACKAGE:
+            name = name.rpartition(".")[0]
+        if name not in known or (is_short and not room):
+            return match[0]
+        return f"[{f'`{last}`' if is_short else match[0]}][{known[name]}]"
+
+    def row(match):
+        # Columns are narrow: the last part of a name must do.
+        return CODE.sub(functools.partial(link, is_short=True), match[0])
+
+    parts = TAKEN.split(markdown)
+    for index in range(0, len(parts), 2):
+        parts[index] = CODE.sub(link, ROW.sub(row, parts[index]))
+    return "".join(parts)
 
 
 def interface():
     """Pages of the interface, by path, and their place in the navigation."""
     pages, nav, index = {}, [], ["# API", ""]
-    index += ["Every public name. `import keras_skeleton as ks` loads none."]
+    index += ["Every public name of `keras_skeleton`; what the terminal offers"]
+    index += ["stands under [commands](commands.md)."]
     index += ["", "| room | what is in it |", "|---|---|"]
     for room in rooms():
         short = room.partition(".")[2]
@@ -143,6 +186,24 @@ def part_page(room, part, objects):
     return "\n".join(text)
 
 
+def commands_page():
+    """What each command says of itself."""
+    from keras_skeleton import cli
+
+    os.environ["COLUMNS"] = "76"
+    parser = cli._parser()
+    found = next(
+        action.choices
+        for action in parser._actions
+        if isinstance(action.choices, dict)
+    )
+    text = ["# Commands", "", "`python -m keras_skeleton` is the same as"]
+    text += ["`keras-skeleton`, which installing the package brings.", ""]
+    for name, each in {"keras-skeleton": parser, **found}.items():
+        text += [f"## {name}", "", "```text", each.format_help(), "```", ""]
+    return "\n".join(text)
+
+
 def guide_page(path):
     """A guide as a page: its texts, and its code in between."""
     title, parts = None, []
@@ -161,6 +222,8 @@ def guide_page(path):
 def on_config(config):
     """Puts generated pages into the navigation."""
     pages, nav = interface()
+    pages["api/commands.md"] = commands_page()
+    nav.insert(1, "api/commands.md")
     guides = []
     for path in sorted(GUIDES.glob("*.py")):
         name = f"guides/{path.stem}.md"
@@ -186,14 +249,21 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Fills the gallery."""
+    """Fills the gallery, and links names to the interface."""
     if page.file.src_uri == "gallery.md":
-        return markdown.replace("<!-- pictures -->", gallery.listing())
-    return markdown
+        markdown = markdown.replace("<!-- pictures -->", gallery.listing())
+    if page.file.src_uri.startswith("api/"):
+        return markdown
+    return linked(markdown)
 
 
 def on_page_content(html, page, config, files):
-    """Pictures that fill the width open by themselves, to look closer."""
+    """Mends what the templates make of the pages."""
+    # What is returned has no name, before which a dash would stand.
+    html = re.sub(
+        r'(<li class="doc-section-item field-body">)\s*–', r"\1", html
+    )
+    # Pictures that fill the width open by themselves, to look closer.
     return re.sub(
         r'<p>(<img [^>]*src="([^"]+)"[^>]*>)</p>',
         r'<p><a href="\2">\1</a></p>',

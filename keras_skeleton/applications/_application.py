@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 
 import keras
 import numpy as np
@@ -55,6 +56,29 @@ def check_choice(name, value, choices):
         raise ValueError(
             f"`{name}` must be {', '.join(others)} or {last}. Received "
             f"{name}={value!r}."
+        )
+
+
+def check_number(name, value, least, most=math.inf, whole=False):
+    """Raises a `ValueError` for an argument that is no number of a range.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        least: The smallest number it may be.
+        most: The largest.
+        whole: Whether it has to be a whole number.
+    """
+    kinds = (int, np.integer)
+    if not whole:
+        kinds += (float, np.floating)
+    # Comparisons with NaN are false.
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
+        limit = f"{least} up" if most == math.inf else f"{least} to {most}"
+        raise ValueError(
+            f"`{name}` must be a {'whole ' if whole else ''}number from "
+            f"{limit}. Received {name}={value!r}."
         )
 
 

@@ -108,6 +108,20 @@ class StreamContrast(InputCheck, ConsistentContrast):
     #: Names of the arguments that a subclass adds, kept as attributes.
     own_arguments = ()
 
+    recipes = {
+        "pretrain": {
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "steps": (250,),
+            "warmup_epochs": 0,
+            "epochs": 300,
+            "batch_size": 128,
+            "weight_decay": 1e-4,
+            "nesterov": False,
+            "label_smoothing": 0.0,
+        },
+    }
+
     def __init__(
         self,
         application,

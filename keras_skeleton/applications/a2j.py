@@ -78,11 +78,10 @@ class A2J(PoseEstimator):
 
     Input shape: a dict of `depth` (or `video`) `(N, T, H, W, C)`; `box`
         `(N, T, 4)`: left, top, width, height of the crop in pixels of the
-        whole picture; `intrinsics` `(N, T, 4)`: focal lengths `fx`, `fy` and
-        middle `cx`, `cy` in pixels, where negative focal lengths turn axes
-        (`(285.714, -285.714, 160, 120)` for ITOP); and of pictures
-        `root_depth` `(N, T, 1)` in metres. With `coordinates="crop"` the
-        array of crops itself.
+        whole picture; `intrinsics` `(N, 3, 3)`, the matrix of the camera,
+        whose focal lengths are negative where its axes point left or up
+        (`datasets.itop.INTRINSICS`); and of pictures `root_depth` `(N, T, 1)`
+        in metres. With `coordinates="crop"` the array of crops itself.
 
     Output shape: `(N, T, V, 3)`: metres in the axes of the camera, or row,
         column and depth in the crop.
@@ -178,7 +177,7 @@ class A2J(PoseEstimator):
         inputs = {
             modality: crops,
             "box": keras.Input((frames, 4), name="box"),
-            "intrinsics": keras.Input((frames, 4), name="intrinsics"),
+            "intrinsics": keras.Input((3, 3), name="intrinsics"),
         }
         if modality == "video":
             inputs["root_depth"] = keras.Input((frames, 1), name="root_depth")

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.dgstgcn import DGSTGCN
@@ -206,8 +207,8 @@ class ACLNetTraining(InputCheck, SupervisedModel):
         memory: The `LabelledMemory`.
 
     Raises:
-        ValueError: If `model` and arguments of one are passed, or it is no
-            classifier with logits.
+        ValueError: If `model` and arguments of one are passed, it is no
+            classifier with logits, or a number is outside its range.
 
     Example:
 
@@ -252,6 +253,15 @@ class ACLNetTraining(InputCheck, SupervisedModel):
         dtype=None,
         **arguments,
     ):
+        check_number("inter_weight", inter_weight, 0)
+        check_number("intra_weight", intra_weight, 0)
+        check_number("projection_dim", projection_dim, 1, whole=True)
+        check_number("memory_size", memory_size, 2, whole=True)
+        check_number("counting_epochs", counting_epochs, 0, whole=True)
+        check_number("contrast_epochs", contrast_epochs, 0, whole=True)
+        check_number("num_neighbors", num_neighbors, 1, whole=True)
+        check_number("temperature", temperature, 1e-6)
+        check_number("margin", margin, 0)
         if model is None:
             model = ACLNet(**arguments, dtype=dtype)
         elif arguments:

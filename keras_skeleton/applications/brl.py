@@ -7,6 +7,7 @@ from keras import ops
 from keras_skeleton import losses
 from keras_skeleton import skeletons
 from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
 from keras_skeleton.training import BodyMixing
@@ -163,7 +164,17 @@ class BRL(InputCheck, SupervisedModel):
         dtype=None,
         **model_arguments,
     ):
-        class_counts = np.asarray(class_counts)
+        class_counts = _checked_counts(class_counts)
+        check_number("switch_epoch", switch_epoch, 0, whole=True)
+        check_number("mix_ratio", mix_ratio, 0, 1)
+        if upper_share is not None:
+            check_number("upper_share", upper_share, 0, 1)
+        if dominance is not None:
+            check_number("dominance", dominance, 1)
+        if first_loss is not None:
+            _check_loss("first_loss", first_loss, "None")
+        if loss != "action_aware":
+            _check_loss("loss", loss, "'action_aware'")
         model = _classifier(model, class_counts, model_arguments, dtype)
         super().__init__(model, name=name, dtype=dtype)
         official = (official,) if isinstance(official, str) else official
@@ -172,6 +183,11 @@ class BRL(InputCheck, SupervisedModel):
             raise ValueError(
                 f"`official` may name {', '.join(QUIRKS)}. Received "
                 f"official={list(official)}."
+            )
+        if upper is None and not hasattr(model, "skeleton"):
+            raise ValueError(
+                f"The classifier {model.name!r} does not tell its skeleton: "
+                "name the joints of the upper body, `upper=`."
             )
         if upper is None:
             upper = upper_joints(skeletons.get(model.skeleton))
@@ -209,11 +225,6 @@ class BRL(InputCheck, SupervisedModel):
                     class_counts, inverted=True
                 )
                 self.phases.append(inverted)
-        elif not isinstance(loss, keras.losses.Loss):
-            raise ValueError(
-                "`loss` must be 'action_aware' or a `keras.losses.Loss`. "
-                f"Received loss={loss!r}."
-            )
 
     @property
     def input_form(self):
@@ -287,21 +298,67 @@ def upper_joints(skeleton):
     return [j for j in range(skeleton.num_joints) if j not in lower]
 
 
+def _checked_counts(class_counts):
+    """The clips of each class as an array."""
+    counts = np.asarray(class_counts)
+    if (
+        counts.ndim != 1
+        or counts.dtype.kind not in "iuf"
+        or len(counts) < 2
+        or not (np.isfinite(counts) & (counts >= 0)).all()
+    ):
+        raise ValueError(
+            "`class_counts` must be the training clips of each of at least "
+            "two classes, for example np.bincount(labels). Received "
+            f"class_counts={class_counts!r}."
+        )
+    return counts
+
+
+def _check_loss(name, loss, other):
+    if not isinstance(loss, keras.losses.Loss):
+        raise ValueError(
+            f"`{name}` must be {other} or a `keras.losses.Loss` of labels "
+            "and logits, such as those of `keras_skeleton.losses`. Received "
+            f"{name}={loss!r}."
+        )
+
+
 def _classifier(model, class_counts, arguments, dtype):
     """The given classifier, or the published one."""
     classes = len(class_counts)
     if model is None:
-        return STGCNPlusPlus(**{"dtype": dtype, **arguments}, classes=classes)
+        if arguments.get("classes", classes) != classes:
+            raise ValueError(
+                f"`class_counts` names {classes} classes. Received classes="
+                f"{arguments['classes']!r}: leave it out."
+            )
+        arguments = {**arguments, "classes": classes}
+        return STGCNPlusPlus(**{"dtype": dtype, **arguments})
     if arguments:
         raise ValueError(
             "Pass either `model` or the arguments to build one, not both. "
             f"Received a model and {', '.join(arguments)}."
+        )
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be a built classifier, such as "
+            f"STGCNPlusPlus(weights, classes={classes}). Received "
+            f"model={model!r}."
         )
     if model.output_shape != (None, classes):
         raise ValueError(
             f"The classifier {model.name!r} gives {model.output_shape}, but "
             f"`class_counts` names {classes} classes: expected (None, "
             f"{classes})."
+        )
+    if (
+        getattr(model.layers[-1], "activation", None)
+        is keras.activations.softmax
+    ):
+        raise ValueError(
+            f"The classifier {model.name!r} gives probabilities, but the "
+            "losses take logits: build it without `classifier_activation`."
         )
     return model
 

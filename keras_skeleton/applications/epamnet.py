@@ -1,8 +1,10 @@
 """EPAM-Net: skeletons say where in the video to look."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_skeleton import _graph
 from keras_skeleton import layers
 from keras_skeleton.applications import _pose_attention
 from keras_skeleton.applications._application import Application
@@ -102,6 +104,7 @@ class EPAMNet(Application):
     | `toyota_cs` | Toyota Smarthome CS | 71.7 | authors |
     | `ntu60_xsub_skeletons` | NTU-60 X-sub | | authors |
     | `ntu120_xsub_<stream>` | NTU-120 X-sub | | authors |
+    | `pku_xsub_skeletons` | PKU-MMD X-sub | | authors |
 
     Accuracy in percent, as the authors' repository states it; on Toyota
     Smarthome it is the mean over classes.
@@ -406,6 +409,40 @@ class EPAMNet(Application):
         return keras.Model(
             self.input, ops.stack(scores, axis=1), name=f"{self.name}_by_stream"
         )
+
+    def importance(self, inputs):
+        """Where and when the attention looks at the video, from 0 to 1.
+
+        Args:
+            inputs: Inputs of the model.
+
+        Returns:
+            float32 `(N, T, H', W')`, the weights of the features of the
+            video, which `drawing.draw_pictures` lays over its frames.
+
+        Raises:
+            ValueError: If it is the model of one stream, or the variant of
+                the attention has no weights of places (`"nonlocal"`).
+        """
+        settings = self.settings
+        without = "nonlocal", "none"
+        if settings["streams"] != "both" or settings["attention"] in without:
+            raise ValueError(
+                "The model has no weights of places in the video. Received a "
+                f"model with streams={settings['streams']!r} and attention="
+                f"{settings['attention']!r}."
+            )
+        layer = self.get_layer("attention")
+        node = _graph.layer_node(self, "attention")
+        front = _graph.cached(
+            self,
+            "importance",
+            lambda: keras.Model(self.input, list(node.input_tensors)),
+        )
+        video, pose = map(ops.convert_to_tensor, front.predict_on_batch(inputs))
+        found = ops.convert_to_numpy(layer.attention(video, pose))
+        # That of the variant "serial" is the same in all of a frame.
+        return np.broadcast_to(found, (*video.shape[:4], 1))[..., 0]
 
     def load_streams(self, video=None, skeletons=None):
         """Takes over the weights of models of one stream each.

@@ -187,19 +187,6 @@ class HiCLRPretext(StreamContrast):
         "queue_size": [512, 2048, 8192, 32768],
         "mask_ratio": (0.0, 0.3),
     }
-    recipes = {
-        "pretrain": {
-            "optimizer": "sgd",
-            "learning_rate": 0.1,
-            "steps": (250,),
-            "warmup_epochs": 0,
-            "epochs": 300,
-            "batch_size": 128,
-            "weight_decay": 1e-4,
-            "nesterov": False,
-            "label_smoothing": 0.0,
-        },
-    }
     tiny = {**STGCN.tiny, "embedding_dim": 8, "queue_size": 16}
 
     def __init__(

@@ -395,7 +395,9 @@ def _extracted(name, extractor, shape):
             "name to put an extractor in front."
         )
     frames, width = shape
-    taken, rank = tuple(extractor.input.shape[1:]), len(extractor.output.shape)
+    # A `Sequential` has these before it is called, and no `input` yet.
+    (given,), (output,) = extractor.inputs, extractor.outputs
+    taken, rank = tuple(given.shape[1:]), len(output.shape)
     if rank == 2:
         source = keras.Input((frames, *taken), name=name)
         found = extractor(ops.reshape(source, (-1, *taken)))

@@ -84,19 +84,6 @@ class AimCLRPretext(StreamContrast):
         "queue_size": [512, 2048, 8192, 32768],
         "drop_threshold": (0.65, 0.9),
     }
-    recipes = {
-        "pretrain": {
-            "optimizer": "sgd",
-            "learning_rate": 0.1,
-            "steps": (250,),
-            "warmup_epochs": 0,
-            "epochs": 300,
-            "batch_size": 128,
-            "weight_decay": 1e-4,
-            "nesterov": False,
-            "label_smoothing": 0.0,
-        },
-    }
     tiny = {
         **MSCLR.tiny,
         "embedding_dim": 8,

@@ -1,6 +1,9 @@
 """SkeletonMAE: hidden body parts are predicted on the graph of the body."""
 
+import math
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_skeleton import _graph
@@ -183,11 +186,20 @@ class SkeletonMAE(Application):
     @staticmethod
     def check(settings):
         strides = settings["strides"]
-        if not isinstance(strides, tuple) or not strides or min(strides) < 0:
+        is_list = isinstance(strides, tuple) and strides
+        if not is_list or not all(map(_is_number, strides)):
             raise ValueError(
                 "`strides` must have a whole number of at least 0 for each "
                 f"representation layer. Received strides={strides}."
             )
+        links, joints = settings["links"], settings["input_shape"][2]
+        for link in () if links is None else links:
+            is_pair = isinstance(link, tuple) and len(link) == 2
+            if not is_pair or not all(_is_number(j, joints) for j in link):
+                raise ValueError(
+                    f"`links` must hold pairs of joints from 0 to {joints - 1}"
+                    f", such as ((5, 6), (11, 12)). Received links={links}."
+                )
 
     @staticmethod
     def encoder_graph(inputs, settings, skeleton, dtype):
@@ -266,6 +278,11 @@ class SkeletonMAE(Application):
     def start_head(self):
         for layer in self.representation_layers:
             layer.start_from(self.joint_encoder)
+
+
+def _is_number(value, below=math.inf):
+    """Whether a value is a whole number from 0 to below another."""
+    return isinstance(value, int | np.integer) and 0 <= value < below
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -363,6 +380,11 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
         elif encoder_arguments:
             raise ValueError(
                 "Pass either `encoder` or the arguments to build one, not both."
+            )
+        if not isinstance(encoder, SkeletonMAE):
+            raise ValueError(
+                "`encoder` must be a built SkeletonMAE, such as "
+                f"SkeletonMAE(weights). Received encoder={encoder!r}."
             )
         self.encoder = encoder
         self.input_form = encoder.input_form

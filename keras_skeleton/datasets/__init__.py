@@ -25,6 +25,7 @@ READERS = (
     "pyskl",
     "shrec17",
     "stgcn",
+    "videos",
 )
 _OWN = (
     "aligned",
@@ -40,6 +41,7 @@ _OWN = (
     "samplers",
     "sequences",
     "synthetic",
+    "video_store",
 )
 
 __getattr__, __dir__, __all__ = attach(

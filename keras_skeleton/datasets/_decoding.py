@@ -68,17 +68,18 @@ def pictures_of(folder):
     Raises:
         ValueError: If there are none.
     """
-    files = sorted(filter(_is_picture, folder.iterdir()), key=_by_numbers)
+    files = sorted(filter(is_picture, folder.iterdir()), key=by_numbers)
     if not files:
         raise ValueError("it holds no pictures")
     return files
 
 
-def _is_picture(path):
+def is_picture(path):
+    """Whether the ending is that of a picture, and it is not hidden."""
     return path.suffix.lower() in PICTURES and not path.name.startswith(".")
 
 
-def _by_numbers(path):
+def by_numbers(path):
     """Sorts `frame_10` behind `frame_9`."""
     parts = re.split(r"(\d+)", path.stem)
     return [int(part) if part.isdigit() else part for part in parts]

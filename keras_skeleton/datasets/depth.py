@@ -1,9 +1,10 @@
 """Crops of depth maps around persons, and joints in them, in NumPy.
 
 What the networks of A2J take and learn from. A box is `(left, top, width,
-height)` in pixels of the whole picture; the intrinsics of a camera are focal
-lengths and middle `(fx, fy, cx, cy)` in pixels. A negative focal length says
-that an axis points the other way: x to the left of the picture, y up.
+height)` in pixels of the whole picture; the intrinsics of a camera are the
+matrix `((fx, 0, cx), (0, fy, cy), (0, 0, 1))` of focal lengths and middle in
+pixels. A negative focal length says that an axis points the other way: x to
+the left of the picture, y up.
 """
 
 import numpy as np
@@ -136,7 +137,7 @@ def joints_in_crop(
         joints: Array `(..., V, 3)` in metres, in the axes of the camera.
             Joints of all zeros, which nobody knows, stay so.
         boxes: Array `(..., 4)`.
-        intrinsics: Array `(..., 4)`, or `(4,)` of one camera.
+        intrinsics: Array `(3, 3)`.
         size: Rows and columns of the crops, a number or two.
         depth_scale: Units of depth in a metre.
         root_depth: Optional array `(..., 1)`: depth that others are relative
@@ -151,7 +152,7 @@ def joints_in_crop(
     """
     joints = np.asarray(joints, "float64")
     boxes = np.asarray(boxes, "float64")[..., None, :]
-    camera = np.asarray(intrinsics, "float64")[..., None, :]
+    (fx, _, cx), (_, fy, cy), _ = _matrix(intrinsics)
     known = np.any(joints != 0, axis=-1)
     x, y, z = np.moveaxis(joints, -1, 0)
     if np.any(known & ~(z > 0)):
@@ -163,8 +164,7 @@ def joints_in_crop(
     _check_boxes(boxes)
     rows, columns = _size(size)
     z = np.where(known, z, 1)
-    u = x * camera[..., 0] / z + camera[..., 2]
-    v = y * camera[..., 1] / z + camera[..., 3]
+    u, v = x * fx / z + cx, y * fy / z + cy
     if root_depth is not None:
         z = z - root_depth
     found = np.stack(
@@ -202,6 +202,55 @@ def depth_at(depth, places, radius=3):
         if part.size:
             found[i] = np.median(part)
     return found
+
+
+def reliable_joints(
+    joints, places, intrinsics, scores=None, reach=0.15, least=0.3
+):
+    """Joints that agree with 2D joints; the others become zeros.
+
+    For training by joints that another network found, which leaves out what
+    is zero. The measure is that of C3P: in the plane of the joint's depth,
+    the distance to the viewing ray of the 2D joint, divided by the length of
+    the ray at depth 1. The limits are choices.
+
+    Args:
+        joints: Array `(..., V, 3)` in metres.
+        places: Array `(..., V, 2)`, columns and rows of 2D joints.
+        intrinsics: Array `(3, 3)`.
+        scores: Optional array `(..., V)`, scores of 2D joints.
+        reach: Largest distance in metres.
+        least: Lowest score.
+
+    Returns:
+        Array like `joints`.
+    """
+    (fx, _, cx), (_, fy, cy), _ = _matrix(intrinsics)
+    joints, places = np.asarray(joints), np.asarray(places, "float64")
+    ray = np.stack(
+        [
+            (places[..., 0] - cx) / fx,
+            (places[..., 1] - cy) / fy,
+            np.ones(places.shape[:-1]),
+        ],
+        axis=-1,
+    )
+    distance = np.linalg.norm(joints[..., 2:] * ray - joints, axis=-1)
+    is_sure = distance / np.linalg.norm(ray, axis=-1) <= reach
+    if scores is not None:
+        is_sure &= np.asarray(scores) >= least
+    return np.where(is_sure[..., None], joints, 0).astype(joints.dtype)
+
+
+def _matrix(intrinsics):
+    intrinsics = np.asarray(intrinsics, "float64")
+    if intrinsics.shape != (3, 3) or not intrinsics[[0, 1], [0, 1]].all():
+        raise ValueError(
+            "`intrinsics` must be the matrix ((fx, 0, cx), (0, fy, cy), "
+            f"(0, 0, 1)) of a camera. Received shape {intrinsics.shape}: "
+            f"{intrinsics.tolist()}"
+        )
+    return intrinsics
 
 
 def _size(size):

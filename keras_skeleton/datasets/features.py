@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton.datasets import _checks
-from keras_skeleton.datasets import _decoding
+from keras_skeleton.datasets import _picture_sources
 
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 
@@ -122,7 +122,14 @@ class Features:
         Returns:
             Array `(K, ...)`.
         """
-        return np.asarray(self._clips[index][frames])
+        try:
+            return np.asarray(self._clips[index][frames])
+        except (OSError, ValueError) as error:
+            # What was there when it was opened.
+            raise ValueError(
+                f"Frames of the clip {self.names[index]!r} cannot be read: "
+                f"{error}"
+            ) from error
 
     def take_frames(self, indices, frames):
         """Some frames of several clips.
@@ -149,9 +156,9 @@ class Videos(Features):
     by Pillow. Depth maps as 16-bit pictures keep their numbers.
 
     Args:
-        files: Dict from the name of a clip to its file, or to the folder with
+        files: Dict from the name of a clip to its file; or to the folder with
             its pictures, which are taken in the order of the numbers in their
-            names.
+            names; or to a list of the paths of its pictures.
         size: `(H, W)` to which frames are resized, or `None` to leave them:
             all must then have one size.
         skipped: List of `(name, reason)` of clips that were left out before.
@@ -180,12 +187,10 @@ class Videos(Features):
         self.size = None if size is None else tuple(map(int, size))
         readable, skipped = {}, list(skipped)
         for name, path in files.items():
-            path = pathlib.Path(path)
-            kind = _Folder if path.is_dir() else _File
             try:
-                readable[name] = kind(path, self.size)
+                readable[name] = _picture_sources.open_source(path, self.size)
             except (OSError, ValueError) as error:
-                skipped.append((str(name), f"{path.name}: {error}"))
+                skipped.append((str(name), str(error)))
         if not readable:
             raise ValueError(
                 f"None of {len(files)} videos can be read. The first: "
@@ -204,75 +209,86 @@ class Videos(Features):
                 the action, as in `S001C001P001R001A001_rgb.avi`.
             size: See `Videos`.
         """
-        files, folder = {}, pathlib.Path(folder)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
-        for path in sorted(folder.glob(pattern)):
-            if path.is_dir() or path.suffix.lower() in VIDEOS:
-                name = path.stem if path.is_file() else path.name
-                files[re.sub(r"(A\d{3})_(rgb|ir|depth)$", r"\1", name)] = path
-        if not files:
-            raise ValueError(
-                f"There are no videos and no folders of pictures {pattern!r} "
-                f"in {str(folder)!r}. Videos end in {', '.join(VIDEOS)}."
-            )
-        return cls(files, size)
+        return cls(find_videos(folder, pattern), size)
+
+    @classmethod
+    def load(cls, path):
+        """Opens a store that `save` or `keras-skeleton prepare` wrote.
+
+        Args:
+            path: The `.h5` file.
+
+        Returns:
+            `Videos` whose frames are read when needed.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+            ValueError: If it is another kind of file, or damaged.
+
+        Example:
+
+        >>> videos = Videos.load("ntu60_video.h5")
+        """
+        from keras_skeleton.datasets import video_store
+
+        videos = object.__new__(cls)
+        Features.__init__(videos, *video_store.open_clips(path))
+        videos.size = videos.frame_shape[:2]
+        return videos
+
+    def save(self, path, encoding="png", quality=95, overwrite=False):
+        """Writes all frames into one file, for `Videos.load`.
+
+        Frames are those that decoding gives, in their number, order and size.
+
+        Args:
+            path: The `.h5` file.
+            encoding: `"png"`, which keeps every number, or `"jpeg"`, which
+                takes a fifth to a tenth of the space and changes them
+                slightly. Depth maps are PNG in any case.
+            quality: Of JPEG, up to 100.
+            overwrite: Whether a file that is there may be replaced.
+
+        Returns:
+            A `video_store.Report`, with the clips that could not be read any
+            more in `skipped`.
+        """
+        from keras_skeleton.datasets import video_store
+
+        return video_store.prepare(
+            dict(zip(self.names, self._clips, strict=True)),
+            path,
+            encoding=encoding,
+            quality=quality,
+            skipped=self.skipped,
+            overwrite=overwrite,
+        )
 
 
-class _Folder:
-    """Pictures of one clip."""
+def find_videos(folder, pattern="*"):
+    """The videos and folders of pictures in a folder.
 
-    def __init__(self, path, size):
-        self.size = size
-        self.files = _decoding.pictures_of(path)
-        self.shape = (len(self.files), *self[[0]].shape[1:])
+    Args:
+        folder: The folder.
+        pattern: Which of them.
 
-    def __len__(self):
-        return len(self.files)
+    Returns:
+        Dict from names of clips to paths, see `Videos.from_folder`.
 
-    def __getitem__(self, frames):
-        from PIL import Image
-
-        pictures = []
-        for frame in frames:
-            with Image.open(self.files[frame]) as picture:
-                if picture.mode in ("P", "RGBA", "CMYK"):
-                    picture = picture.convert("RGB")
-                is_depth = picture.mode.startswith(("I", "F"))
-                if self.size is not None and picture.size != self.size[::-1]:
-                    # Between depths there is nothing to be mixed.
-                    how = Image.NEAREST if is_depth else Image.BILINEAR
-                    picture = picture.resize(self.size[::-1], how)
-                pictures.append(np.asarray(picture))
-        return np.stack(pictures)
-
-
-class _File:
-    """One video file."""
-
-    def __init__(self, path, size):
-        self.path, self.size = path, size
-        count, first = 0, None
-        for picture in _decoding.decode(path):
-            if first is None:
-                first = picture
-            count += 1
-        if first is None:
-            raise ValueError("it has no frames")
-        self.shape = (count, *_decoding.to_picture(first).shape)
-        if size is not None:
-            self.shape = (count, *size, 3)
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, frames):
-        frames = np.asarray(frames)
-        wanted = set(frames.tolist())
-        last, found = max(wanted), {}
-        for number, picture in enumerate(_decoding.decode(self.path)):
-            if number in wanted:
-                found[number] = _decoding.to_picture(picture, self.size)
-            if number >= last:
-                break
-        return np.stack([found[frame] for frame in frames.tolist()])
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there are none in it.
+    """
+    files, folder = {}, pathlib.Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+    for path in sorted(folder.glob(pattern)):
+        if path.is_dir() or path.suffix.lower() in VIDEOS:
+            name = path.stem if path.is_file() else path.name
+            files[re.sub(r"(A\d{3})_(rgb|ir|depth)$", r"\1", name)] = path
+    if not files:
+        raise ValueError(
+            f"There are no videos and no folders of pictures {pattern!r} "
+            f"in {str(folder)!r}. Videos end in {', '.join(VIDEOS)}."
+        )
+    return files

@@ -57,6 +57,9 @@ FORMATS = {
     "ntu120_2d": Format(
         "pyskl", "AnnotationReader", _PICKLE, {"name": "ntu120_2d"}, 120
     ),
+    "pku_mmd_2d": Format(
+        "pyskl", "AnnotationReader", _PICKLE, {"name": "pku_mmd_2d"}
+    ),
     "gym99": Format("fine_gym", "FineGymReader", _PICKLE, {"version": "gym99"}),
     "gym288": Format(
         "fine_gym", "FineGymReader", _PICKLE, {"version": "gym288"}
@@ -191,6 +194,9 @@ def class_names(name):
 
         return ntu.class_names(found.ntu_classes)
     names = getattr(module, "CLASS_NAMES", None)
+    if "name" in found.options:
+        # One reader for the files of many data sets.
+        names = module.DATA_SETS[found.options["name"]].class_names
     if names is None:
         raise ValueError(
             f"The classes of the format {name!r} are not the same in all "

@@ -1,4 +1,4 @@
-"""What is in a data set: counts, lengths, copies, an animated clip."""
+"""What is in a data set: counts, lengths, copies, a clip to look at."""
 
 import numpy as np
 
@@ -136,12 +136,16 @@ def format_text(description):
                 f"test clips of {protocol} are exact copies of training "
                 "clips. Report results without them too.",
             ]
-    if skipped := description["skipped"]:
-        lines += ["", f"{len(skipped)} clips or files were left out:"]
-        lines += [f"  {name}: {reason}" for name, reason in skipped[:20]]
-        if len(skipped) > 20:
-            lines.append(f"  and {len(skipped) - 20} more")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_skipped(description["skipped"])])
+
+
+def _skipped(skipped):
+    """Lines that name what was left out."""
+    if skipped:
+        yield from ("", f"{len(skipped)} clips or files were left out:")
+        yield from (f"  {name}: {reason}" for name, reason in skipped[:20])
+    if len(skipped) > 20:
+        yield f"  and {len(skipped) - 20} more"
 
 
 def _histogram(lengths):
@@ -216,3 +220,95 @@ def write_page(sequences, path, index=None):
         title=title,
         up="-y" if in_image else "y",
     )
+
+
+def describe_videos(videos):
+    """Returns what is in a store of videos as a text to read.
+
+    Args:
+        videos: `Videos`.
+    """
+    lengths = videos.lengths
+    counts, edges = np.histogram(lengths, bins=_edges(lengths))
+    kind = {2: "depth maps or pictures of one channel", 3: "pictures"}
+    lines = [
+        f"{len(videos)} clips, {lengths.sum()} frames, "
+        f"{kind[len(videos.frame_shape)]} of "
+        f"{' x '.join(map(str, videos.frame_shape[:2]))} pixels",
+        "",
+        f"Frames per clip: {lengths.min()} to {lengths.max()}, median "
+        f"{np.median(lengths):g}",
+        *_histogram({"counts": counts.tolist(), "edges": edges.tolist()}),
+        *_skipped(videos.skipped),
+    ]
+    return "\n".join(lines)
+
+
+def write_sheet(videos, path, skeletons=None, index=None, image_size=None):
+    """Writes a picture with frames of clips and the skeletons in them.
+
+    Args:
+        videos: `Videos`, or `Features` that are pictures.
+        path: The file to write, such as `sheet.png`.
+        skeletons: `Sequences` in pixels (coordinates `x`, `y` and no `z`),
+            joined by name, or `None`.
+        index: Number of the clip; by default four clips, spread evenly.
+        image_size: `(H, W)` of the picture that the joints were found in;
+            that of the frames by default.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If there is no such clip, the joints are in space, or no
+            clip has a skeleton.
+    """
+    from keras_skeleton.drawing import pictures
+
+    check_clip(videos, index)
+    if index is None:
+        chosen = np.linspace(0, len(videos) - 1, min(4, len(videos)))
+        chosen = sorted(set(chosen.round().astype(int).tolist()))
+    else:
+        chosen = [index % len(videos)]
+    joints = None
+    if skeletons is not None:
+        joints = _joints_in(videos, skeletons, chosen, image_size)
+    figure = pictures.draw_pictures(
+        {videos.names[i]: videos.clip(i) for i in chosen},
+        joints,
+        None if skeletons is None else skeletons.skeleton,
+    )
+    figure.savefig(path)
+    return path
+
+
+def _joints_in(videos, skeletons, chosen, image_size):
+    """Joints by name of the clip, in pixels of the frames of the videos."""
+    names = list(skeletons.coordinates)
+    if "z" in names or not {"x", "y"} <= set(names):
+        raise ValueError(
+            "Only joints in pixels can be drawn into pictures. The skeletons "
+            f"have the coordinates {', '.join(names)}."
+        )
+    columns = [names.index("x"), names.index("y")]
+    columns += [i for i, name in enumerate(names) if name not in "xy"][:1]
+    size = videos.frame_shape[:2]
+    scale = np.array(size) / np.array(image_size or size)
+    found = {}
+    for name in (videos.names[i] for i in chosen):
+        if name in skeletons.names:
+            clip = skeletons.clip(skeletons.names.index(name))[..., columns]
+            clip = clip.astype("float32")
+            clip[..., :2] *= scale[::-1]
+            # Recordings of one clip may differ by some frames.
+            number = int(videos.lengths[videos.names.index(name)])
+            frames = np.arange(number) * clip.shape[1] // number
+            found[name] = clip[:, frames]
+    if not found:
+        raise ValueError(
+            "None of the clips shown has a skeleton. Clips are joined by "
+            f"name, and the names are such as {videos.names[0]!r} and "
+            f"{skeletons.names[0]!r}."
+        )
+    return found

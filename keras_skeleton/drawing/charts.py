@@ -1,4 +1,4 @@
-"""Figures of points and curves: maps of features, numbers of each epoch."""
+"""Figures of points, curves and bars: features, numbers of each epoch."""
 
 import numpy as np
 
@@ -113,6 +113,59 @@ def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
     """
     figure = new_figure((7.2, 4.4))
     _draw_lines(figure.subplots(), curves, x_label, y_label)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def draw_bars(values, y_label="", *, line=None, title=None):
+    """Draws numbers beside each other as bars, with the numbers above.
+
+    Args:
+        values: Dict from a name to a number of at least 0.
+        y_label: Text at the vertical axis.
+        line: Name and height of a line across, such as `("chance", 25.0)`,
+            or `None`.
+        title: Title of the figure.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ValueError: If there are no numbers, or one is below 0 or not finite.
+
+    Example:
+
+    ```python
+    draw_bars({"video": 61.7, "both": 72.5}, "Top-1 (%)", line=("chance", 25))
+    ```
+    """
+    heights = np.array(list(values.values()), "float64")
+    if not heights.size or not np.all(heights >= 0):
+        raise ValueError(
+            "`values` must be one or more numbers of at least 0. Received: "
+            f"{values}"
+        )
+    checks.check_finite(heights, "values")
+    figure = new_figure((1.6 + 1.3 * len(values), 3.8))
+    panel = figure.subplots()
+    bars = panel.bar(list(values), heights, width=0.62, color="#52627a")
+    panel.bar_label(bars, fmt="%.1f", padding=2, fontsize=9)
+    if line is not None:
+        name, height = line
+        panel.axhline(height, color="#d9661f", linewidth=1.2, linestyle="--")
+        panel.annotate(
+            name,
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color="#d9661f",
+        )
+    panel.set_ylabel(y_label)
+    panel.spines[["top", "right"]].set_visible(False)
     if title:
         figure.suptitle(title)
     return figure

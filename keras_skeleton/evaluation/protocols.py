@@ -10,6 +10,7 @@ from keras_skeleton.evaluation.neighbors import nearest_neighbors
 from keras_skeleton.evaluation.probe import linear_probe
 from keras_skeleton.evaluation.ranking import retrieval
 from keras_skeleton.evaluation.unseen import few_shot
+from keras_skeleton.evaluation.views import cross_view
 
 #: Functions of an encoder, training clips and test clips that return a
 #: `Result`, by the names that `keras-skeleton evaluate --protocol` takes.
@@ -21,6 +22,7 @@ PROTOCOLS = {
     "transfer": transfer,
     "few-shot": few_shot,
     "retrieval": retrieval,
+    "cross-view": cross_view,
     "robustness": robustness,
 }
 

@@ -98,26 +98,31 @@ def cross_view(
     if conditions is None:
         conditions = np.full(count, "all")
     conditions = _check_rows("condition", conditions, count)
-    scores = {}
-    for each in sorted(set(conditions.tolist())):
-        rows = np.flatnonzero(conditions == each)
-        table, _, _ = cross_view_table(
-            *gallery,
-            views[0],
-            probes[0][rows],
-            probes[1][rows],
-            np.asarray(views[1])[rows],
-            same_view=same_view,
-            metric=metric,
-        )
-        mean = float(np.mean(np.nanmean(table, axis=1)))
-        scores[f"rank-1 {each}"] = results.Percentage(mean, len(rows))
-    mean = float(np.mean([score.value for score in scores.values()]))
+    own_views = np.asarray(views[1])
+
+    def scores_of(rows):
+        found = {}
+        for each in sorted(set(conditions[rows].tolist())):
+            chosen = rows[conditions[rows] == each]
+            table, _, _ = cross_view_table(
+                *gallery,
+                views[0],
+                probes[0][chosen],
+                probes[1][chosen],
+                own_views[chosen],
+                same_view=same_view,
+                metric=metric,
+            )
+            mean = float(np.mean(np.nanmean(table, axis=1)))
+            found[f"rank-1 {each}"] = results.Percentage(mean, len(chosen))
+        mean = float(np.mean([score.value for score in found.values()]))
+        return {"rank-1": results.Percentage(mean, len(rows)), **found}
+
     return measured.finished(
         "cross-view",
         encoder,
         start,
-        scores={"rank-1": results.Percentage(mean, count), **scores},
+        **results.with_and_without(scores_of, count, parts.copies(train, test)),
         class_names=test.class_names,
         settings={
             "view": view if named else "arrays",

@@ -63,22 +63,7 @@ def convolve_rows(x, kernel, stride=1, dilation=1):
     Returns:
         Tensor `(B, H', W', filters)` with `H' = ceil(H / stride)`.
     """
-    if stride == 1:
-        # Backends pad both sides alike then, without a copy.
-        return ops.conv(
-            x,
-            kernel,
-            padding="same",
-            data_format="channels_last",
-            dilation_rate=dilation,
-        )
-    return ops.conv(
-        _padded(x, kernel),
-        kernel,
-        strides=stride,
-        padding="valid",
-        data_format="channels_last",
-    )
+    return _convolved(ops.conv, x, kernel, stride, dilation)
 
 
 def depthwise_rows(x, kernel, stride=1):
@@ -96,16 +81,7 @@ def depthwise_rows(x, kernel, stride=1):
         # Its own takes 15 to 80 times as long as one product for each entry
         # of the kernel, which become one loop.
         return _sum_of_products(_padded(x, kernel), x, kernel, stride)
-    padding = "same"
-    if stride > 1:
-        x, padding = _padded(x, kernel), "valid"
-    return ops.depthwise_conv(
-        x,
-        kernel[..., None],
-        strides=stride,
-        padding=padding,
-        data_format="channels_last",
-    )
+    return _convolved(ops.depthwise_conv, x, kernel[..., None], stride)
 
 
 def convolve_volume(x, kernel, strides=(1, 1)):
@@ -149,6 +125,45 @@ def _neighbours(x, count, stride):
     frames, margin = x.shape[1], count // 2
     padded = ops.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0), (0, 0)))
     return [padded[:, i : i + frames : stride] for i in range(count)]
+
+
+def _convolved(convolve, x, kernel, stride, dilation=1):
+    # At stride 1, backends pad both sides alike, without a copy.
+    padding = "same"
+    if stride > 1:
+        x, padding = _padded(x, kernel), "valid"
+    if keras.backend.backend() != "torch":
+        return convolve(
+            x,
+            kernel,
+            strides=stride,
+            padding=padding,
+            data_format="channels_last",
+            dilation_rate=dilation,
+        )
+    # With the channels last, Keras copies the pictures twice, to put the
+    # channels first and back in memory. PyTorch takes them as they are.
+    y = convolve(
+        ops.transpose(x, (0, 3, 1, 2)),
+        _outputs_first(kernel),
+        strides=stride,
+        padding=padding,
+        data_format="channels_first",
+        dilation_rate=dilation,
+    )
+    return ops.transpose(y, (0, 2, 3, 1))
+
+
+def _outputs_first(kernel):
+    """The same kernel, in memory as PyTorch has it.
+
+    Its gradient in half precision on CPUs asks for that.
+    """
+    order = (3, 2, 0, 1)
+    turned = ops.transpose(kernel, order)
+    # There is no other operation that writes what was turned.
+    turned = ops.reshape(ops.reshape(turned, (-1,)), turned.shape)
+    return ops.transpose(turned, (2, 3, 1, 0))
 
 
 def _folded(x):

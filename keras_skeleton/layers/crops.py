@@ -9,8 +9,8 @@ class CropToCamera(keras.layers.Layer):
     """Joints in a crop of a depth map, as points in front of the camera.
 
     With the box `(x0, y0, w, h)` of a crop of `rows` x `columns` pixels and
-    the intrinsics `(fx, fy, cx, cy)` of the camera, a joint at `(row, column,
-    d)` is at
+    the intrinsics `((fx, 0, cx), (0, fy, cy), (0, 0, 1))` of the camera, a
+    joint at `(row, column, d)` is at
 
         u = x0 + column w / columns,    v = y0 + row h / rows
         z = d / depth_scale (+ root depth)
@@ -26,13 +26,13 @@ class CropToCamera(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        joints: Tensor `(..., V, 3)`: row, column, depth.
-        box: Tensor `(..., 4)`.
-        intrinsics: Tensor `(..., 4)`.
-        root_depth: Optional tensor `(..., 1)`: depth in metres that those of
+        joints: Tensor `(N, ..., V, 3)`: row, column, depth.
+        box: Tensor `(N, ..., 4)`.
+        intrinsics: Tensor `(N, 3, 3)`.
+        root_depth: Optional tensor `(N, ..., 1)`: depth in metres that those of
             joints are relative to.
 
-    Output shape: `(..., V, 3)` in metres, float32.
+    Output shape: `(N, ..., V, 3)` in metres, float32.
     """
 
     def __init__(self, rows, columns, depth_scale=50.0, **kwargs):
@@ -51,8 +51,10 @@ class CropToCamera(keras.layers.Layer):
             z = z + ops.cast(root_depth, "float32")
         u = box[..., 0:1] + joints[..., 1] * box[..., 2:3] / self.columns
         v = box[..., 1:2] + joints[..., 0] * box[..., 3:4] / self.rows
-        x = (u - intrinsics[..., 2:3]) * z / intrinsics[..., 0:1]
-        y = (v - intrinsics[..., 3:4]) * z / intrinsics[..., 1:2]
+        for _ in range(len(z.shape) - 1):
+            intrinsics = intrinsics[:, None]
+        x = (u - intrinsics[..., 0, 2]) * z / intrinsics[..., 0, 0]
+        y = (v - intrinsics[..., 1, 2]) * z / intrinsics[..., 1, 1]
         return ops.stack([x, y, z], axis=-1)
 
     def compute_output_shape(self, joints_shape, *_, **__):

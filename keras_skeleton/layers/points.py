@@ -70,16 +70,20 @@ def farthest_points(points, number, start=None):
         start = ops.zeros_like(points[:, 0, 0])
     start = ops.cast(start, "int32")
 
-    def choose(carry, _):
-        nearest, last = carry
-        place = gather_tokens(points, last[:, None])
-        distance = squared_distances(place, points)[:, 0]
-        nearest = ops.minimum(nearest, distance)
-        farthest = ops.cast(ops.argmax(nearest, axis=-1), "int32")
-        return (nearest, farthest), last
+    place = ops.arange(number, dtype="int32")
 
-    _, chosen = ops.scan(choose, (nearest, start), length=number)
-    return ops.reshape(ops.transpose(chosen), (-1, number))
+    def choose(i, carry):
+        nearest, last, chosen = carry
+        chosen = ops.where(place == i, last[:, None], chosen)
+        of_last = gather_tokens(points, last[:, None])
+        distance = squared_distances(of_last, points)[:, 0]
+        nearest = ops.minimum(nearest, distance)
+        last = ops.cast(ops.argmax(nearest, axis=-1), "int32")
+        return nearest, last, chosen
+
+    chosen = ops.zeros_like(start)[:, None] + ops.zeros_like(place)
+    *_, chosen = ops.fori_loop(0, number, choose, (nearest, start, chosen))
+    return chosen
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -288,11 +292,11 @@ def interpolate(features, indices, weights):
 
 
 def largest(x, axis):
-    """The maximum over an axis, whose gradient goes to all that reach it.
+    """The maximum over an axis.
 
-    Compilers may round a value differently where they compute it a second
-    time, so that none is the largest: the gradient of a plain maximum would
-    be 0 / 0.
+    Its gradient goes to one of the largest. Compilers may round a value
+    differently where they compute it a second time; the gradient of a plain
+    maximum, which looks for what equals it, would then go nowhere.
 
     Args:
         x: Tensor.
@@ -300,8 +304,6 @@ def largest(x, axis):
     """
     if keras.backend.backend() == "torch":
         return ops.max(x, axis=axis)
-    top = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    is_top = ops.stop_gradient(ops.cast(x >= top, x.dtype))
-    share = is_top / ops.maximum(ops.sum(is_top, axis=axis, keepdims=True), 1)
-    moved = share * (x - ops.stop_gradient(x))
-    return ops.squeeze(top, axis=axis) + ops.sum(moved, axis=axis)
+    place = ops.stop_gradient(ops.argmax(x, axis=axis))
+    chosen = ops.one_hot(place, x.shape[axis], axis=axis, dtype=x.dtype)
+    return ops.sum(x * chosen, axis=axis)

@@ -74,7 +74,13 @@ class BodyMixing(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        upper = sorted({int(joint) for joint in upper})
+        try:
+            upper = sorted({int(joint) for joint in upper})
+        except (TypeError, ValueError):
+            raise ValueError(
+                "`upper` must be a list of numbers of joints, counted from 0. "
+                f"Received upper={upper!r}."
+            ) from None
         if not upper or not 0 <= upper[0] <= upper[-1] < num_joints:
             raise ValueError(
                 "`upper` must name joints of the upper body, counted from 0, "

@@ -457,6 +457,7 @@ def _class_of(kind, is_pretext=False):
         return (
             isinstance(value, type)
             and hasattr(value, "search_space")
+            and getattr(value, "task", "classes") == "classes"
             and issubclass(value, PretextModel) == is_pretext
         )
 

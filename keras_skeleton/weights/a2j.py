@@ -113,7 +113,12 @@ def _card(view, mean, deviation, percent):
         ),
         source=f"zhangboshen/A2J, trained on ITOP, view from the {view}",
         licence="MIT",
-        recipe={"data_set": "itop", "protocol": view, "stream": None},
+        recipe={
+            "data_set": "itop",
+            "protocol": view,
+            "transforms": [],
+            "stream": None,
+        },
         notes=(
             "Crops of 288 x 288 pixels, nearest neighbour, normalized by mean "
             f"{mean} and deviation {deviation} (metres). The authors state "

@@ -303,6 +303,12 @@ PRETRAINED = (
                 "ntu120_xsub_x3dTShiftD_I3Dhead_RGB_epoch_205",
                 "video",
             ),
+            (
+                "pku_xsub",
+                "pku_mmd_2d",
+                "pku_xsub_XTShiftPose_SE_double_chs_best_top1_acc_epoch_240",
+                "skeletons",
+            ),
         )
     ),
 )

@@ -17,6 +17,8 @@ from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
 from keras_skeleton.weights import registry
 
+# Bytes; those of the largest model are some thousand.
+_LARGEST_CONFIG = 1_000_000
 # Arguments of a model that say nothing about its weights.
 _NOT_CONFIGURATION = (
     "name",
@@ -227,8 +229,50 @@ def _load_keras_file(model, path):
         raise ValueError(
             f"{path.name} cannot be loaded into the {type(model).__name__} "
             f"{model.name!r}, and nothing was changed: "
-            f"{str(error) or type(error).__name__}"
+            f"{str(error) or type(error).__name__}\n{_advice(model, path)}"
         ) from error
+
+
+def _advice(model, path):
+    """How a file of Keras is loaded that does not fit a model."""
+    rule = (
+        "Files of Keras fit models of the same architecture only, head included"
+    )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _LARGEST_CONFIG:
+                raise ValueError("no architecture is as long as that")
+            saved = json.loads(archive.read("config.json"))
+        found = saved["config"]
+        own = json.loads(json.dumps(_serialized(model)))["config"]
+        others = [
+            f"{name}={_plain(found[name])!r} (here {_plain(own[name])!r})"
+            for name in own
+            if name in found and name not in ("name", "dtype", "weights")
+            if found[name] != own[name]
+        ]
+    except (*hdf5.ERRORS, zipfile.BadZipFile, zlib.error, TypeError):
+        others = []
+    if not others:
+        return f"{rule}: pass the arguments of the model that was saved."
+    return (
+        f"{rule}, and the {saved.get('class_name')} in this file has "
+        f"{', '.join(others)}. Pass these, or read the whole model by "
+        "`keras.saving.load_model`."
+    )
+
+
+def _serialized(model):
+    import keras
+
+    return keras.saving.serialize_keras_object(model)
+
+
+def _plain(value):
+    """A value in a file of Keras as one would write it."""
+    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
+        return tuple(map(_plain, value["config"]["value"]))
+    return value
 
 
 def _load_keras_weights(model, path):

@@ -15,6 +15,7 @@ DATA_SETS = {
     "panoptic": "CMU Panoptic",
     "penn_action": "Penn Action",
     "pku_mmd": "PKU-MMD",
+    "pku_mmd_2d": "PKU-MMD",
     "pyskl": "NTU 2D",
     "toyota_smarthome": "Toyota Smarthome",
 }

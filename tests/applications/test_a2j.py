@@ -80,7 +80,9 @@ def test_forms_of_input(random):
     inputs = {
         "depth": crops,
         "box": np.tile(np.float32([10, 20, 64, 96]), (2, 1, 1)),
-        "intrinsics": np.tile(np.float32([80, -80, 40, 50]), (2, 1, 1)),
+        "intrinsics": np.tile(
+            np.float32([[80, 0, 40], [0, -80, 50], [0, 0, 1]]), (2, 1, 1)
+        ),
     }
     found = camera.predict_on_batch(inputs)
     z = joints[..., 2] / 50

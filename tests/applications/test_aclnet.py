@@ -217,6 +217,9 @@ def test_sample_weights_count_in_all_losses():
             lambda: ACLNetTraining(CTRGCN(**CTRGCN.tiny, classes=3)),
             "Received a CTRGCN",
         ),
+        (lambda: small(margin="a"), "`margin` must be a number .*'a'"),
+        (lambda: small(temperature=0), "`temperature` must be"),
+        (lambda: small(num_neighbors=0), "whole number from 1 up. Received"),
         (lambda: ACLNet(**{**TINY, "num_graphs": 3}), "multiple of `num_gr"),
         (
             lambda: training.ClassAffinity(3, 4, temperatures=(0.1,)),

@@ -157,7 +157,15 @@ def test_other_losses():
         ({"class_counts": (3, 0, 1)}, "leave it out"),
         ({"upper": [20]}, "of 20 joints"),
         ({"upper": range(20)}, "no lower body"),
-        ({"mix_ratio": 2}, "`ratio` must be"),
+        ({"upper": ["head"]}, "list of numbers of joints.*'head'"),
+        ({"mix_ratio": 2}, "`mix_ratio` must be .* from 0 to 1. Received"),
+        ({"upper_share": 1.5}, "`upper_share` must be .* from 0 to 1"),
+        ({"dominance": 0}, "`dominance` must be a number from 1 up"),
+        ({"switch_epoch": 1.5}, "`switch_epoch` must be a whole number"),
+        ({"first_loss": "focal"}, "`first_loss` must be None or a"),
+        ({"class_counts": 60}, "class_counts=60"),
+        ({"class_counts": (3, np.nan, 1)}, "each of at least two classes"),
+        ({"classes": 4}, "names 3 classes. Received classes=4: leave it out"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -172,6 +180,16 @@ def test_bad_classifiers():
         BRL(model, class_counts=(3, 2, 1))
     with pytest.raises(ValueError, match="not both"):
         BRL(model, class_counts=(4, 3, 2, 1), hidden_dim=8)
+    with pytest.raises(ValueError, match="model='ntu60'"):
+        BRL("ntu60", class_counts=(3, 2, 1))
+    model = STGCNPlusPlus(
+        **STGCNPlusPlus.tiny, classes=3, classifier_activation="softmax"
+    )
+    with pytest.raises(ValueError, match="without `classifier_activation`"):
+        BRL(model, class_counts=(3, 2, 1))
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="does not tell its skeleton"):
+        BRL(model, class_counts=(3, 2, 1))
     arm = skeletons.Skeleton("brl_arm", ("body", "hand"), ((1, 0),))
     with pytest.raises(ValueError, match="no parts with 'leg'"):
         upper_joints(arm)

@@ -158,6 +158,39 @@ def test_training_by_stream_from_streams_alone():
         alone["video"].by_stream()
 
 
+@pytest.mark.parametrize("attention", ["nested", "serial"])
+def test_importance_is_what_weighs_the_video(attention):
+    model = EPAMNet(**EPAMNet.tiny, attention=attention)
+    x = batch(model, 2)
+    found = model.importance(x)
+    layer = model.get_layer("attention")
+    before = layer.input[0]
+    both = keras.Model(model.input, [before, layer.output])
+    features, weighed = both.predict_on_batch(x)
+    assert found.shape == features.shape[:4]
+    np.testing.assert_allclose(
+        weighed, features * (1 + found[..., None]), atol=1e-5
+    )
+    for changed in ({"streams": "video"}, {"attention": "nonlocal"}):
+        with pytest.raises(ValueError, match="no weights of places"):
+            EPAMNet(**{**EPAMNet.tiny, **changed}).importance(x)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="compiled backends train in half precision anyway",
+)
+def test_half_precision_trains_without_an_accelerator():
+    model = EPAMNet(**EPAMNet.tiny, classes=2, dtype="mixed_float16")
+    model.compile(
+        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    kernel = model.get_layer("video_stem").convolution.kernel
+    before = ops.convert_to_numpy(kernel.value).copy()
+    assert np.isfinite(model.train_on_batch(batch(model), np.array([0, 1] * 2)))
+    assert np.any(before != ops.convert_to_numpy(kernel.value))
+
+
 def test_saliency_of_both_inputs():
     model = EPAMNet(**EPAMNet.tiny, classes=2)
     x = batch(model, 2)

@@ -89,12 +89,12 @@ def test_training_with_a_head_for_each_modality():
 
 def test_extractors_of_pictures_and_of_clips(tmp_path):
     keras.utils.set_random_seed(0)
-    picture = keras.Input((6, 6, 3))
-    frames = keras.Model(
-        picture,
-        keras.layers.GlobalAveragePooling2D()(
-            keras.layers.Conv2D(5, 3, activation="relu")(picture)
-        ),
+    frames = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Conv2D(5, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
     )
     clips = STGCN(**{**STGCN.tiny, "blocks": ((1, 1),), "output_dim": 4})
     mixer = MMixer(

@@ -93,6 +93,7 @@ def test_fusion(fixtures_dir):
         ("pyskl", "pyskl_stgcn_*cls_*.manifest.json"),
         ("pyskl", "pyskl_stgcn_vanilla*.manifest.json"),
         ("pyskl", "pyskl_stgcnpp*.manifest.json"),
+        ("pyskl", "pyskl_ctrgcn*.manifest.json"),
     ],
 )
 def test_manifests(fixtures_dir, folder, pattern):

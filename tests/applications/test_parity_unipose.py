@@ -281,7 +281,9 @@ def test_train_step(fixtures_dir):
                 slope = weights.convert_array(
                     model, official, expected[official]
                 )
-                counts = np.abs(slope) > 1e-5
+                # The first step of Adam is hardly more than the sign.
+                size = np.abs(slope)
+                counts = size > max(1e-5, 2e-3 * size.max())
                 value, after = value[counts], after[counts]
             if after.size:
                 assert_close(value, after, f"{name}: {official}", 2e-5)

@@ -206,9 +206,16 @@ def test_wrong_arguments(arguments, match):
 
 
 @pytest.mark.once
-def test_an_encoder_and_arguments_for_another():
+def test_wrong_encoders_links_and_strides():
     with pytest.raises(ValueError, match="not both"):
         SkeletonMAEPretext(SkeletonMAE(**PAIR), hidden_dim=8)
+    with pytest.raises(ValueError, match="encoder='file.keras'"):
+        SkeletonMAEPretext("file.keras")
+    for links in (((0, 99),), "ab", ((0, 1, 2),)):
+        with pytest.raises(ValueError, match="`links` must hold pairs .* 0 to"):
+            SkeletonMAE(**{**PAIR, "links": links})
+    with pytest.raises(ValueError, match="whole number.*strides=.1.5,"):
+        SkeletonMAE(**{**PAIR, "strides": (1.5,)})
 
 
 def test_the_last_map_of_the_head_is_explained():

@@ -52,7 +52,7 @@ def test_joints_go_into_the_crop_and_back():
     back = boxes[:, None, 0] + found[..., 1] * boxes[:, None, 2] / 48
     np.testing.assert_allclose(back, places[..., 0], atol=1e-3)
     layer = layers.CropToCamera(32, 48)
-    intrinsics = np.tile(np.float32(camera.intrinsics), (3, 1))
+    intrinsics = np.tile(camera.intrinsics, (3, 1, 1))
     np.testing.assert_allclose(
         layer(found, boxes, intrinsics), joints, atol=1e-4
     )
@@ -90,4 +90,21 @@ def test_errors():
     with pytest.raises(ValueError, match="1 of 2 boxes are empty"):
         depth.crop_depth(picture, [[0, 0, 1, 1], [0, 0, 0, 0]])
     with pytest.raises(ValueError, match="depth of -1 m"):
-        depth.joints_in_crop([[[0, 0, -1]]], [[0, 0, 1, 1]], (1, 1, 0, 0))
+        depth.joints_in_crop([[[0, 0, -1]]], [[0, 0, 1, 1]], np.eye(3))
+    with pytest.raises(ValueError, match="must be the matrix"):
+        depth.joints_in_crop([[[0, 0, 1]]], [[0, 0, 1, 1]], (1, 1, 0, 0))
+
+
+def test_joints_far_from_their_rays_are_left_out():
+    camera = synthetic.Camera(60, 80)
+    joints = np.array([[[0.3, -0.2, 2.5], [0.0, 0.0, 3.0], [0.1, 0.1, 3.0]]])
+    places = camera.project(joints)[..., :2]
+    # In the middle of the picture, a distance is what it is.
+    moved = joints + [[0, 0, 0], [0.16, 0, 0], [0, 0, 0]]
+    for reach, kept in ((0.15, False), (0.17, True)):
+        found = depth.reliable_joints(
+            moved, places, camera.intrinsics, [[0.9, 0.9, 0.2]], reach
+        )
+        np.testing.assert_array_equal(found[0, 0], moved[0, 0])
+        assert found[0, 1].any() == kept
+        assert not found[0, 2].any()

@@ -41,6 +41,20 @@ def test_curves(tmp_path):
     figure.savefig(tmp_path / "curves.png")
 
 
+def test_bars(tmp_path):
+    figure = drawing.draw_bars(
+        {"video": 61.7, "both": 72.5}, "Top-1 (%)", line=("chance", 25.0)
+    )
+    (panel,) = figure.axes
+    assert [bar.get_height() for bar in panel.patches] == [61.7, 72.5]
+    texts = [text.get_text() for text in panel.texts]
+    assert texts == ["61.7", "72.5", "chance"]
+    figure.savefig(tmp_path / "bars.png")
+    for values in ({}, {"a": -1.0}, {"a": np.nan}):
+        with pytest.raises(ValueError, match="at least 0"):
+            drawing.draw_bars(values)
+
+
 def test_bad_input():
     for points, labels, message in (
         (np.ones((3, 3)), np.arange(3), "two dimensions"),

@@ -53,4 +53,5 @@ def toy():
         skeleton="nw_ucla",
         class_names=["right", "up", "away"],
         splits={"xview": {"train": range(18), "test": range(18, 30)}},
+        metadata={"camera": np.repeat([1, 2, 3], (9, 9, 12))},
     )

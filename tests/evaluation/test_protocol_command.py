@@ -24,6 +24,7 @@ SHORT = {
     "transfer": "--epochs 1",
     "few-shot": "--classes 0 2 --shots 1 --k 1",
     "retrieval": "",
+    "cross-view": "--view camera --condition none",
     "robustness": "--fill interpolation --seed 2",
 }
 

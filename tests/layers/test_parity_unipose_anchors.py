@@ -176,7 +176,7 @@ def test_layers_survive_serialisation():
         ),
         (
             layers.CropToCamera(8, 16, 25.0),
-            [(2, 3, 7, 3), (2, 3, 4), (2, 3, 4)],
+            [(2, 3, 7, 3), (2, 3, 4), (2, 3, 3)],
         ),
     ):
         again = type(layer).from_config(layer.get_config())
@@ -192,7 +192,7 @@ def test_from_the_crop_to_the_camera():
     layer = layers.CropToCamera(8, 16, depth_scale=50)
     joints = np.array([[[4.0, 8.0, 100.0]]])
     box = np.array([[100.0, 50, 32, 40]])
-    intrinsics = np.array([[200.0, -200, 160, 120]])
+    intrinsics = np.array([[[200.0, 0, 160], [0, -200, 120], [0, 0, 1]]])
     # Column 100 + 8 * 32 / 16 = 116, row 50 + 4 * 40 / 8 = 70, 2 m away.
     found = layer(joints, box, intrinsics)
     assert_close(found, np.array([[[-0.44, 0.5, 2.0]]]), "metres")

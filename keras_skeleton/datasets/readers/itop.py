@@ -12,9 +12,13 @@ from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
 
 NUM_JOINTS = 15
-#: Focal lengths and middle of the camera in pixels, for `datasets.depth` and
-#: models such as `A2J`; y points up.
-INTRINSICS = (1 / 0.0035, -1 / 0.0035, 160.0, 120.0)
+#: Matrix of the camera in pixels, for `datasets.depth` and models such as
+#: `A2J`. The y axis points up.
+INTRINSICS = (
+    (1 / 0.0035, 0.0, 160.0),
+    (0.0, -1 / 0.0035, 120.0),
+    (0.0, 0.0, 1.0),
+)
 #: Mean and deviation of the depths of training crops, as published for A2J.
 DEPTH_STATISTICS = {"side": (3.44405, 0.540398), "top": (2.143078, 0.609971)}
 VIEWS = ("side", "top")

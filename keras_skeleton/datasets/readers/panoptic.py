@@ -146,6 +146,10 @@ class PanopticReader(Reader):
         clip[..., :3] *= np.float32(UNITS[self.unit])
         yield Clip(unit, clip, -1, {"first_frame": files[0][0]})
 
+    def files(self, unit):
+        """Numbers and names of the files of a sequence, in their order."""
+        return self._group()[unit]
+
     def _group(self):
         """Maps the name of each sequence to its files, in order."""
         if self._clips is None:

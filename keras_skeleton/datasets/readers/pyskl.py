@@ -65,6 +65,7 @@ DATA_SETS = {
     "hmdb51": DataSet("coco17", 51),
     "diving48": DataSet("coco17", 48),
     "pku_mmd": DataSet("ntu", 51, list(pku_mmd.CLASS_NAMES)),
+    "pku_mmd_2d": DataSet("coco17", 51, list(pku_mmd.CLASS_NAMES)),
     "nw_ucla": DataSet("nw_ucla", 10, list(nw_ucla.CLASS_NAMES), 1_484),
 }
 # By the number of joints, where the data set is not named.
@@ -110,7 +111,7 @@ def load_data(
     | `"gym288"` | 38,223 | 288 | 17 | `"official"` (28,739 / 9,484) |
     | `"ucf101"`, `"hmdb51"` |  | 101, 51 | 17 | `"split_1"`, `"split_2"`, `"split_3"` |
     | `"diving48"` |  | 48 | 17 | `"official"` |
-    | `"pku_mmd"` |  | 51 | 25 | `"xsub"`, `"xview"` |
+    | `"pku_mmd"`, `"pku_mmd_2d"` |  | 51 | 25 (3D), 17 (2D) | `"xsub"`, `"xview"` |
     | `"nw_ucla"` | 1,484 | 10 | 20 | `"xview"` (1,020 / 464) |
 
     The lists `<p>_train` and `<p>_val` (or `_test`) become the protocol
@@ -121,7 +122,8 @@ def load_data(
 
     `ADDRESSES` says where the files are; they have no licence of their own,
     and the terms of the data sets apply. That of PKU-MMD (`pku_mmd.pkl`) is
-    on the page of https://github.com/firework8/ACLNet.
+    on the page of https://github.com/firework8/ACLNet, that of its 2D poses on
+    the page of https://github.com/ahmed-nady/Multimodal-Action-Recognition.
 
     Args:
         path: path of the `.pkl` file.

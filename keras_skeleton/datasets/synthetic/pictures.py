@@ -64,12 +64,15 @@ class Camera:
 
     @property
     def intrinsics(self):
-        """Focal lengths and middle `(fx, fy, cx, cy)`, see `datasets.depth`.
+        """Its matrix, float32 `(3, 3)`, in pixels.
 
         Focal lengths are negative, as x points to the left of the picture
         and y up.
         """
-        return (-self.focal, -self.focal, *self.middle)
+        column, row = self.middle
+        return np.float32(
+            [[-self.focal, 0, column], [0, -self.focal, row], [0, 0, 1]]
+        )
 
     def project(self, points):
         """Where points are in the picture.

@@ -123,7 +123,7 @@ def test_frames(folder):
     np.testing.assert_array_equal(data["index"], [3, 1])
     assert data["points"].shape == (2, 76800, 3) and "depth" not in data
     # What the camera's numbers say is what points are made by.
-    fx, fy, cx, cy = itop.INTRINSICS
+    (fx, _, cx), (_, fy, cy), _ = itop.INTRINSICS
     u, v, z = 100, 30, 2.5
     assert (u - cx) * z / fx == pytest.approx((u - 160) * z * 0.0035)
     assert (v - cy) * z / fy == pytest.approx((120 - v) * z * 0.0035)

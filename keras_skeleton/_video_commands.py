@@ -1,0 +1,67 @@
+"""What `prepare` and `show` do with video and depth."""
+
+import pathlib
+
+
+def prepare(options, chosen):
+    """Prepares pictures, see `keras_skeleton.datasets.video_store`."""
+    from keras_skeleton.datasets import video_store
+    from keras_skeleton.datasets.readers import videos
+
+    if options.workers != 1 or options.shards != 1:
+        raise ValueError(
+            "Videos are prepared by one process into one file. Leave out "
+            "--workers and --shards."
+        )
+    of_store = {
+        name: chosen.pop(name)
+        for name in ("size", "encoding", "quality")
+        if name in chosen
+    }
+    report = video_store.prepare(
+        videos.find(options.format, options.source, **chosen),
+        options.path,
+        progress=True,
+        overwrite=options.overwrite,
+        **of_store,
+    )
+    print(
+        f"{report.num_clips} clips of {report.num_frames} frames of "
+        f"{' x '.join(map(str, report.frame_shape))} are in {report.path}"
+    )
+    print_skipped(report.skipped)
+
+
+def show(options):
+    """Shows a store of videos, see `keras_skeleton.datasets.overview`."""
+    from keras_skeleton.datasets import Sequences
+    from keras_skeleton.datasets import Videos
+    from keras_skeleton.datasets import overview
+    from keras_skeleton.datasets import video_store
+
+    if options.check:
+        if damaged := video_store.find_damage(options.path):
+            raise ValueError(
+                f"{options.path}: {len(damaged)} clips are not as they were "
+                f"written: {', '.join(damaged[:20])}"
+            )
+        print(f"{options.path} is whole: every byte is as it was written.")
+        return
+    videos = Videos.load(options.path)
+    skeletons = options.skeletons
+    if skeletons is not None:
+        skeletons = Sequences.load(skeletons, in_memory=False)
+    print(overview.describe_videos(videos))
+    sheet = options.sheet or pathlib.Path(options.path).with_suffix(".png")
+    overview.write_sheet(
+        videos, sheet, skeletons, options.clip, options.image_size
+    )
+    print(f"\nFrames are in {sheet}")
+
+
+def print_skipped(skipped):
+    """Prints what was left out of a store, and why."""
+    if skipped:
+        print(f"{len(skipped)} clips or files were left out:")
+    for name, reason in skipped:
+        print(f"  {name}: {reason}")
