@@ -9,14 +9,14 @@ from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._poses import PoseEstimator
 from keras_skeleton.applications._poses import check_frames
+from keras_skeleton.applications._video_input import PIXEL_DEVIATION
+from keras_skeleton.applications._video_input import PIXEL_MEAN
 from keras_skeleton.layers.anchors import PLACES
 
+__all__ = ["A2J", "PIXEL_DEVIATION", "PIXEL_MEAN"]
 MODALITIES = ("depth", "video")
 COORDINATES = ("camera", "crop")
 ANCHORS = len(PLACES) ** 2
-# Mean and deviation of the three channels of ImageNet's pictures, 0 to 1.
-PIXEL_MEAN = (0.485, 0.456, 0.406)
-PIXEL_DEVIATION = (0.229, 0.224, 0.225)
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -41,10 +41,10 @@ class A2J(PoseEstimator):
     The crop is made by `datasets.depth.crop_depth`, normalized by mean and
     deviation of the training crops. A missing axis of colours is made by
     taking the depth three times, as published. Pictures have three channels,
-    0 to 1, normalized by `PIXEL_MEAN` and `PIXEL_DEVIATION`; then depths are
-    those from the root of the skeleton, whose own depth is the input
-    `root_depth` (`datasets.depth.depth_at`). That form of the picture network
-    is a choice: how UniPose builds its own is not known.
+    normalized by `PIXEL_MEAN` and `PIXEL_DEVIATION` (of values up to 255);
+    then depths are those from the root of the skeleton, whose own depth is
+    the input `root_depth` (`datasets.depth.depth_at`). That form of the
+    picture network is a choice: how UniPose builds its own is not known.
 
     | `A2J` | data | from |
     |---|---|---|

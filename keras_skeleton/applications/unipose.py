@@ -58,7 +58,8 @@ class UniPose(PoseEstimator):
     `"point_transformer"`, their decoding and losses are those of C3P, of the
     same group and for the same purpose, in the form of its code; that UniPose
     uses them is an assumption. `"voting"` is a choice of ours out of official
-    PointNet++ layers. Depth and colour networks of UniPose are not here.
+    PointNet++ layers. The networks for depth maps and pictures, which learn from
+    this one's joints, are `A2J`.
 
     Networks:
 

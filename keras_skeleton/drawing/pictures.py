@@ -23,9 +23,9 @@ def draw_pictures(
 
     Args:
         pictures: uint8 `(T, H, W, 3)` or `(T, H, W, 1)`, video or infrared
-            pictures; or `(T, H, W)`, depth maps of any unit, 0 where nothing
-            was measured. Or a dict of such arrays, one row of the sheet for
-            each.
+            pictures; or `(T, H, W)`, depth maps of any unit (uint8: grey
+            pictures), 0 where nothing was measured. Or a dict of such arrays,
+            one row of the sheet for each.
         joints: Array `(M, T, V, C)` of columns and rows in pixels of the
             pictures and, with `C = 3`, scores; or a dict by row; or `None`.
         skeleton: A `Skeleton` or its registered name, the limbs of `joints`.
@@ -118,6 +118,9 @@ def _by_row(values, rows):
 
 def _check_pictures(name, pictures):
     pictures = np.asarray(pictures)
+    if pictures.ndim == 3 and pictures.dtype == np.uint8:
+        # Depth has more than 8 bits.
+        pictures = pictures[..., None]
     is_depth = pictures.ndim == 3
     is_video = pictures.ndim == 4 and pictures.shape[-1] in (1, 3)
     if not pictures.size or not (is_depth or is_video):

@@ -76,6 +76,9 @@ class LivePredictor:
         )
         # Whether they fit shows at once.
         self.notes = self.classifier.bridge(estimator, (1, 1)).notes
+        # Classifiers of those who are gone serve those who come.
+        self._idle = [self._make()]
+        self._streams = {}
         self._clock = Clock()
         self.seconds = self._clock.seconds
         self.reset()
@@ -83,7 +86,9 @@ class LivePredictor:
     def reset(self):
         """Forgets everybody."""
         self._tracker = Tracker(remember=False)
-        self._bridge, self._streams, self._said = None, {}, {}
+        for number in list(self._streams):
+            self._retire(number)
+        self._bridge, self._said = None, {}
 
     def update(self, frame):
         """Takes the next frame.
@@ -103,7 +108,7 @@ class LivePredictor:
             found = self._tracker.update(people, frame.time)
         tracks = {track.number: track for track in self._tracker.tracks}
         for gone in set(self._streams) - set(tracks):
-            del self._streams[gone]
+            self._retire(gone)
             self._said.pop(gone, None)
         with self._clock("classifier"):
             for number, _ in found:
@@ -113,9 +118,17 @@ class LivePredictor:
             for number, person in found
         ]
 
+    def _retire(self, number):
+        stream = self._streams.pop(number)
+        stream.reset()
+        self._idle.append(stream)
+
     def _classify(self, number, track):
         if number not in self._streams:
-            self._streams[number] = self._make()
+            is_idle = bool(self._idle)
+            self._streams[number] = (
+                self._idle.pop() if is_idle else self._make()
+            )
         # The beats of the weights' rate since the last frame.
         last = np.floor(track.end * self.rate + 1e-6)
         first = last

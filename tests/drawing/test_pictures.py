@@ -41,6 +41,10 @@ def test_a_sheet_of_frames_with_joints_and_maps(random, tmp_path):
     parts = [panels[i].images[1].get_array() for i in range(5)]
     np.testing.assert_array_equal(parts[0], parts[2])
     assert np.any(parts[2] != parts[3])
+    grey = drawing.draw_pictures(video[..., 0]).axes[0].images[0].get_array()
+    np.testing.assert_array_equal(
+        grey, video[0, :, :, [0, 0, 0]].transpose(1, 2, 0)
+    )
     hidden = panels[5].images[0].get_array().mask
     assert hidden[:3].all() and not hidden[3:].any()
 

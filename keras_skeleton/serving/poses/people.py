@@ -120,12 +120,19 @@ class Track:
 
 def _between(times, seen, values, scores):
     """Values `(T, V, C)` at other times, from those with a score."""
-    made = np.zeros((len(times), *values.shape[1:]), "float32")
-    for joint in range(values.shape[1]):
+    after = np.clip(np.searchsorted(seen, times), 1, max(len(seen) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(seen) - 1)
+    span = np.maximum(seen[after] - seen[before], 1e-9)
+    share = np.clip((times - seen[before]) / span, 0, 1)
+    share = share[:, None, None].astype("float32")
+    made = (1 - share) * values[before] + share * values[after]
+    # Few joints, if any, are lost in some frames.
+    for joint in np.flatnonzero((scores <= 0).any(0)):
         found = scores[:, joint] > 0
-        if found.any():
-            for axis in range(values.shape[2]):
-                made[:, joint, axis] = np.interp(
-                    times, seen[found], values[found, joint, axis]
-                )
+        made[:, joint] = 0
+        for axis in range(values.shape[2] if found.any() else 0):
+            made[:, joint, axis] = np.interp(
+                times, seen[found], values[found, joint, axis]
+            )
     return made
