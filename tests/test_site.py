@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SMALLER = {
     "start.md": {
         "num_clips=600": "num_clips=24",
-        "epochs=8": "epochs=1",
+        "epochs=20": "epochs=1",
         "CropResize(32,": "CropResize(8,",
         "(1, 32, 20, 3)": "(1, 8, 20, 3)",
     },
