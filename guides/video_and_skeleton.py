@@ -8,7 +8,8 @@ are rendered as video together with their joints, the video in a dark room
 and the joints as an unsteady pose estimator finds them. The two streams are
 trained alone and then fused. Nothing is downloaded. It takes about two
 minutes on two cores; with `KERAS_SKELETON_SHORT=1` it only shows that
-everything runs.
+everything runs. On TensorFlow it ended with 46 % of the test clips by the
+video, 99 % by the skeletons and 100 % by both.
 
     python guides/video_and_skeleton.py [FOLDER]
 
@@ -247,8 +248,9 @@ save(
 ## Where the pose says to look
 
 The attention of the fused model, a weight for each part of the picture and of
-the time, laid over frames of the video. It was learned from the classes
-alone.
+the time, laid over frames of the video. It has 4 x 4 places in each frame and
+was learned from the classes alone, in a few hundred steps: do not expect it
+to follow hands.
 """
 
 # %%
