@@ -6,7 +6,7 @@ From depth maps to skeletons to the name of an action, without a single 3D
 label. As in UniPose, a network of point clouds learns from 2D joints and from
 what bodies are like; what it finds teaches a network of depth maps; and a
 recogniser learns from the skeletons that this one finds. Persons and pictures
-are generated, so nothing is downloaded. It takes under three minutes on two
+are generated, so nothing is downloaded. It takes about three minutes on two
 cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
 
     python guides/pose_from_depth.py [FOLDER]
@@ -50,7 +50,7 @@ ACTIONS = ["wave one hand", "clap", "kick", "bow"]
 skeleton = ks.skeletons.get("itop15")
 camera = synthetic.Camera(96, 96)
 data = synthetic.load_data(
-    num_clips=12 if short else 192,
+    num_clips=12 if short else 160,
     classes=ACTIONS,
     skeleton="kinect20",
     noise=0,
@@ -146,16 +146,16 @@ cloud_network = ks.applications.UniPose(
 training = ks.applications.UniPoseTraining(
     cloud_network, term_weights={"length": 0}
 )
-epochs = 2 if short else 25
+epochs = 1 if short else 16
 training.compile(
     keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(
-            4e-3, epochs * -(-len(keypoints) // 8)
+            1e-2, epochs * -(-len(keypoints) // 4)
         ),
         epsilon=1e-8,
     )
 )
-training.fit(clips, batch_size=8, epochs=epochs, verbose=2)
+training.fit(clips, batch_size=4, epochs=epochs, verbose=2)
 
 
 def measure(found, joints, name):
@@ -248,7 +248,7 @@ center = Center(skeleton=skeleton)
 
 def make_clips(crops):
     """Clips `(N, 1, T, V, 3)` of what the depth network finds."""
-    found = depth_network.predict(crops, verbose=0)
+    found = depth_network.predict(crops, batch_size=64, verbose=0)
     return center(found.reshape(-1, 1, FRAMES, 15, 3))
 
 
@@ -256,7 +256,7 @@ recogniser = ks.applications.STGCN(
     input_shape=(1, FRAMES, 15, 3),
     skeleton=skeleton,
     classes=len(ACTIONS),
-    blocks=((16, 1), (16, 1), (32, 2)),
+    blocks=((16, 1), (32, 2)),
 )
 recogniser.compile(
     keras.optimizers.Adam(5e-3),
@@ -267,7 +267,7 @@ recogniser.fit(
     make_clips(train_crops),
     train[3],
     batch_size=16,
-    epochs=1 if short else 30,
+    epochs=1 if short else 20,
     verbose=0,
 )
 test_clips = make_clips(test_crops)
@@ -283,7 +283,7 @@ White is true, coloured is found; in space, the brown figure is the one found.
 
 # %%
 clip = 1
-found = depth_network.predict(test_crops, verbose=0)
+found = depth_network.predict(test_crops, batch_size=64, verbose=0)
 found = found.reshape(test[2].shape)[clip]
 true = test[2][clip]
 scores = recogniser.predict(test_clips[clip : clip + 1], verbose=0)
