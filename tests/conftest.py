@@ -83,6 +83,12 @@ def data_dir():
     return lambda name: _folder(SHARED / "data", name, "the data set")
 
 
+@pytest.fixture(scope="session")
+def pose_dir():
+    """The folder of videos and of poses found in them."""
+    return _folder(SHARED, "pose", "the folder")
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """An empty cache of Keras for every test."""
