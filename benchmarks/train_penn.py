@@ -171,6 +171,8 @@ def main():
         "data_set": "penn_action",
         "protocol": "official",
         "transforms": augmentation.serialize_transforms(recipe()),
+        # Estimators give scores where annotators said "visible" or not.
+        "form": {"coordinates": ["x", "y", "score"]},
     }
     file = folder / "stgcnpp_penn.safetensors"
     weights.save_weights(model, file, dtype="float16", **how)
