@@ -16,10 +16,12 @@ class Progress:
     Args:
         total: How much there is to do, `None` where it is not known.
         what: One of these, such as `"file"`.
+        pace: Whether to tell how many are done in a second, and the seconds
+            that are left.
     """
 
-    def __init__(self, total, what):
-        self._total = total
+    def __init__(self, total, what, pace=False):
+        self._total, self._pace = total, pace
         self._what = f"{what}es" if what.endswith("h") else f"{what}s"
         self._done, self._written = 0, -1
         self._start = time.monotonic()
@@ -45,7 +47,8 @@ class Progress:
         if self._total is not None:
             share = self._done * LINES // max(self._total, 1)
         if self._moves:
-            print(f"\r{self._text(more):40}", end="", flush=True)
+            width = 72 if self._pace else 40
+            print(f"\r{self._text(more):{width}}", end="", flush=True)
         elif share > self._written:
             print(self._text(more), flush=True)
             self._written = share
@@ -54,4 +57,9 @@ class Progress:
         total = "" if self._total is None else f" of {self._total}"
         seconds = time.monotonic() - self._start
         words = f"{self._done}{total} {self._what}, {seconds:.0f} s"
+        if self._pace and seconds > 0:
+            pace = self._done / seconds
+            words += f", {pace:.1f} per second"
+            if self._total is not None and self._done < self._total:
+                words += f", {(self._total - self._done) / pace:.0f} s left"
         return f"{words}, {more}" if more else words

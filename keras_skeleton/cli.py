@@ -5,6 +5,8 @@ import json
 import pathlib
 import sys
 
+from keras_skeleton import _predict_command
+
 # Those of `evaluation.protocols`; reading it would load Keras for every
 # command.
 PROTOCOLS = (
@@ -28,7 +30,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         # Bad input and bad files are the user's to mend: one line, no trace.
         text = " ".join(str(error).split())
         print(f"keras-skeleton: error: {text}", file=sys.stderr)
@@ -50,6 +52,7 @@ def _parser():
     _add_evaluate(commands)
     _add_prepare(commands)
     _add_show(commands)
+    _predict_command.add(commands)
     _add_demo(commands)
     return parser
 

@@ -85,7 +85,7 @@ def data_dir():
 
 @pytest.fixture(scope="session")
 def pose_dir():
-    """The folder of videos and of poses found in them."""
+    """The folder of videos and pose estimators."""
     return _folder(SHARED, "pose", "the folder")
 
 

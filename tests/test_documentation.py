@@ -21,6 +21,7 @@ PACKAGES = (
     "layers.augmentation",
     "losses",
     "serving",
+    "serving.poses",
     "training",
     "tuning",
     "weights",

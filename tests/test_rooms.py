@@ -27,7 +27,14 @@ MAY_IMPORT = {
         "training",
         "weights",
     },
-    "serving": {"layers", "skeletons"},
+    "serving": {
+        "applications",
+        "datasets",
+        "drawing",
+        "layers",
+        "skeletons",
+        "weights",
+    },
     "explain": {"drawing", "layers", "skeletons"},
     "evaluation": {
         "applications",

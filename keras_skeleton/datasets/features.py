@@ -1,14 +1,13 @@
 """Frames of clips beside their skeletons: arrays of any form, and videos."""
 
-import os
 import pathlib
 import re
 
 import numpy as np
 
 from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _decoding
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 
 
@@ -225,12 +224,7 @@ class _Folder:
 
     def __init__(self, path, size):
         self.size = size
-        self.files = sorted(
-            (each for each in path.iterdir() if _is_picture(each)),
-            key=_by_numbers,
-        )
-        if not self.files:
-            raise ValueError("it holds no pictures")
+        self.files = _decoding.pictures_of(path)
         self.shape = (len(self.files), *self[[0]].shape[1:])
 
     def __len__(self):
@@ -259,58 +253,26 @@ class _File:
     def __init__(self, path, size):
         self.path, self.size = path, size
         count, first = 0, None
-        for picture in self._decode():
+        for picture in _decoding.decode(path):
             if first is None:
                 first = picture
             count += 1
         if first is None:
             raise ValueError("it has no frames")
-        self.shape = (count, *first.to_ndarray(format="rgb24").shape)
+        self.shape = (count, *_decoding.to_picture(first).shape)
         if size is not None:
             self.shape = (count, *size, 3)
 
     def __len__(self):
         return self.shape[0]
 
-    def _decode(self):
-        try:
-            import av
-        except ImportError as error:
-            raise ImportError(
-                "Video files are decoded by PyAV: pip install "
-                '"keras-skeleton[video]".'
-            ) from error
-        try:
-            with av.open(os.fspath(self.path)) as container:
-                if not container.streams.video:
-                    raise ValueError("it holds no video")
-                container.streams.video[0].thread_type = "AUTO"
-                yield from container.decode(video=0)
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError as error:
-            raise ValueError(f"it cannot be decoded: {error}") from error
-
     def __getitem__(self, frames):
         frames = np.asarray(frames)
         wanted = set(frames.tolist())
         last, found = max(wanted), {}
-        for number, picture in enumerate(self._decode()):
+        for number, picture in enumerate(_decoding.decode(self.path)):
             if number in wanted:
-                if self.size is not None:
-                    height, width = self.size
-                    picture = picture.reformat(width, height)
-                found[number] = picture.to_ndarray(format="rgb24")
+                found[number] = _decoding.to_picture(picture, self.size)
             if number >= last:
                 break
         return np.stack([found[frame] for frame in frames.tolist()])
-
-
-def _is_picture(path):
-    return path.suffix.lower() in PICTURES and not path.name.startswith(".")
-
-
-def _by_numbers(path):
-    """Sorts `frame_10` behind `frame_9`."""
-    parts = re.split(r"(\d+)", path.stem)
-    return [int(part) if part.isdigit() else part for part in parts]

@@ -14,6 +14,7 @@ _HOMES = {
     "draw_curves": "charts",
     "draw_heat_map": "figures",
     "draw_hyper_edges": "topologies",
+    "draw_over": "overlay",
     "draw_points": "charts",
     "draw_skeleton": "figures",
     "draw_strip": "figures",

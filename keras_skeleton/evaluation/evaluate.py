@@ -208,25 +208,14 @@ def _write_picture(path, figure):
 
 def _load(system, weights, protocol, options):
     """The model, and the dicts that may hold its recipe."""
-    from keras_skeleton.weights import conversion
-    from keras_skeleton.weights import reader
-    from keras_skeleton.weights import registry
+    # A classifier can be robust by itself; all else begins with the encoder.
+    takes_head = protocol is None or (
+        protocol == "robustness" and options.get("method") is None
+    )
+    from keras_skeleton.weights import load_model
 
-    path, entry = registry.resolve(system, weights)
-    metadata = {}
-    tensors = {}
-    if path.suffix.lower() == ".safetensors":
-        tensors, metadata = reader.read_safetensors(path)
-    if metadata.get("format") != registry.FILE_FORMAT:
-        raise ValueError(
-            f"{path.name} is no file of `save_weights`. Load it into a model, "
-            "and evaluate that with `evaluate_model` or a protocol such as "
-            "`linear_probe`, or save it with "
-            "`keras_skeleton.weights.save_weights`."
-        )
-    registry.check_system(path, metadata, system)
-    biases = [a for n, a in tensors.items() if n.endswith("predictions/bias")]
-    if protocol is None and not biases:
+    model, found = load_model(system, weights, head=takes_head)
+    if protocol is None and model.ends["classes"] is None:
         raise ValueError(
             f"The weights {str(weights)!r} of {system} are those of an "
             "encoder, without a classification head. Choose a protocol that "
@@ -234,15 +223,4 @@ def _load(system, weights, protocol, options):
             "`--protocol linear`, or `linear_probe` in Python), or fine-tune "
             "a classifier."
         )
-    # A classifier can be robust by itself; all else begins with the encoder.
-    takes_head = protocol is None or (
-        protocol == "robustness" and options.get("method") is None
-    )
-    classes = biases[0].size if biases and takes_head else None
-    application, *_ = conversion.classes_of(system).values()
-    # A name is checked against the hash of its card; what converted files
-    # say of their own architecture goes beyond the card, such as their head.
-    named = entry is not None and entry.obtained != "by hand"
-    model = application(weights if named else path, classes=classes)
-    recipe = {} if entry is None else entry.recipe
-    return model, [recipe, metadata]
+    return model, found

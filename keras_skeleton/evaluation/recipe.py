@@ -1,7 +1,6 @@
 """What weights are evaluated on: data set, protocol and transforms."""
 
 import dataclasses
-import json
 import pathlib
 
 from keras_skeleton import datasets
@@ -54,13 +53,6 @@ def find_recipe(label, *sources):
         # The name of the stream that these transforms make.
         found["stream"] = holders[0].get("stream") or None
     transforms = found["transforms"]
-    if isinstance(transforms, str):
-        try:
-            transforms = json.loads(transforms)
-        except ValueError as error:
-            raise ValueError(
-                f"The transforms of {label!r} are no valid JSON: {error}"
-            ) from error
     if any(isinstance(each, dict | str) for each in transforms):
         transforms = augmentation.deserialize_transforms(transforms)
     found["transforms"] = list(transforms)

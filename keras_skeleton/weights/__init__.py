@@ -8,6 +8,7 @@ from keras_skeleton.weights.conversion import convert_array
 from keras_skeleton.weights.conversion import load_official
 from keras_skeleton.weights.conversion import official_names
 from keras_skeleton.weights.conversion import resize_temporal_embedding
+from keras_skeleton.weights.loading import load_model
 from keras_skeleton.weights.loading import load_weights
 from keras_skeleton.weights.loading import save_weights
 from keras_skeleton.weights.reader import read_tensors
@@ -24,6 +25,7 @@ __all__ = [
     "convert_array",
     "fetch",
     "get",
+    "load_model",
     "load_official",
     "load_weights",
     "names",

@@ -81,6 +81,52 @@ def load_weights(model, weights):
         _load_official(model, tensors)
 
 
+def load_model(system, weights, head=True):
+    """The model that weights were saved from, and what is known about them.
+
+    Args:
+        system: Name of the system, for example `"mamp"`.
+        weights: A registered name, or a file of `save_weights`.
+        head: Whether to give a classifier if the weights have a head; else
+            the encoder.
+
+    Returns:
+        Tuple of the model and a list of dicts that may hold its recipe: that
+        of the card, and what `save_weights` recorded.
+
+    Raises:
+        ValueError: If a file is none of `save_weights`.
+        FileNotFoundError: If the weights must be obtained by hand first.
+
+    Example:
+
+    >>> model, found = load_model("ctrgcn", "nw_ucla")
+    >>> model.output_shape
+    (None, 10)
+    """
+    path, entry = registry.resolve(system, weights)
+    metadata = {}
+    tensors = {}
+    if path.suffix.lower() == ".safetensors":
+        tensors, metadata = reader.read_safetensors(path)
+    if metadata.get("format") != registry.FILE_FORMAT:
+        raise ValueError(
+            f"{path.name} is no file of `save_weights`. Load it into a model, "
+            "and evaluate that with `evaluate_model` or a protocol such as "
+            "`linear_probe`, or save it with "
+            "`keras_skeleton.weights.save_weights`."
+        )
+    registry.check_system(path, metadata, system)
+    biases = [a for n, a in tensors.items() if n.endswith("predictions/bias")]
+    classes = biases[0].size if biases and head else None
+    application, *_ = conversion.classes_of(system).values()
+    # A name is checked against the hash of its card; what converted files
+    # say of their own architecture goes beyond the card, such as their head.
+    named = entry is not None and entry.obtained != "by hand"
+    model = application(weights if named else path, classes=classes)
+    return model, [{} if entry is None else entry.recipe, metadata]
+
+
 def _load_by_path(model, tensors, label):
     variables = conversion.variables_of(model)
     table = conversion.table_for(model)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_skeleton._matching import nearest_pairs
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
@@ -240,16 +241,7 @@ def _pair_nearest(now, then):
     with np.errstate(invalid="ignore"):
         far = np.linalg.norm(here[:, None] - there[None], axis=-1)
     near = far <= np.maximum(sizes[:, None], sizes_before[None])
-    persons, tracks = np.nonzero(near)
-    order = np.argsort(far[near], kind="stable")
-    pairs, taken = {}, set()
-    for person, track in zip(
-        persons[order].tolist(), tracks[order].tolist(), strict=True
-    ):
-        if person not in pairs and track not in taken:
-            pairs[person] = track
-            taken.add(track)
-    return pairs
+    return nearest_pairs(far, near)
 
 
 def _place(person):

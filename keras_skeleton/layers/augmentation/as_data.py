@@ -1,5 +1,7 @@
 """Transforms as plain data, which JSON can hold."""
 
+import json
+
 import keras
 
 from keras_skeleton.layers import augmentation
@@ -41,8 +43,8 @@ def deserialize_transforms(described):
     from elsewhere cannot run any other code.
 
     Args:
-        described: List of `{"class": name, "config": arguments}`. Arguments
-            that are left out have their default.
+        described: List of `{"class": name, "config": arguments}`, or its
+            JSON text. Arguments that are left out have their default.
 
     Returns:
         List of transforms.
@@ -52,6 +54,13 @@ def deserialize_transforms(described):
     """
     known = _known()
     transforms = []
+    if isinstance(described, str):
+        try:
+            described = json.loads(described)
+        except ValueError as error:
+            raise ValueError(
+                f"The transforms are no valid JSON: {error}"
+            ) from error
     for each in described:
         if not isinstance(each, dict) or set(each) - {"class", "config"}:
             raise ValueError(

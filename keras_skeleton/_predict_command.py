@@ -1,0 +1,157 @@
+"""The command `keras-skeleton predict`."""
+
+import contextlib
+import logging
+import pathlib
+import sys
+import warnings
+
+ESTIMATORS = ("rtmlib", "mediapipe")
+# Poses that lie in files.
+FILES = ("openpose", "coco", "mediapipe-files")
+
+
+def add(commands):
+    """Adds the command to a parser."""
+    parser = commands.add_parser(
+        "predict",
+        help="say what people in a video do",
+        description=(
+            "Finds people in a video, follows them, and classifies what each "
+            "of them does in windows of time. Needs "
+            'pip install "keras-skeleton[pose]".'
+        ),
+    )
+    parser.add_argument(
+        "source",
+        metavar="VIDEO",
+        help="a video file, a folder of pictures, or with --pose openpose, "
+        "coco or mediapipe-files the files with the poses",
+    )
+    parser.add_argument(
+        "--weights",
+        required=True,
+        metavar="SYSTEM:NAME",
+        help="for example ctrgcn:nw_ucla, or SYSTEM:FILE of your own",
+    )
+    found = parser.add_argument_group("how people are found")
+    found.add_argument(
+        "--pose",
+        choices=(*ESTIMATORS, *FILES),
+        default="rtmlib",
+        help="rtmlib: 17 joints in the picture, several people (default); "
+        "mediapipe: 33 joints, also in metres, which weights of Kinect data "
+        "need; or the format of files with poses",
+    )
+    found.add_argument(
+        "--pose-model", metavar="FILE", help="weights of the estimator"
+    )
+    found.add_argument("--people", type=int, help="how many to look for")
+    found.add_argument(
+        "--min-score", type=float, help="score from which on somebody counts"
+    )
+    found.add_argument(
+        "--frame-rate",
+        type=float,
+        default=30.0,
+        help="frames per second of pictures or files with poses (30)",
+    )
+    found.add_argument(
+        "--size", metavar="WIDTHxHEIGHT", help="of the video of such files"
+    )
+    done = parser.add_argument_group("how they are classified")
+    done.add_argument("--window", type=float, metavar="SECONDS")
+    done.add_argument("--step", type=float, metavar="SECONDS")
+    done.add_argument(
+        "--smoothing", type=int, default=3, help="windows to average (3)"
+    )
+    done.add_argument(
+        "--threshold",
+        type=float,
+        default=0.0,
+        help="probability below which there is no label (0)",
+    )
+    written = parser.add_argument_group("what to write")
+    for name, what in (
+        ("output", "video with skeletons and labels, .mp4 or .gif"),
+        ("json", "windows, segments and people"),
+        ("csv", "a line for each window"),
+        ("html", "page with the moving skeletons"),
+    ):
+        written.add_argument(f"--{name}", metavar="FILE", help=what)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Runs the command, see `serving.predict_video`."""
+    from keras_skeleton import serving
+    from keras_skeleton.serving import video_output
+
+    if options.output is not None:
+        video_output.check_ending(options.output)
+    paths = (options.output, options.json, options.csv, options.html)
+    written = [path for path in paths if path is not None]
+    for path in written:
+        if not pathlib.Path(path).absolute().parent.is_dir():
+            raise FileNotFoundError(f"There is no folder for {path!r}.")
+    source, poses = options.source, options.pose
+    if not pathlib.Path(source).exists():
+        raise FileNotFoundError(f"There is no video or folder {source!r}.")
+    if poses in FILES:
+        poses = serving.poses.FilePoses(
+            source,
+            poses.removesuffix("-files"),
+            size=_size(options.size),
+            frame_rate=options.frame_rate,
+            people=options.people,
+        )
+        source = None
+    # TensorFlow takes several shapes of clips for a mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _notes():
+        found = serving.predict_video(
+            source,
+            options.weights,
+            poses=poses,
+            pose_model=options.pose_model,
+            people=options.people,
+            min_score=options.min_score,
+            window=options.window,
+            step=options.step,
+            smoothing=options.smoothing,
+            threshold=options.threshold,
+            frame_rate=options.frame_rate,
+            output=options.output,
+            json_path=options.json,
+            csv_path=options.csv,
+            page_path=options.html,
+            verbose=0 if options.quiet else 1,
+        )
+    print(found)
+    for path in written:
+        print(f"Written: {path}")
+
+
+@contextlib.contextmanager
+def _notes():
+    """Shows warnings as plain lines."""
+
+    def show(message, *where, **more):
+        print(f"keras-skeleton: note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _size(text):
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ValueError(
+            f"--size is WIDTHxHEIGHT in pixels, as 640x480. Received: {text!r}"
+        )
+    return int(width), int(height)
