@@ -28,6 +28,7 @@ import numpy as np
 import keras_skeleton as ks
 from keras_skeleton.datasets import synthetic
 from keras_skeleton.layers import augmentation
+from keras_skeleton.serving import frames
 from keras_skeleton.serving import poses
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
@@ -111,7 +112,7 @@ def clip_of(path):
     """The joints `(1, T, 13, 3)` of the main person in a video."""
     estimator, tracker = estimator_of(path), poses.Tracker()
     with estimator:
-        for frame in ks.serving.VideoFile(path):
+        for frame in frames.VideoFile(path):
             tracker.update(estimator(frame), frame.time)
     track = max(tracker.tracks, key=lambda each: len(each.times))
     times = np.arange(track.start, track.end, 1 / 30)
