@@ -116,7 +116,7 @@ def write_card(
         "date": datetime.date.today().isoformat(),
         **vars(options),
     }
-    for name in ("data_path", "output", "encoder", "fuse", "start"):
+    for name in ("data_path", "output", "encoder", "fuse", "start", "test"):
         step.pop(name, None)
     card = {
         "files": [
