@@ -58,8 +58,17 @@ class STGCNPlusPlus(STGCN):
     trained with scaled and turned clips; with `2d_`, on joints in the
     image and their scores (layout `coco17`). They are fetched at the first
     use. Those that `BRL` trained on long-tailed data, `brl_`, also have the
-    streams `skip` and `skip_motion`, and lie behind a share page. Top-1
-    accuracy in percent:
+    streams `skip` and `skip_motion`, and lie behind a share page.
+
+    `"penn"` comes with this package, for what any 2D pose estimator finds: six
+    narrow blocks, trained by us with one seed on four fifths of Penn Action's
+    training clips, whose labelled joints got errors like an estimator's
+    (`benchmarks/train_penn.py`). It takes the layout `penn13` in any pixels
+    with a score (`skeletons.mapping` makes it of `coco17`, `mediapipe33` and
+    others; which side is called the left does not matter), whole clips or
+    windows of them, after `preprocess_input(clips, weights="penn")`.
+
+    Top-1 accuracy in percent:
 
     | `STGCNPlusPlus` | data | supervised | fused | from |
     |---|---|---|---|---|
