@@ -116,6 +116,10 @@ def test_scores_of_the_card_are_reached(stores, system, name):
     kind = "finetuned" if entry.score("finetuned") else "supervised"
     for without, scores in enumerate((found.scores, found.without_duplicates)):
         score = entry.score(kind, bool(without))
+        if not scores:
+            # No test clip is a copy.
+            assert without and score is None
+            continue
         assert scores["top1"].of == score.of
         # One clip of difference for rounding on another backend.
         assert scores["top1"].correct == pytest.approx(score.correct, abs=1)
