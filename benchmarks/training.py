@@ -92,6 +92,7 @@ def write_card(
     class_names,
     has_head=True,
     before=(),
+    data="NW-UCLA (training views 1, 2)",
 ):
     """Writes the card of weights beside their file.
 
@@ -106,6 +107,7 @@ def write_card(
         class_names: Names of the classes of the data.
         has_head: Whether the weights have a classification head.
         before: The steps of the trainings that this one went on from.
+        data: The name of the data set, and in brackets the part of it.
     """
     step = {
         "script": script,
@@ -114,7 +116,7 @@ def write_card(
         "date": datetime.date.today().isoformat(),
         **vars(options),
     }
-    for name in ("data_path", "output", "encoder", "fuse", "start"):
+    for name in ("data_path", "output", "encoder", "fuse", "start", "test"):
         step.pop(name, None)
     card = {
         "files": [
@@ -124,9 +126,9 @@ def write_card(
                 "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
             }
         ],
-        "source": f"keras_skeleton, {stage} on NW-UCLA (training views 1, 2)",
-        "licence": "Apache-2.0 for the weights; NW-UCLA itself is research "
-        "data without a licence text",
+        "source": f"keras_skeleton, {stage} on {data}",
+        "licence": f"Apache-2.0 for the weights; {data.partition(' (')[0]} "
+        "itself is research data without a licence text",
         "recipe": recipe,
         "scores": scores,
         "classes": len(class_names) if has_head else None,

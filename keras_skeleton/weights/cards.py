@@ -137,7 +137,9 @@ class PretrainedWeights:
             of `datasets.formats.FORMATS`), `protocol`, `transforms` (as
             `layers.augmentation.serialize_transforms` describes them; all,
             those that make the stream included) and `stream` (its name, or
-            that of a part of the body; `None` where there is only one).
+            that of a part of the body; `None` where there is only one);
+            and `form`, where poses in a video must be brought to another
+            form than that of the data set.
         scores: Tuple of `Score`.
         classes: Number of classes of the head, `None` without one.
         class_names: Names of the classes of the data, in label order.

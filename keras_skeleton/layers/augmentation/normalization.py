@@ -212,7 +212,8 @@ class PreNormalize2D(SkeletonTransform):
     With `mode="fix"` the image becomes the square from -1 to 1. With
     `mode="auto"` the smallest rectangle around all frames and persons of a
     clip does, of joints that count, if it is more than 10 units wide and
-    high; else the clip stays.
+    high; else the clip stays. `mode="square"` does the same with a square
+    about that rectangle, so that nobody is stretched; it is not published.
 
     Where there is a third coordinate, it is the score of the joint and stays
     as it is; joints with a score of at most `threshold` do not count, and
@@ -223,7 +224,7 @@ class PreNormalize2D(SkeletonTransform):
         image_shape: Height and width of the images, in the units of the
             clips.
         threshold: Largest score of joints that are left out.
-        mode: `"fix"` or `"auto"`.
+        mode: `"fix"`, `"auto"` or `"square"`.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -249,9 +250,9 @@ class PreNormalize2D(SkeletonTransform):
                 "`image_shape` must be a height and a width above 0. "
                 f"Received: {image_shape}"
             )
-        if mode not in ("fix", "auto"):
+        if mode not in ("fix", "auto", "square"):
             raise ValueError(
-                f"`mode` must be 'fix' or 'auto'. Received: {mode!r}"
+                f"`mode` must be 'fix', 'auto' or 'square'. Received: {mode!r}"
             )
         self.threshold = float(threshold)
         self.mode = mode
@@ -295,8 +296,16 @@ class PreNormalize2D(SkeletonTransform):
         axes = (1, 2, 3)
         high = ops.max(ops.where(counts, places, -limit), axes, keepdims=True)
         low = ops.min(ops.where(counts, places, limit), axes, keepdims=True)
+        # Where no joint counts, infinities must not meet.
+        is_empty = high < low
+        high, low = (
+            ops.where(is_empty, ops.zeros_like(end), end) for end in (high, low)
+        )
         is_wide = ops.all(high - low > LEAST_RANGE, axis=-1, keepdims=True)
-        span = ops.where(is_wide, high - low, ops.ones_like(high))
+        span = high - low
+        if self.mode == "square":
+            span = ops.max(span, axis=-1, keepdims=True)
+        span = ops.where(is_wide, span, ops.ones_like(high))
         middle = ops.where(is_wide, (high + low) / 2, ops.zeros_like(high))
         return ops.where(is_wide, (places - middle) / span * 2, places)
 

@@ -20,7 +20,9 @@ from keras_skeleton.layers.augmentation.temporal import TemporalCrop
 from keras_skeleton.layers.augmentation.views import FaceFront
 
 
-def pose_preprocessing(num_frames, image_shape=None, threshold=0.01):
+def pose_preprocessing(
+    num_frames, image_shape=None, threshold=0.01, keep_aspect=False
+):
     """Prepares poses of an estimator: x, y and perhaps a score, in pixels.
 
     Places are brought to the square from -1 to 1, scores stay as they are,
@@ -34,16 +36,29 @@ def pose_preprocessing(num_frames, image_shape=None, threshold=0.01):
             needs no image size, and does not tell where in the image, nor how
             large, the persons were.
         threshold: Largest score of joints that count as not found.
+        keep_aspect: Without an image size: whether the longer side of the
+            box around all joints fills the square, and not both.
 
     Returns:
         List of transforms.
+
+    Raises:
+        ValueError: If there are both an image size and `keep_aspect`.
 
     Example:
 
     >>> form = pose_preprocessing(64, image_shape=(1080, 1920))
     >>> batches = sequences.to_keras(form, batch_size=16)
     """
-    mode = "auto" if image_shape is None else "fix"
+    if keep_aspect and image_shape is not None:
+        raise ValueError(
+            "`keep_aspect` is about the box around the joints, which takes "
+            f"the place of an image. Received image_shape={image_shape}: "
+            "leave one of them out."
+        )
+    mode = "square" if keep_aspect else "auto"
+    if image_shape is not None:
+        mode = "fix"
     shape = (1, 1) if image_shape is None else image_shape
     return [
         PreNormalize2D(shape, threshold, mode),

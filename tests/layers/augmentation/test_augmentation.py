@@ -70,6 +70,7 @@ MAKERS = {
     ),
     "normalize_2d": lambda: PreNormalize2D((20, 30), threshold=0.2),
     "normalize_2d_auto": lambda: PreNormalize2D(mode="auto"),
+    "normalize_2d_square": lambda: PreNormalize2D(mode="square"),
     "normalize_3d_half": lambda: PreNormalize3D(
         2, spine=(1, 0), shoulders=(2, 0), half_precision=True
     ),

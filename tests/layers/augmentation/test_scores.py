@@ -166,3 +166,21 @@ def test_pose_preprocessing(image_shape):
     assert not made[:, :, LOST, :2].any()
     assert 0.5 <= made[:, :, 0, 2].min() and made[..., 2].max() <= 1
     assert len(np.unique(clip[..., 2])) > 100
+
+
+@pytest.mark.once
+def test_pose_preprocessing_keeps_the_aspect():
+    form = augmentation.pose_preprocessing(16, keep_aspect=True)
+    clip, made = prepared(*form[:1])
+    is_seen = clip[..., 2] > 0.01
+    sides = np.ptp(made[is_seen][:, :2], axis=0)
+    expected = np.ptp(clip[is_seen][:, :2], axis=0)
+    np.testing.assert_allclose(sides.max(), 2, rtol=1e-5)
+    np.testing.assert_allclose(
+        sides[0] / sides[1], expected[0] / expected[1], rtol=1e-4
+    )
+    # Nobody at all: no infinity meets another one.
+    nobody = np.zeros((1, *clip.shape), "float32")
+    assert not form[0].on_numpy()(nobody).any()
+    with pytest.raises(ValueError, match="image_shape=\\(9, 16\\)"):
+        augmentation.pose_preprocessing(16, (9, 16), keep_aspect=True)
