@@ -65,7 +65,7 @@ class JointsOfPoints(keras.layers.Layer):
         _, best = ops.top_k(ops.stop_gradient(ops.swapaxes(heat, 1, 2)), chosen)
         # Rows of points and joints as one axis.
         best = ops.cast(best, "int32") * joints
-        best = best + ops.arange(joints, dtype="int32")[:, None]
+        best = best + ops.arange(0, joints, dtype="int32")[:, None]
         scale = self.reach / ops.reshape(length, (-1, 1, 1, 1))
         way = heat_and_vectors[..., 1:] * (1 - heat[..., None]) * scale
         places = points[:, :, None] + way

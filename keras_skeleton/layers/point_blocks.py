@@ -127,8 +127,8 @@ class SetAbstraction(PointMLP):
         x = self._first(places, slice(0, 3)) + of_features + self._bias
         x = self._finish(x, training)
         if indices is None:
-            return largest(x, axis=1)[:, None]
-        return largest(x, axis=2)
+            return largest(x, 1, training)[:, None]
+        return largest(x, 2, training)
 
     def compute_output_shape(
         self,

@@ -70,7 +70,7 @@ def farthest_points(points, number, start=None):
         start = ops.zeros_like(points[:, 0, 0])
     start = ops.cast(start, "int32")
 
-    place = ops.arange(number, dtype="int32")
+    place = ops.arange(0, number, dtype="int32")
 
     def choose(i, carry):
         nearest, last, chosen = carry
@@ -199,7 +199,7 @@ class PointGroups(keras.layers.Layer):
     def _first_points(self, centers, points):
         distances = squared_distances(centers, points)
         count = points.shape[1]
-        place = ops.arange(count, dtype="float32")
+        place = ops.arange(0, count, dtype="float32")
         place = ops.where(distances > self.squared_radius, count, place)
         place, _ = ops.top_k(-place, min(self.number, count))
         place = ops.cast(-place, "int32")
@@ -291,19 +291,29 @@ def interpolate(features, indices, weights):
     return ops.sum(found * weights[..., None], axis=2)
 
 
-def largest(x, axis):
-    """The maximum over an axis.
+def largest(x, axis, training=False):
+    """The maximum over an axis, with a gradient on every backend.
 
-    Its gradient goes to one of the largest. Compilers may round a value
-    differently where they compute it a second time; the gradient of a plain
-    maximum, which looks for what equals it, would then go nowhere.
+    Compilers may round a value differently where they compute it a second
+    time. The gradient of a plain maximum, which looks for what equals it,
+    would then be 0 / 0. In training it goes to one of the largest, which
+    formats of exported models cannot find; otherwise to all that are as
+    large within rounding.
 
     Args:
         x: Tensor.
         axis: The axis, which is gone in the result.
+        training: Whether gradients are for training.
     """
-    if keras.backend.backend() == "torch":
+    backend = keras.backend.backend()
+    if backend == "torch" or (backend == "tensorflow" and not training):
         return ops.max(x, axis=axis)
-    place = ops.stop_gradient(ops.argmax(x, axis=axis))
-    chosen = ops.one_hot(place, x.shape[axis], axis=axis, dtype=x.dtype)
-    return ops.sum(x * chosen, axis=axis)
+    if training:
+        place = ops.stop_gradient(ops.argmax(x, axis=axis))
+        chosen = ops.one_hot(place, x.shape[axis], axis=axis, dtype=x.dtype)
+        return ops.sum(x * chosen, axis=axis)
+    fixed = ops.stop_gradient(x)
+    top = ops.max(fixed, axis=axis, keepdims=True)
+    is_top = ops.cast(fixed >= top - 1e-5 * (1 + ops.abs(top)), x.dtype)
+    share = is_top / ops.sum(is_top, axis=axis, keepdims=True)
+    return ops.squeeze(top, axis=axis) + ops.sum(share * (x - fixed), axis=axis)
