@@ -75,6 +75,9 @@ class UniPose(PoseEstimator):
     - `"voting"`: PointNet++ whose points of the first level vote by a
       softmax. The input is the cloud itself, in metres.
 
+    The hourglass becomes ONNX on every backend; the others, which choose
+    points in a loop, on PyTorch only.
+
     The first two see a cloud in its box: turned to its main axes, divided by
     the length of the box, centred. The inputs `rotation`, `offset` and
     `length` bring the joints back, `X = R ((p + offset) length)`.

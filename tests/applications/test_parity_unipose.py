@@ -6,6 +6,7 @@ import pytest
 from graph_networks import load_random_tensors
 from keras import ops
 from support import assert_close
+from support import assert_within_rounding
 from support import cases
 from support import chain_skeleton
 from support import documents
@@ -252,15 +253,32 @@ def test_train_step(fixtures_dir):
             loss, report, _ = training.objective(x, None, True)
             return loss
 
-        start = model.get_weights()
-        loss, found = gradients(training, objective, inputs)
-        assert_close(loss, arrays["out/loss"], f"{name}: loss")
+        start, tried = model.get_weights(), []
         expected = part(arrays, "grad/")
-        expected.pop("joints1"), expected.pop("joints2")
-        # Batch statistics of two hourglasses enlarge rounding.
-        errors = gradient_errors(model, found, expected)
-        assert max(errors.values()) < 1e-3, errors
+        for key in ("joints1", "joints2"):
+            expected.pop(key)
 
+        # Batch statistics of two hourglasses enlarge rounding.
+        def errors_of(
+            x,
+            training=training,
+            objective=objective,
+            start=start,
+            tried=tried,
+            expected=expected,
+            total=arrays["out/loss"],
+        ):
+            training.model.set_weights(start)
+            tried.append(x)
+            loss, found = gradients(training, objective, x)
+            errors = gradient_errors(training.model, found, expected)
+            of_loss = relative_error(loss, total, "loss")
+            return {"loss": of_loss / 1e-5} | {
+                key: error / 1e-3 for key, error in errors.items()
+            }
+
+        assert_within_rounding(name, inputs, errors_of)
+        inputs = tried[-1]
         model.set_weights(start)
         # PyTorch adds epsilon to the root after its correction, Keras before.
         training.compile(
