@@ -20,7 +20,7 @@ def draw_on_pictures(
             numbers, of which the others do not count.
         skeleton: A `Skeleton` or its registered name.
         true: Optional array like `places`, drawn in white below them.
-        names: Text below each picture; the number by default.
+        names: Text above each picture; the number by default.
         title: Title of the figure.
 
     Returns:
@@ -57,7 +57,7 @@ def draw_on_pictures(
         _show(panel, pictures[number])
         for each, color in layers:
             _draw_joints(panel, each[number, :, :2], skeleton, color)
-        panel.set_title(names[number], fontsize=10, y=-0.14)
+        panel.set_title(names[number], fontsize=10)
     if title:
         figure.suptitle(title)
     return figure
