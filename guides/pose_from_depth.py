@@ -256,7 +256,8 @@ recogniser = ks.applications.STGCN(
     input_shape=(1, FRAMES, 15, 3),
     skeleton=skeleton,
     classes=len(ACTIONS),
-    blocks=((16, 1), (32, 2)),
+    blocks=((1, 1), (1, 1), (2, 2)),
+    output_dim=64,
 )
 recogniser.compile(
     keras.optimizers.Adam(5e-3),
