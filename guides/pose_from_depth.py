@@ -279,7 +279,7 @@ print(f"actions recognised: {100 * accuracy:.1f} % of {len(test[3])} clips")
 """
 ## Pictures
 
-White is true, coloured is found; in space, the brown figure is the one found.
+Yellow is found and green true; in space, the brown figure is the one found.
 """
 
 # %%
@@ -295,7 +295,10 @@ ks.drawing.draw_pictures(
     np.stack([project(found), project(true)])[..., :2],
     skeleton,
     frames=shown,
-    title=f"Found (yellow) and true: recognised as {ACTIONS[scores.argmax()]}",
+    title=(
+        "Found (yellow) and true (green): recognised as "
+        f"{ACTIONS[scores.argmax()]}"
+    ),
 ).savefig(output / "depth.png")
 ks.drawing.draw_strip(
     np.stack([true, found]),
