@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import numbers
+
+import keras
 
 from keras_skeleton.layers import augmentation as transforms_of
 from keras_skeleton.losses import SmoothedCrossentropy
@@ -18,6 +21,16 @@ from keras_skeleton.training.step_model import StepModel
 MIN_STEPS = 1500
 LARGEST_SHARE = 1 / 8
 SMALLEST_BATCH = 8
+KINDS = ("training", "linear", "finetune", "semi", "transfer", "pretrain")
+# Entries that are numbers, and whether 0 is none of theirs.
+_LIMITS = {
+    "learning_rate": True,
+    "minimum": False,
+    "warmup_epochs": False,
+    "weight_decay": False,
+    "layer_decay": True,
+    "label_smoothing": False,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +69,7 @@ class Recipe:
             `keras_skeleton.layers.augmentation.serialize_transforms`).
         arguments: Dict of arguments of the classifier, such as
             `{"drop_path_rate": 0.3}`.
+        kind: Kind of training, if it is known.
 
     Raises:
         ValueError: If a value makes no sense.
@@ -91,6 +105,7 @@ class Recipe:
     interval: tuple | None = None
     augmentation: tuple = ()
     arguments: dict = dataclasses.field(default_factory=dict)
+    kind: str | None = None
 
     def __post_init__(self):
         if self.optimizer not in ("sgd", "adamw"):
@@ -99,10 +114,15 @@ class Recipe:
                 f"{self.optimizer!r}"
             )
         for key in ("epochs", "batch_size"):
+            object.__setattr__(self, key, _whole(key, getattr(self, key)))
+        for key, is_positive in _LIMITS.items():
             value = getattr(self, key)
-            if isinstance(value, bool) or value != int(value) or value < 1:
+            if value is not None and not (
+                _is_finite(value) and value >= 0 and (value or not is_positive)
+            ):
+                least = "above 0" if is_positive else "from 0 up"
                 raise ValueError(
-                    f"`{key}` must be a whole number from 1 up. Received: "
+                    f"`{key}` must be a number {least}. Received: "
                     f"{key}={value!r}"
                 )
 
@@ -120,7 +140,8 @@ class Recipe:
                 other `epochs`, see `lasting`.
 
         Raises:
-            ValueError: If a recipe has no such entry.
+            ValueError: If there is no such system or kind, or a recipe has
+                no such entry.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(given) - known)
@@ -130,9 +151,15 @@ class Recipe:
                 f"{', '.join(sorted(known))}."
             )
         given = {k: value for k, value in given.items() if value is not None}
-        own = _published(system, (kind,) if isinstance(kind, str) else kind)
-        found = cls(**own)
-        if isinstance(given.get("epochs"), int) and given["epochs"] > 0:
+        kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+        unknown = [each for each in kinds if each not in KINDS]
+        if unknown or not kinds:
+            raise ValueError(
+                f"`kind` must be one of {', '.join(map(repr, KINDS))}. "
+                f"Received: {kind!r}"
+            )
+        found = cls(**_published(system, kinds), kind=kinds[0])
+        if "epochs" in given:
             found = found.lasting(given["epochs"])
         return dataclasses.replace(found, **given)
 
@@ -141,6 +168,7 @@ class Recipe:
 
         The `steps` move in proportion, and a warm-up takes at most a tenth.
         """
+        epochs = _whole("epochs", epochs)
         share = epochs / self.epochs
         return dataclasses.replace(
             self,
@@ -160,9 +188,13 @@ class Recipe:
         Args:
             clips: Training clips, or how many there are.
         """
-        count = clips if isinstance(clips, int) else len(clips)
-        if count < 1:
-            raise ValueError(f"There are no clips. Received: {clips!r}")
+        if isinstance(clips, str | bytes | bool):
+            raise ValueError(
+                "Pass the training clips, or how many there are. Received: "
+                f"{clips!r}"
+            )
+        count = len(clips) if hasattr(clips, "__len__") else clips
+        count = _whole("clips", count)
         size = min(
             self.batch_size, max(SMALLEST_BATCH, int(count * LARGEST_SHARE))
         )
@@ -266,7 +298,14 @@ class Recipe:
         Returns:
             The model.
         """
-        count = batches if isinstance(batches, int) else len(batches)
+        count = len(batches) if hasattr(batches, "__len__") else batches
+        is_pretext = isinstance(model, PretextModel)
+        if is_pretext != (self.kind == "pretrain") and self.kind is not None:
+            raise ValueError(
+                f"The recipe is of the kind {self.kind!r}, but "
+                f"{type(model).__name__} is trained "
+                + ("without labels." if is_pretext else "with labels.")
+            )
         if not isinstance(model, StepModel):
             options = {
                 "loss": SmoothedCrossentropy(self.label_smoothing),
@@ -286,10 +325,35 @@ def _in_the_plane(transform):
     return transform
 
 
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _whole(key, value):
+    if (
+        isinstance(value, bool)
+        or not _is_finite(value)
+        or value != int(value)
+        or value < 1
+    ):
+        raise ValueError(
+            f"`{key}` must be a whole number from 1 up. Received: "
+            f"{key}={value!r}"
+        )
+    return int(value)
+
+
 def _published(system, kinds):
     """What a system does otherwise than by default, for one of some kinds."""
     if isinstance(system, str):
         system = _class_of(system, is_pretext="pretrain" in kinds)
+    elif not isinstance(system, keras.Model) and not (
+        isinstance(system, type) and issubclass(system, keras.Model)
+    ):
+        raise ValueError(
+            "Pass a model, its class or the name of a system. Received: "
+            f"{system!r}"
+        )
     known = getattr(system, "recipes", {})
     if "training" in kinds:
         kinds = (*kinds, "finetune")

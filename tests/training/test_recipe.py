@@ -26,9 +26,15 @@ def test_given_then_published_then_common():
     assert recipe.learning_rate == 0.2
     assert (recipe.steps, recipe.batch_size) == ((35, 55), 64)
     assert Recipe.of("ctrgcn", epochs=13).steps == (7, 11)
-    assert Recipe.of(CTRGCN, "finetune") == Recipe()
+    assert Recipe.of(CTRGCN, "finetune") == Recipe(kind="finetune")
+    assert Recipe.of("ctrgcn", epochs=np.int64(13)) == Recipe.of(
+        "ctrgcn", epochs=13.0
+    )
     # From random weights as in fine-tuning, where nothing else is known.
-    assert Recipe.of("skeletonmae") == Recipe.of("skeletonmae", "finetune")
+    tuned = Recipe.of("skeletonmae", "finetune")
+    assert Recipe.of("skeletonmae") == dataclasses.replace(
+        tuned, kind="training"
+    )
     assert Recipe.of("mamp", ("semi", "finetune")).layer_decay == 0.8
     assert Recipe.of(MAMP(**MAMP.tiny), "finetune").layer_decay == 0.8
     assert Recipe.of("mamp", "pretrain") == Recipe.of(MAMPPretext, "pretrain")
@@ -57,9 +63,10 @@ def test_size_of_the_data():
     assert (small.batch_size, small.epochs) == (12, 188)
     assert small.steps == (101, 159)
     assert recipe.for_clips(40_000) == recipe
-    assert recipe.for_clips(3).batch_size == 8
-    with pytest.raises(ValueError, match="no clips"):
-        recipe.for_clips([])
+    assert recipe.for_clips(np.int64(3)).batch_size == 8
+    for wrong in ([], 0, "clips", True):
+        with pytest.raises(ValueError, match="Received"):
+            recipe.for_clips(wrong)
 
 
 @pytest.mark.once
@@ -123,6 +130,22 @@ def test_bad_values():
         Recipe(epochs=0)
     with pytest.raises(ValueError, match="'lion'"):
         Recipe(optimizer="lion")
+    for key, value in (
+        ("learning_rate", -1),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -1),
+        ("warmup_epochs", "5"),
+        ("epochs", 2.5),
+    ):
+        with pytest.raises(ValueError, match=f"`{key}` must be a"):
+            Recipe.of("mamp", **{key: value})
+    for kind in ("train", (), "pretraining"):
+        with pytest.raises(ValueError, match="must be one of 'training'"):
+            Recipe.of("ctrgcn", kind)
+    with pytest.raises(ValueError, match="Received: None"):
+        Recipe.of(None)
+    with pytest.raises(ValueError, match="MAMP is trained with labels"):
+        Recipe.of("mamp", "pretrain").compile(MAMP(**MAMP.tiny), 3)
     with pytest.raises(ValueError, match="no system 'mapm'"):
         Recipe.of("mapm")
     with pytest.raises(ValueError, match="CTRGCN is trained with labels"):
