@@ -6,6 +6,7 @@ stream with an exported model does without. After `import keras`, it defines
 all layers and models, so that Keras knows them when it loads a saved file.
 """
 
+import gc
 import importlib
 import sys
 
@@ -33,6 +34,18 @@ __getattr__, __dir__, __all__ = attach(
 
 
 def _define_what_is_saved():
+    # Garbage collection would walk through all that the backend holds, for
+    # longer than this takes.
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        _import_all()
+    finally:
+        if is_collecting:
+            gc.enable()
+
+
+def _import_all():
     for name in ("layers.augmentation", "losses", "training", "applications"):
         importlib.import_module(f"{__name__}.{name}")
     for name in sys.modules[f"{__name__}.applications"].SYSTEMS:

@@ -2,6 +2,9 @@
 
 import pathlib
 
+# What is the store's business, not that of where the pictures lie.
+STORE_OPTIONS = ("size", "encoding", "quality")
+
 
 def prepare(options, chosen):
     """Prepares pictures, see `keras_skeleton.datasets.video_store`."""
@@ -13,10 +16,14 @@ def prepare(options, chosen):
             "Videos are prepared by one process into one file. Leave out "
             "--workers and --shards."
         )
+    known = [*STORE_OPTIONS, *videos.KINDS[options.format].options]
+    if unknown := sorted(set(chosen) - set(known)):
+        raise ValueError(
+            f"{options.format!r} has no option {unknown[0]!r}. It has "
+            f"{', '.join(known)}."
+        )
     of_store = {
-        name: chosen.pop(name)
-        for name in ("size", "encoding", "quality")
-        if name in chosen
+        name: chosen.pop(name) for name in STORE_OPTIONS if name in chosen
     }
     report = video_store.prepare(
         videos.find(options.format, options.source, **chosen),
@@ -57,6 +64,20 @@ def show(options):
         videos, sheet, skeletons, options.clip, options.image_size
     )
     print(f"\nFrames are in {sheet}")
+
+
+def check_prepared(path):
+    """Raises a `ValueError` for a video or a folder in a store's place."""
+    from keras_skeleton.datasets.features import VIDEOS
+
+    path = pathlib.Path(path)
+    if path.is_dir() or path.suffix.lower() in VIDEOS:
+        what = "a folder" if path.is_dir() else "a video"
+        raise ValueError(
+            f"{str(path)!r} is {what}, not a store. Make one first: "
+            "keras-skeleton prepare FORMAT FOLDER store.h5, of videos with "
+            "the format 'videos'."
+        )
 
 
 def print_skipped(skipped):

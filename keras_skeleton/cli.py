@@ -325,6 +325,11 @@ def prepare(options):
     if options.format in videos.KINDS:
         _video_commands.prepare(options, chosen)
         return
+    if options.format not in formats.FORMATS:
+        known = [*formats.FORMATS, *videos.KINDS]
+        raise ValueError(
+            f"Unknown format {options.format!r}. Known are {', '.join(known)}."
+        )
     reader = formats.make_reader(options.format, options.source, **chosen)
     report = preparation.prepare(
         reader,
@@ -409,6 +414,7 @@ def show(options):
     if video_store.is_store(options.path):
         _video_commands.show(options)
         return
+    _video_commands.check_prepared(options.path)
     if options.check:
         check(options.path)
         return

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _bodies
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _checksums
 from keras_skeleton.datasets import _stored
 from keras_skeleton.datasets.files import hdf5
@@ -28,6 +29,7 @@ SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
 
 
 def save(sequences, path):
+    _checks.folder_of(path)
     partial = f"{path}.{os.getpid()}.partial"
     writer = _checksums.Writer()
     try:
@@ -233,9 +235,14 @@ def _version(file, path):
         and file.attrs["format"] == FORMAT
     )
     if not is_store:
+        from keras_skeleton.datasets import video_store
+
+        hint = ""
+        if video_store.is_store(path):
+            hint = " It holds pictures of video: `Videos.load` opens it."
         raise _Foreign(
             f"{path!r} is an HDF5 file, but not one that `Sequences.save` "
-            "wrote."
+            f"wrote.{hint}"
         )
     version = int(file.attrs["version"])
     if version > VERSION:

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from keras_skeleton import _progress
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _picture_sources
 from keras_skeleton.datasets.files import hdf5
 
@@ -96,6 +97,7 @@ def prepare(
             f"{path!r} is there already. Pass overwrite=True (--overwrite) to "
             "replace it."
         )
+    _checks.folder_of(path)
     partial = f"{path}.{os.getpid()}.partial"
     try:
         with h5py.File(partial, "w") as file:

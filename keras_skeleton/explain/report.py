@@ -117,6 +117,13 @@ def explain(
             )
     prediction = f"Predicted: {names[best]} ({100 * probabilities[best]:.1f} %)"
     if label is not None:
+        if not isinstance(label, int | np.integer) or not (
+            0 <= label < len(names)
+        ):
+            raise ValueError(
+                f"`label` must be the number of a class, 0 to "
+                f"{len(names) - 1}. Received: {label!r}"
+            )
         prediction += f"; labelled: {names[label]}"
     return write_page(
         path,

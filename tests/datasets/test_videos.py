@@ -1,6 +1,7 @@
 """Stores of videos, and the files of data sets as they are published."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -289,4 +290,17 @@ def test_prepare_and_show(tmp_path, capsys):
     assert cli.main([*words, "--workers", "2", "--overwrite"]) == 2
     assert "by one process" in capsys.readouterr().err
     assert cli.main([*words, "--option", "colour=1", "--overwrite"]) == 2
-    assert "no option 'colour'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no option 'colour'. It has size, encoding, quality" in told
+    lost = tmp_path / "no" / "v.h5"
+    for words, message in (
+        (["prepare", "videos", source, lost], "there is no folder"),
+        (["prepare", "film", source, path], "bvh, csv, json, .*ntu_video"),
+        (["show", source], "is a folder, not a store"),
+        (["show", tmp_path / "film.mp4"], "is a video, not a store"),
+        (["show", path, "--skeletons", path], "`Videos.load` opens it"),
+    ):
+        assert cli.main(list(map(str, words))) == 2
+        assert re.search(message, capsys.readouterr().err)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        poses.save(lost)

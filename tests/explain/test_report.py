@@ -47,6 +47,9 @@ def test_explain_writes_all_maps(make_transformer, make_clips, tmp_path):
         label=1,
         measure=False,
     )
+    for label in (-1, 3, "run"):
+        with pytest.raises(ValueError, match="number of a class, 0 to 2"):
+            explain.explain(model, clip, path=path, label=label, measure=False)
     page, data = read_page(path)
     assert names[chosen] in page.texts["title"]
     assert "labelled: run" in page.texts["prediction"]
