@@ -3,8 +3,12 @@
 import contextlib
 import logging
 import pathlib
+import signal
 import sys
+import threading
 import warnings
+
+from keras_skeleton import _outputs
 
 ESTIMATORS = ("rtmlib", "mediapipe")
 # Poses that lie in files.
@@ -106,12 +110,15 @@ def run(options):
 
     if options.output is not None:
         video_output.check_ending(options.output)
-    paths = (options.output, options.json, options.csv, options.html)
-    written = [path for path in paths if path is not None]
-    for path in written:
-        if not pathlib.Path(path).absolute().parent.is_dir():
-            raise FileNotFoundError(f"There is no folder for {path!r}.")
     source, poses = options.source, options.pose
+    outputs = {
+        f"--{name}": vars(options)[name]
+        for name in ("output", "json", "csv", "html")
+    }
+    _outputs.check(
+        outputs, {"VIDEO": source, "--pose-model": options.pose_model}
+    )
+    written = [path for path in outputs.values() if path is not None]
     if (source is None) == (options.camera is None):
         raise ValueError("Pass either a VIDEO or --camera NUMBER.")
     if source is None:
@@ -137,7 +144,7 @@ def run(options):
         source = None
     # TensorFlow takes several shapes of clips for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with _notes():
+    with _notes(), _ending_cleanly():
         found = serving.predict_video(
             source,
             options.weights,
@@ -208,6 +215,23 @@ def _notes():
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = show
         yield
+
+
+@contextlib.contextmanager
+def _ending_cleanly():
+    """Lets a request to end (SIGTERM) tidy up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_):
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _size(text):

@@ -37,6 +37,9 @@ def main(arguments=None):
         text = " ".join(str(error).split())
         print(f"keras-skeleton: error: {text}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nkeras-skeleton: stopped", file=sys.stderr)
+        return 130
     return 0
 
 

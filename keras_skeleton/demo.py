@@ -7,13 +7,13 @@ so it also shows how the parts of the package work together.
 
 import dataclasses
 import json
-import os
 import pathlib
 import time
 
 import keras
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton import datasets
 from keras_skeleton import drawing
 from keras_skeleton import evaluation
@@ -302,16 +302,13 @@ def _save_stacked(figures, path):
     for picture in pictures:
         page.paste(picture, ((width - picture.width) // 2, top))
         top += picture.height
-    part = path.with_name(f".{path.name}.part")
-    page.save(part, format="png")
-    os.replace(part, path)
+    with _outputs.replacing(path) as part:
+        page.save(part, format="png")
     return path
 
 
 def _write_json(path, results):
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    _outputs.write_text(path, json.dumps(results, indent=2) + "\n")
     return path
 
 

@@ -1,18 +1,6 @@
-"""Checks of arguments of `Sequences` and its sisters."""
-
-import pathlib
+"""Checks of the arguments of `Sequences`."""
 
 import numpy as np
-
-
-def folder_of(path):
-    """Raises a `FileNotFoundError` if the folder to write into is not there."""
-    folder = pathlib.Path(path).parent
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{str(path)!r} cannot be written: there is no folder "
-            f"{str(folder)!r}. Make it first."
-        )
 
 
 def whole_number(name, value, least=None):

@@ -9,9 +9,9 @@ import warnings
 import h5py
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _bodies
-from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _checksums
 from keras_skeleton.datasets import _stored
 from keras_skeleton.datasets.files import hdf5
@@ -29,17 +29,11 @@ SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.[^.]*)?")
 
 
 def save(sequences, path):
-    _checks.folder_of(path)
-    partial = f"{path}.{os.getpid()}.partial"
     writer = _checksums.Writer()
-    try:
-        with h5py.File(partial, "w") as file:
+    with _outputs.replacing(path) as part:
+        with h5py.File(part, "w") as file:
             start = _write(sequences, file, writer)
-        _checksums.append(partial, start, writer)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+        _checksums.append(part, start, writer)
 
 
 def _write(sequences, file, writer):

@@ -15,8 +15,8 @@ import zlib
 import h5py
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton import _progress
-from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _picture_sources
 from keras_skeleton.datasets.files import hdf5
 
@@ -97,18 +97,11 @@ def prepare(
             f"{path!r} is there already. Pass overwrite=True (--overwrite) to "
             "replace it."
         )
-    _checks.folder_of(path)
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        with h5py.File(partial, "w") as file:
-            report = _write(
-                file, files, size, encoding, quality, list(skipped), progress
-            )
-        report.path = path
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with _outputs.replacing(path) as part, h5py.File(part, "w") as file:
+        report = _write(
+            file, files, size, encoding, quality, list(skipped), progress
+        )
+    report.path = path
     return report
 
 

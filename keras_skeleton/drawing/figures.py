@@ -1,10 +1,10 @@
 """Figures of skeletons and of what a model looked at (matplotlib)."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton import skeletons
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
@@ -239,12 +239,8 @@ def animate(
         figure.suptitle(f"{title} (frame {frame} of 0–{clip.shape[1] - 1})")
 
     motion = FuncAnimation(figure, show, frames=clip.shape[1])
-    part = path.with_name(f".{path.name}.{os.getpid()}.part.gif")
-    try:
+    with _outputs.replacing(path, keep_ending=True) as part:
         motion.save(part, writer=PillowWriter(fps=frame_rate), dpi=80)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

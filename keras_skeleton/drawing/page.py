@@ -2,13 +2,13 @@
 
 import html
 import json
-import os
 import re
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
 
@@ -57,6 +57,7 @@ def write_page(
 
     Raises:
         ValueError: If an array has the wrong shape or holds NaN.
+        OSError: If the path is none of a file that can be written.
 
     Example:
 
@@ -81,7 +82,8 @@ def write_page(
     data["frameRate"] = float(frame_rate)
     data["maps"] = _describe_maps(importance, clip, notes or {})
     data["classes"] = _describe_classes(probabilities, class_names)
-    _write_text(Path(path), _fill(data, str(title), str(prediction or "")))
+    text = _fill(data, str(title), str(prediction or ""))
+    _outputs.write_text(path, text)
     return Path(path)
 
 
@@ -181,12 +183,3 @@ def _fill(data, title, prediction):
         lambda match: values[match[1]],
         template.read_text(encoding="utf-8"),
     )
-
-
-def _write_text(path, text):
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -3,12 +3,12 @@
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 
 import keras
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton.evaluation import metrics
 
 # Fields that JSON does not hold: models, and arrays as long as the data.
@@ -439,9 +439,5 @@ def write_whole(path, function):
     """Lets a function write a file, which appears once it is complete."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with _outputs.replacing(path) as part:
         function(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_skeleton import _inputs
+from keras_skeleton import _outputs
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.page import write_page
 from keras_skeleton.explain import attention
@@ -85,6 +86,7 @@ def explain(
     explain(model, clip, class_names, "prediction.html")
     ```
     """
+    _outputs.check({"`path`": path})
     skeleton = skeleton or getattr(model, "skeleton", None)
     if skeleton is None:
         raise ValueError(

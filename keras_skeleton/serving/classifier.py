@@ -10,6 +10,7 @@ from keras_skeleton import skeletons
 from keras_skeleton._scores import to_probabilities
 from keras_skeleton.layers import augmentation
 from keras_skeleton.serving.forms import Bridge
+from keras_skeleton.serving.forms import PoseForm
 from keras_skeleton.serving.forms import form_of
 from keras_skeleton.serving.frozen import FrozenModel
 from keras_skeleton.serving.streaming import StreamingClassifier
@@ -201,6 +202,8 @@ class PoseClassifier:
 
 def as_classifier(weights, form=None):
     """The `PoseClassifier` that an argument stands for."""
+    if form is not None and not isinstance(form, PoseForm):
+        raise ValueError(f"`form` must be a `PoseForm`. Received: {form!r}")
     if isinstance(weights, PoseClassifier):
         return weights
     if isinstance(weights, str | pathlib.PurePath):

@@ -1,5 +1,6 @@
 """Frames with their times: of a video file, a folder or a camera."""
 
+import os
 import pathlib
 import threading
 import time
@@ -8,7 +9,10 @@ import typing
 import numpy as np
 
 from keras_skeleton.datasets import _decoding
+from keras_skeleton.serving import _checks
 
+# Frames per second that nothing in front of a camera exceeds.
+HIGHEST_FRAME_RATE = 1000.0
 # Seconds without a frame after which a camera is gone.
 LONGEST_WAIT = 5.0
 
@@ -116,6 +120,7 @@ class Pictures:
     """
 
     def __init__(self, folder, frame_rate=30.0):
+        check_frame_rate(frame_rate)
         self.path = pathlib.Path(folder)
         self.frame_rate = float(frame_rate)
         self.notes = []
@@ -139,6 +144,11 @@ class Pictures:
             yield Frame(number, number / self.frame_rate, image)
 
 
+def check_frame_rate(value):
+    """Raises a `ValueError` unless a value can be frames per second."""
+    _checks.number("frame_rate", value, 0, HIGHEST_FRAME_RATE, is_open=True)
+
+
 def open_source(source, frame_rate=30.0):
     """The frames of a file or folder, or of an own source of `Frame`.
 
@@ -146,8 +156,18 @@ def open_source(source, frame_rate=30.0):
         source: Path of a video or of a folder of pictures; or an object with
             the attributes of `VideoFile` that yields `Frame`.
         frame_rate: Frames per second of a folder of pictures.
+
+    Raises:
+        ValueError: If it is none of these.
     """
     if not isinstance(source, str | pathlib.PurePath):
+        wanted = ("__iter__", "frame_rate", "num_frames", "notes", "path")
+        if missing := [name for name in wanted if not hasattr(source, name)]:
+            raise ValueError(
+                "A video is the path of a file or folder, or an object as "
+                f"`serving.frames.VideoFile`. Received: {type(source)}, "
+                f"without {', '.join(missing)}."
+            )
         return source
     path = pathlib.Path(source)
     return Pictures(path, frame_rate) if path.is_dir() else VideoFile(path)
@@ -179,6 +199,8 @@ class Camera:
         self.notes = []
 
     def __iter__(self):
+        # What is wrong is told here, once; OpenCV would at each try.
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         try:
             import cv2
         except ImportError as error:

@@ -4,10 +4,10 @@ import csv
 import dataclasses
 import io
 import json
-import os
-import pathlib
 
 import numpy as np
+
+from keras_skeleton import _outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +191,8 @@ class VideoPrediction:
 
     def save(self, path):
         """Writes what `to_dict` gives as JSON."""
-        write_whole(path, json.dumps(self.to_dict(), indent=1) + "\n")
+        text = json.dumps(self.to_dict(), indent=1) + "\n"
+        _outputs.write_text(path, text)
 
     def save_csv(self, path):
         """Writes a table with a line for each window."""
@@ -207,18 +208,7 @@ class VideoPrediction:
                 ]
                 + [values["score"]]
             )
-        write_whole(path, text.getvalue())
-
-
-def write_whole(path, text):
-    """Writes a text beside its place first, so that nothing is half there."""
-    path = pathlib.Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        _outputs.write_text(path, text.getvalue())
 
 
 def _line(each):

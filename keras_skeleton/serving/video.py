@@ -6,7 +6,9 @@ import warnings
 
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton._progress import Progress
+from keras_skeleton.serving import _checks
 from keras_skeleton.serving import segments
 from keras_skeleton.serving import video_output
 from keras_skeleton.serving.classifier import as_classifier
@@ -94,9 +96,18 @@ def predict_video(
         print(segment.person, segment.start, segment.end, segment.name)
     ```
     """
-    _check(window, step, smoothing, threshold)
+    _check(window, step, smoothing, threshold, min_seconds)
     if output is not None:
         video_output.check_ending(output)
+    _outputs.check(
+        {
+            "`output`": output,
+            "`json_path`": json_path,
+            "`csv_path`": csv_path,
+            "`page_path`": page_path,
+        },
+        {"the video": source, "`pose_model`": pose_model},
+    )
     if source is None and not hasattr(poses, "frames"):
         raise ValueError(
             "There is no video. Pass one, or poses out of files (`FilePoses`)."
@@ -107,6 +118,15 @@ def predict_video(
     estimator = make_estimator(poses, pose_model, people, min_score)
     # Whether weights and estimator fit shows before the long work.
     classifier.bridge(estimator, size=(1, 1))
+    rate = classifier.form.frame_rate
+    rate = rate or min(frames.frame_rate, HIGHEST_RATE)
+    window = window or classifier.form.window
+    step = step or window / 4
+    if window * rate < 2:
+        raise ValueError(
+            f"`window` must hold at least two frames, {2 / rate:.3g} s at "
+            f"{rate:.4g} frames per second. Received: {window} s"
+        )
     clock = Clock()
     tracker, size, count, last = _follow(frames, estimator, clock, verbose)
     size = size or getattr(frames, "size", None)
@@ -118,11 +138,14 @@ def predict_video(
     for number, track in enumerate(tracks, start=1):
         track.number = number
     bridge = classifier.bridge(estimator, size)
+    notes = [*bridge.notes, *frames.notes]
+    if _are_shares(tracks, size):
+        notes.append(
+            "All joints lie within two pixels of the corner: the estimator "
+            "seems to give shares of the picture. Multiply them by its width "
+            "and height."
+        )
     with clock("classifier"):
-        rate = classifier.form.frame_rate
-        rate = rate or min(frames.frame_rate, HIGHEST_RATE)
-        window = window or classifier.form.window
-        step = step or window / 4
         windows = _classify(
             tracks, classifier, bridge, rate, window, step, smoothing, threshold
         )
@@ -142,20 +165,21 @@ def predict_video(
         skeleton=estimator.skeleton,
         windows=windows,
         segments=joined,
-        notes=[*bridge.notes, *frames.notes],
+        notes=notes,
         seconds=clock.seconds,
     )
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
-    if output is not None:
-        with clock("drawing"):
-            video_output.write_video(output, found, frames, verbose)
-    if page_path is not None:
-        video_output.write_page(page_path, found)
+    # What takes longest comes last: who stops it has the rest.
     if json_path is not None:
         found.save(json_path)
     if csv_path is not None:
         found.save_csv(csv_path)
+    if page_path is not None:
+        video_output.write_page(page_path, found)
+    if output is not None:
+        with clock("drawing"):
+            video_output.write_video(output, found, frames, verbose)
     return found
 
 
@@ -243,19 +267,28 @@ def _classify(
     return found
 
 
-def _check(window, step, smoothing, threshold):
+def _are_shares(tracks, size):
+    """Whether places look like shares of a picture, not pixels."""
+    found = [
+        person.joints[person.scores > 0]
+        for track in tracks
+        for person in track.people
+    ]
+    if size is None or min(size) < 16 or not found:
+        return False
+    places = np.concatenate(found)
+    return len(places) > 0 and float(np.abs(places).max()) < 2
+
+
+def _check(window, step, smoothing, threshold, min_seconds):
     for name, value in (("window", window), ("step", step)):
-        if value is not None and not 0 < value < np.inf:
-            raise ValueError(
-                f"`{name}` must be a number of seconds above 0. Received: "
-                f"{value}"
-            )
-    if smoothing < 1 or smoothing % 2 == 0:
+        if value is not None:
+            _checks.number(name, value, is_open=True)
+    _checks.whole("smoothing", smoothing)
+    if smoothing % 2 == 0:
         raise ValueError(
             "`smoothing` must be an odd number of windows, 1 for none. "
             f"Received: {smoothing}"
         )
-    if not 0 <= threshold <= 1:
-        raise ValueError(
-            f"`threshold` must be from 0 to 1. Received: {threshold}"
-        )
+    _checks.number("threshold", threshold, high=1)
+    _checks.number("min_seconds", min_seconds)

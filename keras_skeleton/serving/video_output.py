@@ -2,11 +2,11 @@
 
 import contextlib
 import fractions
-import os
 import pathlib
 
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton import drawing
 from keras_skeleton._progress import Progress
 from keras_skeleton.datasets import _decoding
@@ -44,12 +44,8 @@ def write_video(path, prediction, frames, verbose=0):
     check_ending(path)
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
     pictures = _drawn(prediction, frames, verbose)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with _outputs.replacing(path, keep_ending=True) as part:
         write(part, pictures, prediction)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _drawn(prediction, frames, verbose):

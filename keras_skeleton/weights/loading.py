@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import tempfile
 import zipfile
@@ -11,6 +10,7 @@ import zlib
 import numpy as np
 
 from keras_skeleton import _download as download
+from keras_skeleton import _outputs
 from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import conversion
@@ -345,13 +345,9 @@ def save_weights(model, path, dtype="float32", **metadata):
         "content_sha256": _content_sha256(tensors),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with _outputs.replacing(path) as part:
         # `save_file` would let nobody else read the file.
         part.write_bytes(save(tensors, metadata))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -1,5 +1,6 @@
 """Registered weights by name, and what a `weights=` argument stands for."""
 
+import difflib
 import fnmatch
 import json
 import os
@@ -128,10 +129,13 @@ def resolve(system, weights):
     path = pathlib.Path(weights)
     if path.is_file():
         return path, None
+    names = _names(system)
+    near = difflib.get_close_matches(str(weights), names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"weights={str(weights)!r} is neither a registered name of {system} "
-        f"({', '.join(_names(system)) or 'none yet'}) nor an existing file nor "
-        "an hf:// or https:// address."
+        f"({', '.join(names) or 'none yet'}) nor an existing file nor an "
+        f"hf:// or https:// address.{hint}"
     )
 
 

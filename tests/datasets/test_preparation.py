@@ -244,7 +244,7 @@ def test_beam(folder, tmp_path):
     (report,) = json.loads((tmp_path / "report.json").read_text())
     assert report["num_clips"] == 11
     assert len(report["skipped"]) == 3
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.part*"))
     with pytest.raises(ValueError, match="among 15 shards"):
         with apache_beam.Pipeline(runner="DirectRunner") as pipeline:
             pipeline | beam.Prepare(LegReader(folder), path, shards=15)

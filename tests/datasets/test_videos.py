@@ -294,7 +294,7 @@ def test_prepare_and_show(tmp_path, capsys):
     assert "no option 'colour'. It has size, encoding, quality" in told
     lost = tmp_path / "no" / "v.h5"
     for words, message in (
-        (["prepare", "videos", source, lost], "there is no folder"),
+        (["prepare", "videos", source, lost], "There is no folder"),
         (["prepare", "film", source, path], "bvh, csv, json, .*ntu_video"),
         (["show", source], "is a folder, not a store"),
         (["show", tmp_path / "film.mp4"], "is a video, not a store"),
@@ -302,5 +302,5 @@ def test_prepare_and_show(tmp_path, capsys):
     ):
         assert cli.main(list(map(str, words))) == 2
         assert re.search(message, capsys.readouterr().err)
-    with pytest.raises(FileNotFoundError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
         poses.save(lost)

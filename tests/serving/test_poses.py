@@ -156,6 +156,11 @@ def test_ones_own_function():
     one = poses.PoseFunction(lambda image: np.zeros(3))
     with pytest.raises(ValueError, match="joints and scores as a tuple"):
         one(frame)
+    for found in ((None, None), (np.zeros((17, 2)), np.zeros(17))):
+        flat = poses.PoseFunction(lambda image, found=found: found)
+        with pytest.raises(ValueError, match=r"scores \(P, V\).*Received"):
+            flat(frame)
+    assert poses.PoseFunction(lambda image: ([], []))(frame) == []
     other = poses.PoseFunction(people.estimate, skeleton="penn13")
     with pytest.raises(ValueError, match="penn13.*13 joints.*with 17"):
         other(frame)

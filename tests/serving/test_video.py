@@ -133,9 +133,33 @@ def test_bad_arguments(video, tmp_path):
         ({"smoothing": 2}, "odd number"),
         ({"threshold": 2}, "`threshold`"),
         ({"output": "a.avi"}, ".mp4 or .gif"),
+        ({"window": "2"}, "`window` must be a number above 0"),
+        ({"window": 0.01}, "two frames, 0.0667 s at 30 frames"),
+        ({"smoothing": None}, "`smoothing` must be a whole number"),
+        ({"min_seconds": float("nan")}, "`min_seconds`"),
+        ({"people": 0}, "`people` must be a whole number from 1 up"),
+        ({"min_score": 5}, "`min_score` must be a number from 0 to 1"),
+        ({"json_path": ""}, "`json_path` must be the path of a file"),
+        ({"output": video}, "`output` and the video are the same file"),
+        (
+            {"json_path": "a.json", "csv_path": "./a.json"},
+            "`csv_path` and `json_path` are the same file",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             predict(video, **options)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        predict(video, json_path=tmp_path)
+    with pytest.raises(ValueError, match="without .*frame_rate"):
+        predict([1, 2])
+    with pytest.raises(ValueError, match="must be a `PoseForm`"):
+        predict(video, form="coco")
+    (tmp_path / "0.png").write_bytes(b"")
+    for rate in (0, -5, float("nan"), 1e9):
+        with pytest.raises(ValueError, match="`frame_rate` must be a number"):
+            predict(tmp_path, frame_rate=rate)
+    with pytest.raises(ValueError, match="Did you mean 'penn'"):
+        serving.predict_video(video, "stgcnpp:pen")
     with pytest.raises(ValueError, match="no video"):
         predict(None)
     with pytest.raises(ValueError, match="SYSTEM:NAME"):
@@ -146,6 +170,37 @@ def test_bad_arguments(video, tmp_path):
         )
     with pytest.raises(ValueError, match="classification head"):
         serving.PoseClassifier.from_weights("mamp:nw_ucla_pretext")
+
+
+@pytest.mark.once
+def test_what_is_small_is_written_before_the_video(video, tmp_path):
+    before = video.read_bytes()
+    path = tmp_path / "a.json"
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving.video_output, "_write_mp4", stop)
+        with pytest.raises(Stopped):
+            predict(video, json_path=path, output=tmp_path / "a.mp4")
+    assert json.loads(path.read_text())["windows"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+    assert video.read_bytes() == before
+
+
+@pytest.mark.once
+def test_shares_of_the_picture_are_noticed(video):
+    def shares(picture):
+        joints, scores = people.estimate(picture)
+        height, width = picture.shape[:2]
+        return joints / [width, height], scores
+
+    with pytest.warns(UserWarning, match="shares of the picture"):
+        predict(video, poses=serving.poses.PoseFunction(shares, "coco17"))
 
 
 @pytest.mark.once
@@ -190,3 +245,13 @@ def test_the_command(video, tmp_path, capsys, monkeypatch):
     ):
         assert cli.main(["predict", *words]) == 2
         assert message in capsys.readouterr().err
+    words = [str(video), "--weights", "x:y", "--json", str(video)]
+    assert cli.main(["predict", *words]) == 2
+    assert "--json and VIDEO are the same file" in capsys.readouterr().err
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serving, "predict_video", interrupted)
+    assert cli.main(["predict", str(video), "--weights", "x:y"]) == 130
+    assert capsys.readouterr().err.strip() == "keras-skeleton: stopped"

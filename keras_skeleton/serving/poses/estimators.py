@@ -2,7 +2,10 @@
 
 import pathlib
 
+import numpy as np
+
 from keras_skeleton import skeletons
+from keras_skeleton.serving import _checks
 from keras_skeleton.serving.poses.people import Person
 
 NAMES = ("rtmlib", "mediapipe")
@@ -105,10 +108,19 @@ class PoseFunction(PoseEstimator):
                 f"{'' if expected == 3 else 'joints and scores'} as a tuple "
                 f"of {expected} arrays. Received: {type(arrays).__name__}"
             )
-        if len({len(array) for array in arrays}) > 1:
+        arrays = [np.asarray(array) for array in arrays]
+        shapes = [array.shape for array in arrays]
+        # An empty list is nobody, whatever its axes.
+        if not all(len(shape) and shape[0] == 0 for shape in shapes) and (
+            [len(shape) for shape in shapes] != [3, 2, 3][:expected]
+            or any(array.dtype.kind not in "fiub" for array in arrays)
+            or len({shape[0] for shape in shapes}) > 1
+        ):
             raise ValueError(
-                "The arrays of an estimator have one row for each person. "
-                f"Received {[len(array) for array in arrays]} rows."
+                "An estimator gives joints (P, V, 2), scores (P, V) and, if "
+                "it knows, places (P, V, 3) of P persons, none for nobody. "
+                f"Received arrays of the shapes {shapes} and types "
+                f"{[array.dtype.name for array in arrays]}."
             )
         return [Person(*values) for values in zip(*arrays, strict=True)]
 
@@ -126,6 +138,10 @@ def make_estimator(poses, model=None, people=None, min_score=None):
     Raises:
         ValueError: If there is no such estimator.
     """
+    if people is not None:
+        _checks.whole("people", people)
+    if min_score is not None:
+        _checks.number("min_score", min_score, high=1)
     given = {"model": model, "people": people, "min_score": min_score}
     options = {key: value for key, value in given.items() if value is not None}
     if isinstance(poses, str) and poses in NAMES:

@@ -4,7 +4,9 @@ import numpy as np
 
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import base
+from keras_skeleton.serving import _checks
 from keras_skeleton.serving.frames import Frame
+from keras_skeleton.serving.frames import check_frame_rate
 from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.people import Person
 
@@ -47,6 +49,9 @@ class FilePoses(PoseEstimator):
                 f"`format` must be one of {', '.join(FORMATS)}. Received: "
                 f"{format!r}"
             )
+        check_frame_rate(frame_rate)
+        if people is not None:
+            _checks.whole("people", people)
         is_mediapipe = format == "mediapipe"
         if is_mediapipe and size is None:
             raise ValueError(
