@@ -160,22 +160,12 @@ def run(options):
             case, ratios = Case(size, job, batch), {}
             for backend in options.backends:
                 start = f"| {size} | {job} | {batch} | {backend} |"
-                try:
-                    (ours, twin), memory = timing.measure(
-                        (Ours, Twin),
-                        case,
-                        backend,
-                        options.threads,
-                        options.repeats,
-                    )
-                except RuntimeError as error:
-                    yield f"{start} failed: {error} | | | | |"
-                    continue
-                ratios[backend] = ours / twin
-                yield (
-                    f"{start} {1000 * ours:.1f} | {1000 * twin:.1f} | "
-                    f"{ours / twin:.2f} | {memory[0]:.1f} | {memory[1]:.1f} |"
+                line, ratio = timing.row(
+                    start, (Ours, Twin), case, backend, options
                 )
+                if ratio:
+                    ratios[backend] = ratio
+                yield line
             name = f"{size} {job} with batch {batch}"
             failures += timing.check_aims(name, ratios, AIMS[job])
     yield ""

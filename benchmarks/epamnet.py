@@ -126,23 +126,12 @@ def run(options):
         case, ratios = Case(job, options.batch), {}
         for backend in options.backends:
             start = f"| {job} | {case.batch} | {backend} |"
-            try:
-                (ours, twin), memory = timing.measure(
-                    (Ours, Twin),
-                    case,
-                    backend,
-                    options.threads,
-                    options.repeats,
-                    first=1,
-                )
-            except RuntimeError as error:
-                yield f"{start} failed: {error} | | | | |"
-                continue
-            ratios[backend] = ours / twin
-            yield (
-                f"{start} {1000 * ours:.0f} | {1000 * twin:.0f} | "
-                f"{ours / twin:.2f} | {memory[0]:.1f} | {memory[1]:.1f} |"
+            line, ratio = timing.row(
+                start, (Ours, Twin), case, backend, options, first=1
             )
+            if ratio:
+                ratios[backend] = ratio
+            yield line
         failures += timing.check_aims(job, ratios, AIMS[job])
     yield ""
     yield from failures or ["All aims are met in what was measured."]

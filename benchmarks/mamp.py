@@ -255,17 +255,7 @@ def run_case(case, backend, options):
             "are free | | | | |",
             None,
         )
-    try:
-        (ours, twin), memory = timing.measure(
-            (Ours, Twin), case, backend, options.threads, options.repeats
-        )
-    except RuntimeError as error:
-        return f"{start} failed: {error} | | | | |", None
-    return (
-        f"{start} {1000 * ours:.1f} | {1000 * twin:.1f} | "
-        f"{ours / twin:.2f} | {memory[0]:.1f} | {memory[1]:.1f} |",
-        ours / twin,
-    )
+    return timing.row(start, (Ours, Twin), case, backend, options)
 
 
 def main():

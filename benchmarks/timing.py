@@ -127,6 +127,33 @@ def measure(
             worker.close()
 
 
+def row(start, kinds, case, backend, options, **measured):
+    """A line of a table with times and memory, and the ratio.
+
+    Args:
+        start: What the line begins with.
+        kinds: Ours and the twin.
+        case: What both compute.
+        backend: The backend of ours.
+        options: What `options_parser` gives.
+        **measured: Further arguments of `measure`.
+
+    Returns:
+        The line, and the ratio or `None` where it failed.
+    """
+    try:
+        (ours, twin), memory = measure(
+            kinds, case, backend, options.threads, options.repeats, **measured
+        )
+    except RuntimeError as error:
+        return f"{start} failed: {error} | | | | |", None
+    return (
+        f"{start} {1000 * ours:.1f} | {1000 * twin:.1f} | "
+        f"{ours / twin:.2f} | {memory[0]:.1f} | {memory[1]:.1f} |",
+        ours / twin,
+    )
+
+
 def take_turns(workers, repeats, calls=1, clock="perf_counter"):
     """Seconds of the fastest call in each turn (rows) of each worker.
 

@@ -11,6 +11,17 @@ from keras_skeleton.applications._point_poses import HeatAndVectors
 from keras_skeleton.applications._point_poses import JointsByVote
 from keras_skeleton.layers.dense import uniform_dense
 
+# What the smallest forms of the networks and of their training share.
+TINY = {
+    "skeleton": "itop15",
+    "num_centers": (10, 4),
+    "num_neighbors": (4, 4),
+    "abstraction_widths": ((6, 8), (8, 8), (8, 12)),
+    "propagation_widths": ((8,), (8, 6), (8,)),
+    "head_dim": 6,
+    "num_candidates": 4,
+}
+
 
 def hourglasses(points, joints, settings, dtype):
     """PointNet++ hourglasses, each after the first fed with all before it.

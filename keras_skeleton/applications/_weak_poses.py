@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_skeleton import losses
+from keras_skeleton.applications import _point_networks
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._point_poses import FromBox
 from keras_skeleton.losses import weak_poses
@@ -84,16 +85,8 @@ class UniPoseTraining(InputCheck, StepModel):
 
     system = "unipose"
     reported = weak_poses.TERMS
-    tiny = {
-        "input_shape": (3, 24, 6),
-        "skeleton": "itop15",
-        "num_centers": (10, 4),
-        "num_neighbors": (4, 4),
-        "abstraction_widths": ((6, 8), (8, 8), (8, 12)),
-        "propagation_widths": ((8,), (8, 6), (8,)),
-        "head_dim": 6,
-        "num_candidates": 4,
-    }
+    # Motion takes three frames.
+    tiny = {**_point_networks.TINY, "input_shape": (3, 24, 6)}
 
     def __init__(
         self,

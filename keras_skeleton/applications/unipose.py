@@ -164,14 +164,8 @@ class UniPose(PoseEstimator):
         "dropout_rate": (0.0, 0.6),
     }
     tiny = {
+        **_point_networks.TINY,
         "input_shape": (2, 24, 6),
-        "skeleton": "itop15",
-        "num_centers": (10, 4),
-        "num_neighbors": (4, 4),
-        "abstraction_widths": ((6, 8), (8, 8), (8, 12)),
-        "propagation_widths": ((8,), (8, 6), (8,)),
-        "head_dim": 6,
-        "num_candidates": 4,
         "embed_dim": 8,
         "attention_dim": 8,
         "dropout_rate": 0.0,

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
@@ -365,7 +366,7 @@ class Sequences:
         Raises:
             ValueError: If the rates are unknown or no numbers above 0.
         """
-        rate = _checks.number("rate", rate, above=0)
+        rate = _values.number("rate", rate, above=0)
         sources = _checks.frame_rates(source, self.metadata, len(self))
         clips = [
             _selection.resample(self.clip(index), source, rate)

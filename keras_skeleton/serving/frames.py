@@ -8,8 +8,8 @@ import typing
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton.datasets import _decoding
-from keras_skeleton.serving import _checks
 
 # Frames per second that nothing in front of a camera exceeds.
 HIGHEST_FRAME_RATE = 1000.0
@@ -146,7 +146,7 @@ class Pictures:
 
 def check_frame_rate(value):
     """Raises a `ValueError` unless a value can be frames per second."""
-    _checks.number("frame_rate", value, 0, HIGHEST_FRAME_RATE, is_open=True)
+    _values.number("frame_rate", value, above=0, most=HIGHEST_FRAME_RATE)
 
 
 def open_source(source, frame_rate=30.0):

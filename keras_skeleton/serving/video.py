@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 
 from keras_skeleton import _outputs
+from keras_skeleton import _values
 from keras_skeleton._progress import Progress
-from keras_skeleton.serving import _checks
 from keras_skeleton.serving import segments
 from keras_skeleton.serving import video_output
 from keras_skeleton.serving.classifier import as_classifier
@@ -283,12 +283,12 @@ def _are_shares(tracks, size):
 def _check(window, step, smoothing, threshold, min_seconds):
     for name, value in (("window", window), ("step", step)):
         if value is not None:
-            _checks.number(name, value, is_open=True)
-    _checks.whole("smoothing", smoothing)
+            _values.number(name, value, above=0)
+    _values.whole_number("smoothing", smoothing, 1)
     if smoothing % 2 == 0:
         raise ValueError(
             "`smoothing` must be an odd number of windows, 1 for none. "
             f"Received: {smoothing}"
         )
-    _checks.number("threshold", threshold, high=1)
-    _checks.number("min_seconds", min_seconds)
+    _values.number("threshold", threshold, least=0, most=1)
+    _values.number("min_seconds", min_seconds, least=0)

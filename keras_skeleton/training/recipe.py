@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-import numbers
 
 import keras
 
+from keras_skeleton import _values
 from keras_skeleton.layers import augmentation as transforms_of
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training.optimizers import SGD
@@ -22,15 +22,6 @@ MIN_STEPS = 1500
 LARGEST_SHARE = 1 / 8
 SMALLEST_BATCH = 8
 KINDS = ("training", "linear", "finetune", "semi", "transfer", "pretrain")
-# Entries that are numbers, and whether 0 is none of theirs.
-_LIMITS = {
-    "learning_rate": True,
-    "minimum": False,
-    "warmup_epochs": False,
-    "weight_decay": False,
-    "layer_decay": True,
-    "label_smoothing": False,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,17 +105,18 @@ class Recipe:
                 f"{self.optimizer!r}"
             )
         for key in ("epochs", "batch_size"):
-            object.__setattr__(self, key, _whole(key, getattr(self, key)))
-        for key, is_positive in _LIMITS.items():
-            value = getattr(self, key)
-            if value is not None and not (
-                _is_finite(value) and value >= 0 and (value or not is_positive)
-            ):
-                least = "above 0" if is_positive else "from 0 up"
-                raise ValueError(
-                    f"`{key}` must be a number {least}. Received: "
-                    f"{key}={value!r}"
-                )
+            value = _values.whole_number(key, getattr(self, key), 1)
+            object.__setattr__(self, key, value)
+        for key in ("learning_rate", "layer_decay"):
+            if getattr(self, key) is not None:
+                _values.number(key, getattr(self, key), above=0)
+        for key in (
+            "minimum",
+            "warmup_epochs",
+            "weight_decay",
+            "label_smoothing",
+        ):
+            _values.number(key, getattr(self, key), least=0)
 
     @classmethod
     def of(cls, system, kind="training", **given):
@@ -168,7 +160,7 @@ class Recipe:
 
         The `steps` move in proportion, and a warm-up takes at most a tenth.
         """
-        epochs = _whole("epochs", epochs)
+        epochs = _values.whole_number("epochs", epochs, 1)
         share = epochs / self.epochs
         return dataclasses.replace(
             self,
@@ -194,7 +186,7 @@ class Recipe:
                 f"{clips!r}"
             )
         count = len(clips) if hasattr(clips, "__len__") else clips
-        count = _whole("clips", count)
+        count = _values.whole_number("clips", count, 1)
         size = min(
             self.batch_size, max(SMALLEST_BATCH, int(count * LARGEST_SHARE))
         )
@@ -323,24 +315,6 @@ def _in_the_plane(transform):
             config[key] = config[key][-1]
         return type(transform).from_config(config)
     return transform
-
-
-def _is_finite(value):
-    return isinstance(value, numbers.Real) and math.isfinite(value)
-
-
-def _whole(key, value):
-    if (
-        isinstance(value, bool)
-        or not _is_finite(value)
-        or value != int(value)
-        or value < 1
-    ):
-        raise ValueError(
-            f"`{key}` must be a whole number from 1 up. Received: "
-            f"{key}={value!r}"
-        )
-    return int(value)
 
 
 def _published(system, kinds):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton._matching import nearest_pairs
-from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.readers.base import Reader
@@ -34,7 +34,7 @@ class ExtractedReader(Reader):
         class_names=None,
         num_persons=1,
     ):
-        self.num_persons = _checks.whole_number("num_persons", num_persons, 1)
+        self.num_persons = _values.whole_number("num_persons", num_persons, 1)
         self.labels, self.class_names = _names.number_labels(
             labels, class_names
         )

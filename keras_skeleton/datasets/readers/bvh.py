@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton import _values
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _layouts
@@ -138,8 +138,8 @@ class BVHReader(_extracted.ExtractedReader):
         skeleton=None,
     ):
         super().__init__(path, ".bvh", HINT, labels, class_names)
-        self.scale = _checks.number("scale", scale, above=0)
-        self.relative_positions = _checks.truth(
+        self.scale = _values.number("scale", scale, above=0)
+        self.relative_positions = _values.truth(
             "relative_positions", relative_positions
         )
         self._own = self.skeleton = self._find_skeleton(path)

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton import _values
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
@@ -126,7 +126,7 @@ class Human36MReader(Reader):
             )
         for name, value in (("clip_length", clip_length), ("stride", stride)):
             if value is not None:
-                _checks.whole_number(name, value, 1)
+                _values.whole_number(name, value, 1)
         self.path = pathlib.Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"There is no file {str(path)!r}. {HINT}")

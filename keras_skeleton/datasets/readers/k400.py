@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton import _values
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
@@ -130,7 +130,7 @@ class K400Reader(AnnotationReader):
                 raise FileNotFoundError(
                     f"There is nothing at {str(what)!r}. {HINT}"
                 )
-        valid_ratio = _checks.number("valid_ratio", valid_ratio)
+        valid_ratio = _values.number("valid_ratio", valid_ratio)
         if valid_ratio > 0 and box_threshold not in THRESHOLDS:
             raise ValueError(
                 "With `valid_ratio`, `box_threshold` must be one of "
@@ -138,7 +138,7 @@ class K400Reader(AnnotationReader):
             )
         self.box_threshold = box_threshold
         self.valid_ratio = valid_ratio
-        self.max_persons = _checks.whole_number("max_persons", max_persons, 1)
+        self.max_persons = _values.whole_number("max_persons", max_persons, 1)
         self._files = {}
         super().__init__(path, None, "coco17", class_names)
         self.num_classes = min(self.num_classes, NUM_CLASSES)

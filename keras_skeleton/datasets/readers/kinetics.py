@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton import _values
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_json
 from keras_skeleton.datasets.files.pickles import as_integer
@@ -122,7 +122,7 @@ class KineticsReader(Reader):
     coordinates = ("x", "y", "score")
 
     def __init__(self, path, max_persons=2):
-        self.max_persons = _checks.whole_number("max_persons", max_persons, 1)
+        self.max_persons = _values.whole_number("max_persons", max_persons, 1)
         self._source = archives.open_source(path, ".json", HINT, wanted=CLIP)
         labels = {}
         for table in self._label_tables().values():

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton import _values
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
@@ -119,7 +119,7 @@ class PanopticReader(Reader):
             )
         self.head = head
         self.unit = unit
-        self.num_persons = _checks.whole_number("num_persons", num_persons, 1)
+        self.num_persons = _values.whole_number("num_persons", num_persons, 1)
         self._source = archives.open_source(path, ".json", HINT, wanted=PATH)
         self._clips = None
 

@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton import skeletons
-from keras_skeleton.serving import _checks
 from keras_skeleton.serving.poses.people import Person
 
 NAMES = ("rtmlib", "mediapipe")
@@ -139,9 +139,9 @@ def make_estimator(poses, model=None, people=None, min_score=None):
         ValueError: If there is no such estimator.
     """
     if people is not None:
-        _checks.whole("people", people)
+        _values.whole_number("people", people, 1)
     if min_score is not None:
-        _checks.number("min_score", min_score, high=1)
+        _values.number("min_score", min_score, least=0, most=1)
     given = {"model": model, "people": people, "min_score": min_score}
     options = {key: value for key, value in given.items() if value is not None}
     if isinstance(poses, str) and poses in NAMES:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import base
-from keras_skeleton.serving import _checks
 from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.frames import check_frame_rate
 from keras_skeleton.serving.poses.estimators import PoseEstimator
@@ -51,7 +51,7 @@ class FilePoses(PoseEstimator):
             )
         check_frame_rate(frame_rate)
         if people is not None:
-            _checks.whole("people", people)
+            _values.whole_number("people", people, 1)
         is_mediapipe = format == "mediapipe"
         if is_mediapipe and size is None:
             raise ValueError(
