@@ -46,7 +46,13 @@ def _define_what_is_saved():
 
 
 def _import_all():
-    for name in ("layers.augmentation", "losses", "training", "applications"):
+    for name in (
+        "layers.augmentation",
+        "losses",
+        "training",
+        "applications",
+        "evaluation.pose_metrics",
+    ):
         importlib.import_module(f"{__name__}.{name}")
     for name in sys.modules[f"{__name__}.applications"].SYSTEMS:
         importlib.import_module(f"{__name__}.applications.{name}")

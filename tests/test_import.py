@@ -1,10 +1,13 @@
 import json
+import pathlib
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+
+import keras_skeleton
 
 SCRIPT = """
 import json, sys, time
@@ -47,9 +50,20 @@ def test_import_loads_no_large_library(imports):
     assert "keras_skeleton.explain" not in imports[0]["new"]
 
 
-def test_all_subpackages_load_on_first_use():
-    import keras_skeleton
+def test_all_that_keras_saves_is_known(imports):
+    """What a saved file may name is there after the plain import."""
+    root = pathlib.Path(keras_skeleton.__file__).parent
+    registering = [
+        ".".join(("keras_skeleton", *path.relative_to(root).parts))
+        for path in root.rglob("*.py")
+        if "@keras.saving.register_keras_serializable" in path.read_text()
+    ]
+    assert len(registering) > 50
+    names = {name.removesuffix(".py") for name in registering}
+    assert names <= set(imports[0]["new"])
 
+
+def test_all_subpackages_load_on_first_use():
     for name in keras_skeleton.__all__:
         assert getattr(keras_skeleton, name).__name__.endswith(name)
 
