@@ -57,10 +57,10 @@ from keras_skeleton.applications import FineTec
 from keras_skeleton.applications import FineTecPretext
 from keras_skeleton.applications import STGCNPlusPlus
 from keras_skeleton.datasets import Sequences
-from keras_skeleton.evaluation import fitting
 from keras_skeleton.explain import reconstruct
 from keras_skeleton.layers import augmentation
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.training import Recipe
 
 METHODS = ("finetec", "interpolation", "duplication", "zeros")
 SHARES = (0.25, 0.5, 0.75)
@@ -207,22 +207,21 @@ def run(options):
     if options.method == "finetec":
         encoder = completed_encoder(options, train, folder)
     model = classifier(options, encoder, train)
-    recipe = {
-        **fitting.FINETUNE,
-        **FineTec.recipes["finetune"],
-        "epochs": options.finetune_epochs,
-    }
-    if options.learning_rate is not None:
-        recipe["learning_rate"] = options.learning_rate
+    recipe = Recipe.of(
+        FineTec,
+        "finetune",
+        epochs=options.finetune_epochs,
+        learning_rate=options.learning_rate,
+    )
     two_stages.finetune(
         model,
-        lambda steps: fitting.make_optimizer(recipe, model, steps),
+        lambda steps: recipe.make_optimizer(model, steps),
         lossy_train,
         transforms(options.data_set, options.method, True),
         folder,
         options,
         options.batch_size,
-        SmoothedCrossentropy(recipe["label_smoothing"]),
+        SmoothedCrossentropy(recipe.label_smoothing),
     )
     chain = transforms(options.data_set, options.method, False)
     batches = lossy_test.to_keras(chain, batch_size=64)

@@ -22,9 +22,9 @@ import two_stages
 
 from keras_skeleton.applications import SkeletonMAE
 from keras_skeleton.applications import SkeletonMAEPretext
-from keras_skeleton.evaluation import fitting
 from keras_skeleton.layers import augmentation
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.training import Recipe
 
 FRAMES = 64
 # Most videos of Penn Action: height and width in pixels.
@@ -96,21 +96,16 @@ def main():
         )
     keras.utils.set_random_seed(options.seed)
     model = SkeletonMAE(encoder=encoder, classes=len(train.class_names))
-    recipe = fitting.settle(
-        encoder,
-        ("finetune",),
-        fitting.FINETUNE,
-        {"epochs": options.finetune_epochs},
-    )
+    recipe = Recipe.of(encoder, "finetune", epochs=options.finetune_epochs)
     two_stages.finetune(
         model,
-        lambda steps: fitting.make_optimizer(recipe, model, steps),
+        lambda steps: recipe.make_optimizer(model, steps),
         train,
         chain,
         folder,
         options,
         options.batch_size or BATCH_SIZES["finetune"],
-        SmoothedCrossentropy(recipe["label_smoothing"]),
+        SmoothedCrossentropy(recipe.label_smoothing),
     )
     chain = transforms(options.data_set, False)
     scores = two_stages.score(model, train, test, chain)
