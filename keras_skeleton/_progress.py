@@ -22,7 +22,7 @@ class Progress:
 
     def __init__(self, total, what, pace=False):
         self._total, self._pace = total, pace
-        self._what = f"{what}es" if what.endswith("h") else f"{what}s"
+        self._what = f"{what}es" if what.endswith("tch") else f"{what}s"
         self._done, self._written = 0, -1
         self._start = time.monotonic()
         self._moves = sys.stdout.isatty()

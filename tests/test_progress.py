@@ -36,3 +36,9 @@ def test_a_terminal_gets_one_line(monkeypatch):
     text = terminal.getvalue()
     assert text.count("\r") == 2 and text.count("\n") == 1
     assert "2 of 2 files" in text and "\x1b" not in text
+
+
+def test_many_of_a_kind(capsys):
+    for one, many in (("batch", "batches"), ("epoch", "epochs")):
+        Progress(2, one).add(2)
+        assert f"2 of 2 {many}, " in capsys.readouterr().out
