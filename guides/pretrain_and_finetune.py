@@ -4,7 +4,7 @@
 
 Masked motion prediction: the model sees a tenth of a clip and predicts how
 the hidden joints move. No labels are needed for that. The encoder it leaves
-behind is then probed and fine-tuned with few labels. About two minutes on two
+behind is then probed and fine-tuned with few labels. About a minute on two
 cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
 
     python guides/pretrain_and_finetune.py [FOLDER]

@@ -4,7 +4,7 @@
 
 From clips of moving skeletons to a trained classifier, its test accuracy, a
 saved model and a picture of what it looks at. The clips are generated, so
-nothing is downloaded. It takes about a minute on two cores; with
+nothing is downloaded. It takes about two minutes on two cores; with
 `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
 
     python guides/quickstart.py [FOLDER]

@@ -457,8 +457,8 @@ def _add_demo(commands):
         description=(
             "Pre-trains a small MAMP without labels (or takes the packaged "
             "one, on NW-UCLA), fine-tunes it with few labels, compares it "
-            "with training from scratch, and draws what counts for it. Some "
-            "three minutes on two cores."
+            "with training from scratch, and draws what counts for it. Two "
+            "to three minutes on two cores."
         ),
     )
     parser.add_argument(

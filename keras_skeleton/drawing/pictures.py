@@ -7,8 +7,8 @@ from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.canvas import new_figure
 
 PERSON_COLORS = ("#ffd23f", "#3bceac", "#ee4266", "#7fb7ff")
-# Depth maps are drawn in this colour map, from near to far.
-DEPTH_COLORS, MAP_COLORS = "viridis_r", "inferno"
+# Depth maps are grey, bright where they are near: skeletons stand out.
+DEPTH_COLORS, MAP_COLORS = "gray_r", "inferno"
 # Inches of a frame and of the names of rows.
 FRAME_SIZE, NAME_WIDTH = 1.7, 1.1
 
