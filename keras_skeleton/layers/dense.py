@@ -21,7 +21,7 @@ def project(x, layer):
 
 
 def drop(x, layer, training):
-    """What a `keras.layers.Dropout` gives of `x`: no call if it does nothing."""
+    """What a `keras.layers.Dropout` gives, without a call of no effect."""
     return layer(x, training=True) if training and layer.rate else x
 
 
