@@ -260,6 +260,7 @@ def time_case(case, backend, options):
             first=1,
             tolerance=case.tolerance,
             calls=options.calls if case.batch == 1 else 1,
+            clock=options.clock,
         )
     except RuntimeError as error:
         return f"{start} failed: {error} | | |", None

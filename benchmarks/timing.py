@@ -94,7 +94,15 @@ class Worker:
 
 
 def measure(
-    kinds, case, backend, threads, repeats, first=0, tolerance=1e-4, calls=1
+    kinds,
+    case,
+    backend,
+    threads,
+    repeats,
+    first=0,
+    tolerance=1e-4,
+    calls=1,
+    clock="perf_counter",
 ):
     """Times two models in turns.
 
@@ -107,6 +115,7 @@ def measure(
         first: Which of the two is computed first.
         tolerance: Relative, of the other's outputs.
         calls: Calls in a row in each turn, of which the fastest counts.
+        clock: See `take_turns`.
 
     Returns:
         Of both, the seconds of the fastest call and the peak memory in GB.
@@ -119,7 +128,7 @@ def measure(
         other = workers[1 - first].ask("compute", computed)
         compare(computed[0], other, tolerance)
         return (
-            take_turns(workers, repeats, calls).min(axis=0),
+            take_turns(workers, repeats, calls, clock).min(axis=0),
             [worker.ask("stop") for worker in workers],
         )
     finally:
@@ -143,7 +152,13 @@ def row(start, kinds, case, backend, options, **measured):
     """
     try:
         (ours, twin), memory = measure(
-            kinds, case, backend, options.threads, options.repeats, **measured
+            kinds,
+            case,
+            backend,
+            options.threads,
+            options.repeats,
+            clock=options.clock,
+            **measured,
         )
     except RuntimeError as error:
         return f"{start} failed: {error} | | | | |", None
@@ -260,6 +275,12 @@ def options_parser(description):
     several("--backends", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--threads", default=2, type=int)
     parser.add_argument("--repeats", default=8, type=int)
+    parser.add_argument(
+        "--clock",
+        default="perf_counter",
+        choices=("perf_counter", "process_time"),
+        help="process_time, with one thread, on a machine that does more",
+    )
     parser.add_argument(
         "--write", action="store_true", help="put the table into README.md"
     )

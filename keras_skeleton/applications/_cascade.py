@@ -3,6 +3,7 @@
 import keras
 
 from keras_skeleton import layers
+from keras_skeleton.layers.dense import mlp
 from keras_skeleton.layers.dense import uniform_dense as dense
 
 
@@ -62,12 +63,12 @@ class EncoderBlock(keras.layers.Layer):
         self.norm_2 = _norm(dim, "norm_2", policy)
 
     def call(self, tokens, valid=None, training=None):
-        branch = self.attention(tokens, valid=valid, training=training)
-        tokens = self.norm_1(tokens + branch)
-        branch = self.mlp_hidden(tokens)
-        branch = self.dropout(branch, training=training)
-        branch = self.dropout(self.mlp_output(branch), training=training)
-        return self.norm_2(tokens + branch)
+        branch = self.attention.call(tokens, valid, training)
+        tokens = self.norm_1.call(tokens + branch)
+        branch = mlp(
+            tokens, self.mlp_hidden, self.mlp_output, self.dropout, training
+        )
+        return self.norm_2.call(tokens + branch)
 
     def attention_weights(self, tokens, valid=None):
         """Attention weights `(B, num_heads, L, L)` for the block's input."""
@@ -137,13 +138,14 @@ class CascadeAttention(keras.layers.Layer):
             self.mlp_norm = _norm(dim, "mlp_norm", policy)
 
     def call(self, tokens, context, valid=None, training=None):
-        branch = self.attention(tokens, context, valid, training=training)
-        tokens = self.norm(tokens + branch)
+        branch = self.attention.call(tokens, context, valid, training)
+        tokens = self.norm.call(tokens + branch)
         if not self.feed_forward:
             return tokens
-        branch = self.dropout(self.mlp_hidden(tokens), training=training)
-        branch = self.dropout(self.mlp_output(branch), training=training)
-        return self.mlp_norm(tokens + branch)
+        branch = mlp(
+            tokens, self.mlp_hidden, self.mlp_output, self.dropout, training
+        )
+        return self.mlp_norm.call(tokens + branch)
 
     def attention_weights(self, tokens, context, valid=None):
         """Attention weights `(B, num_heads, L, L)` for the layer's inputs."""
@@ -174,7 +176,7 @@ def blocks(settings, count, dropout_rate, prefix, dtype):
     ]
 
 
-def mlp(x, settings, dtype):
+def head_mlp(x, settings, dtype):
     dim = x.shape[-1]
     rate = settings["head_dropout_rate"]
     x = layers.LayerNormalization(epsilon=1e-5, name="head_norm", dtype=dtype)(

@@ -129,6 +129,14 @@ class ACLNet(DGSTGCN):
     """
 
     system = "aclnet"
+    # As of DG-STGCN, but for smaller batches.
+    recipes = {
+        "training": {
+            **DGSTGCN.recipes["training"],
+            "learning_rate": 0.025,
+            "batch_size": 16,
+        },
+    }
 
     @constructor
     def __init__(
@@ -225,6 +233,16 @@ class ACLNetTraining(InputCheck, SupervisedModel):
 
     system = "aclnet"
     reported = ("accuracy", "crossentropy", "inter_class", "intra_class")
+    network = ACLNet
+    recipes = ACLNet.recipes
+    search_space = {
+        **ACLNet.search_space,
+        "inter_weight": (0.01, 1.0, "log"),
+        "intra_weight": (0.01, 1.0, "log"),
+        "num_neighbors": [3, 5, 10],
+        "temperature": (0.05, 0.2),
+        "margin": (0.0, 0.3),
+    }
     tiny = {
         **ACLNet.tiny,
         "classes": 3,

@@ -123,6 +123,13 @@ class BRL(InputCheck, SupervisedModel):
 
     system = "brl"
     reported = ("accuracy",)
+    network = STGCNPlusPlus
+    search_space = {
+        **STGCNPlusPlus.search_space,
+        "mix_ratio": (1 / 32, 1 / 4, "log"),
+        "upper_share": (0.5, 0.75),
+        "dominance": [1.5, 3.0, 6.0],
+    }
     # Of long-tailed NTU RGB+D, whose epochs show every clip five times.
     recipes = {
         "training": {

@@ -282,7 +282,7 @@ class CascadeFormer(Application):
         )(x, context, *valid)
         x = _frame_tokens.FrameMean(name="head_pooled", dtype=dtype)(x, *valid)
         if settings["head"] == "cascade_mlp":
-            x = _cascade.mlp(x, settings, dtype)
+            x = _cascade.head_mlp(x, settings, dtype)
         # The loss needs full precision whatever the layers compute in.
         return _cascade.dense(
             classes, x.shape[-1], "predictions", "float32", activation

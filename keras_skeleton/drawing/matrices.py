@@ -8,14 +8,17 @@ from keras_skeleton.drawing import geometry
 from keras_skeleton.drawing.canvas import new_figure
 
 
-def draw_attention(attention, skeleton, *, title=None):
-    """Draws joint-to-joint attention, layers in rows, heads in columns.
+def draw_attention(attention, skeleton=None, *, names=None, title=None):
+    """Draws attention between joints or frames: a row a layer, a column a head.
 
     Args:
         attention: Array `(layers, heads, V', V')` as `joint_attention`
-            returns it: from the row's joint to the column's joint.
+            returns it: from the row's joint to the column's joint. Or, of
+            frames, `(layers, heads, T, T)`.
         skeleton: A `Skeleton` or the name of a registered one. Names are
-            written at the axes where a token is one joint (V' = V).
+            written at the axes where a token is one joint (V' = V). `None`
+            where tokens are frames, as those of CascadeFormer.
+        names: Names of the layers; numbers by default.
         title: Title of the figure.
 
     Returns:
@@ -27,21 +30,31 @@ def draw_attention(attention, skeleton, *, title=None):
     maps = attention_maps(model, clips)
     joints = joint_attention(maps, feature_grid(model))
     draw_attention(joints[:, 0, 0], "ntu")  # first sample, first person
+    frames = [map[0, 0] for map in attention_maps(cascadeformer, clips)]
+    draw_attention(frames, names=attention_layers(cascadeformer))
     ```
     """
-    skeleton = skeletons.get(skeleton)
     attention = np.asarray(attention, dtype="float32")
     if attention.ndim != 4 or attention.shape[2] != attention.shape[3]:
         raise ValueError(
-            f"`attention` must have the shape (layers, heads, V', V') of one "
+            "`attention` must have the shape (layers, heads, V', V') of one "
             f"person of one sample. Received shape {attention.shape}. "
-            f"`explain.joint_attention` makes (layers, N, M, heads, V', V')."
+            "`explain.joint_attention` makes (layers, N, M, heads, V', V'); "
+            "of frames, `explain.attention_maps` makes (N, M, heads, T, T) "
+            "for each layer."
         )
     checks.check_finite(attention, "attention")
-    num_layers, num_heads, num_joints = attention.shape[:3]
-    named = num_joints == skeleton.num_joints
+    num_layers, num_heads, num_tokens = attention.shape[:3]
+    if names is None:
+        names = [f"Layer {layer + 1}" for layer in range(num_layers)]
+    if len(names) != num_layers:
+        raise ValueError(
+            f"`names` must name each of the {num_layers} layers. Received "
+            f"names={list(names)}."
+        )
+    ticks, labels, axis = _tokens(num_tokens, skeleton)
     # A panel below this width could not hold one line of text per joint.
-    side = min(3.2, max(1.3, 0.13 * num_joints))
+    side = min(3.2, max(1.3, 0.13 * num_tokens))
     figure = new_figure((side * num_heads + 2.2, side * num_layers + 1.6))
     panels = figure.subplots(
         num_layers, num_heads, squeeze=False, sharex=True, sharey=True
@@ -56,13 +69,10 @@ def draw_attention(attention, skeleton, *, title=None):
                 vmax=100 * float(attention.max()),
                 interpolation="nearest",
             )
-            panel.set_title(f"Layer {layer + 1}, head {head + 1}", fontsize=8)
-            ticks = range(num_joints)
-            names = geometry.joint_names(skeleton) if named else ticks
-            panel.set_xticks(ticks, names, rotation=90, fontsize=6)
-            panel.set_yticks(ticks, names, fontsize=6)
+            panel.set_title(f"{names[layer]}, head {head + 1}", fontsize=8)
+            panel.set_xticks(ticks, labels, rotation=90, fontsize=6)
+            panel.set_yticks(ticks, labels, fontsize=6)
             panel.tick_params(length=1.5, pad=1.5)
-    axis = "joint" if named else "joint patch (number)"
     figure.supylabel(f"From {axis}", fontsize=10)
     figure.supxlabel(f"To {axis}", fontsize=10)
     figure.colorbar(
@@ -72,8 +82,20 @@ def draw_attention(attention, skeleton, *, title=None):
         pad=0.02,
         fraction=0.05,
     )
-    figure.suptitle(title or "Attention between joints")
+    between = "frames" if skeleton is None else "joints"
+    figure.suptitle(title or f"Attention between {between}")
     return figure
+
+
+def _tokens(count, skeleton):
+    """Where ticks of an axis of tokens are, their texts, and what it shows."""
+    if skeleton is None:
+        ticks = range(0, count, max(count // 8, 1))
+        return ticks, ticks, "frame"
+    skeleton = skeletons.get(skeleton)
+    if count == skeleton.num_joints:
+        return range(count), geometry.joint_names(skeleton), "joint"
+    return range(count), range(count), "joint patch (number)"
 
 
 def draw_confusion_matrix(matrix, class_names=None, *, title=None):

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from keras_skeleton import _backends
+from keras_skeleton.layers.dense import drop
+from keras_skeleton.layers.dense import project
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -86,12 +88,12 @@ class SelfAttention(keras.layers.Layer):
             mixed = ops.dot_product_attention(query, key, value)
         else:
             weights = self.softmax(query, key, valid)
-            weights = self.attention_dropout(weights, training=training)
+            weights = drop(weights, self.attention_dropout, training)
             mixed = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
             mixed = ops.transpose(mixed, (0, 2, 1, 3))
         length, heads, width = query.shape[1:]
         mixed = ops.reshape(mixed, (-1, length, heads * width))
-        return self.dropout(self.projection(mixed), training=training)
+        return drop(project(mixed, self.projection), self.dropout, training)
 
     def attention_weights(self, tokens, valid=None):
         """The softmax weights `(B, num_heads, L, L)`; each row sums to 1."""
@@ -99,8 +101,10 @@ class SelfAttention(keras.layers.Layer):
         return self.softmax(query, key, valid)
 
     def _heads(self, tokens):
-        parts = ops.split(self.qkv(tokens), 3, axis=-1)
-        return [self.by_head(part) for part in parts]
+        length, dim = tokens.shape[1:]
+        shape = (-1, length, 3, self.num_heads, dim // self.num_heads)
+        parts = ops.reshape(project(tokens, self.qkv), shape)
+        return [parts[:, :, i] for i in range(3)]
 
     def by_head(self, part):
         """`(B, L, D)` as `(B, L, num_heads, d)`."""

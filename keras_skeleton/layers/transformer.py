@@ -4,6 +4,7 @@ import keras
 
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.attention import SelfAttention
+from keras_skeleton.layers.dense import mlp
 from keras_skeleton.layers.drop_path import DropPath
 from keras_skeleton.layers.layer_normalization import LayerNormalization
 
@@ -103,15 +104,18 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, tokens, training=None, drop_path_rate=None):
         rate = drop_path_rate
-        branch = self.attention(self.norm_1(tokens), training=training)
-        tokens = tokens + self.drop_path_1(branch, training=training, rate=rate)
-        branch = self.mlp(self.norm_2(tokens), training=training)
-        return tokens + self.drop_path_2(branch, training=training, rate=rate)
+        branch = self.attention.call(
+            self.norm_1.call(tokens), training=training
+        )
+        tokens = tokens + self.drop_path_1.call(branch, training, rate)
+        branch = self.mlp(self.norm_2.call(tokens), training=training)
+        return tokens + self.drop_path_2.call(branch, training, rate)
 
     def mlp(self, tokens, training=None):
         """The MLP branch alone, before drop path and residual sum."""
-        hidden = self.dropout(self.mlp_hidden(tokens), training=training)
-        return self.dropout(self.mlp_output(hidden), training=training)
+        return mlp(
+            tokens, self.mlp_hidden, self.mlp_output, self.dropout, training
+        )
 
     def attention_weights(self, tokens):
         """Attention weights `(B, num_heads, L, L)` for the block's input."""

@@ -7,6 +7,7 @@ from keras_skeleton.losses.classification import SmoothedCrossentropy
 from keras_skeleton.losses.long_tailed import ActionAwareCrossentropy
 from keras_skeleton.losses.long_tailed import BalancedSoftmax
 from keras_skeleton.losses.long_tailed import ClassBalancedCrossentropy
+from keras_skeleton.losses.long_tailed import EqualizationCrossentropy
 from keras_skeleton.losses.long_tailed import FocalCrossentropy
 from keras_skeleton.losses.long_tailed import GumbelCrossentropy
 from keras_skeleton.losses.long_tailed import KeyPointSensitiveCrossentropy
@@ -24,6 +25,7 @@ __all__ = [
     "AnchorVolumeError",
     "BalancedSoftmax",
     "ClassBalancedCrossentropy",
+    "EqualizationCrossentropy",
     "FocalCrossentropy",
     "GumbelCrossentropy",
     "JointCrossentropy",

@@ -391,6 +391,84 @@ class GumbelCrossentropy(_Labelled):
         return _crossentropy(labels, values)
 
 
+@keras.saving.register_keras_serializable(package="keras_skeleton")
+class EqualizationCrossentropy(_Counted):
+    """Cross-entropy that spares rare classes the clips of the others (EQL).
+
+    Every clip of another class pushes the logit of a rare class down. Here a
+    rare class is left out of the softmax of such clips with the probability
+    `ignored`:
+
+        -z_y + log(sum over c of w_c exp(z_c)),
+        w_c = 1 - ignored for a rare class c other than y, else 1
+
+    In the paper each clip draws, for each class, whether it is left out. The
+    probability stands in place of the draw here, so that the loss has no
+    state: a choice, and no other with 0 or 1. So are the default values of
+    `ignored`, which the paper tunes for each data set, and of `threshold`,
+    which is that of the code of BRL.
+
+    Args:
+        class_counts: Clips of each class.
+        threshold: Classes with fewer clips are rare. By default the clips of
+            the most frequent class among the rarest third.
+        ignored: A number from 0 to 1, see above.
+        inverted: Whether all but the rare classes are left out instead. The
+            code of BRL does so, with the probability 1 - 0.00176 (after its
+            20th epoch; before, it has the plain cross-entropy).
+        **kwargs: As in `keras.losses.Loss`.
+
+    Example:
+
+    >>> loss = EqualizationCrossentropy([100, 40, 5], threshold=10, ignored=1)
+    >>> float(loss([0], [[0.0, 0.0, 9.0]]))  # log(2): the third is left out
+    0.6931...
+
+    Reference: Tan et al., Equalization Loss for Long-Tailed Object
+    Recognition, CVPR 2020, arXiv 2003.05176.
+    """
+
+    def __init__(
+        self,
+        class_counts,
+        threshold=None,
+        ignored=0.95,
+        inverted=False,
+        name="equalization",
+        **kwargs,
+    ):
+        super().__init__(class_counts, name=name, **kwargs)
+        if not 0 <= ignored <= 1:
+            raise ValueError(
+                f"`ignored` must be from 0 to 1. Received ignored={ignored}."
+            )
+        if threshold is None:
+            ordered = np.sort(self.class_counts)[::-1]
+            threshold = float(ordered[len(ordered) // 3 * 2])
+        self.threshold = threshold
+        self.ignored = ignored
+        self.inverted = inverted
+        left_out = self.class_counts < threshold
+        if inverted:
+            left_out = ~left_out
+        # Half precision has the number for "none" as well.
+        weight = np.log(1 - ignored) if ignored < 1 else -1e4
+        self._log_weights = np.where(left_out, weight, 0.0)
+
+    def of_labels(self, labels, logits):
+        chosen = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+        weights = ops.convert_to_tensor(self._log_weights, logits.dtype)
+        return _crossentropy(labels, logits + (1 - chosen) * weights)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "ignored": self.ignored,
+            "inverted": self.inverted,
+        }
+
+
 def _check_counts(counts):
     found = np.asarray(counts, "float64")
     if found.ndim != 1 or not found.size or not found.min() >= 1:

@@ -227,9 +227,12 @@ class SupervisedModel(StepModel):
 
     Attributes:
         model: The plain classifier.
+        network: The class of the classifier that is built of further
+            arguments, or `None`.
     """
 
     takes_sample_weight = True
+    network = None
 
     def __init__(self, model, **kwargs):
         super().__init__(**kwargs)

@@ -6,6 +6,7 @@ import inspect
 from keras_skeleton import applications
 from keras_skeleton.training import PretextModel
 from keras_skeleton.training import Recipe
+from keras_skeleton.training import StepModel
 
 try:
     import keras_tuner
@@ -173,11 +174,14 @@ class _Classification(_HyperModel):
 
     def around(self, published):
         decay = published.weight_decay
-        return {
+        spaces = {
             **super().around(published),
             "weight_decay": (decay / 5, 4 * decay, "log") if decay else 0.0,
-            "label_smoothing": (0.0, 0.2),
         }
+        # A model with a step of its own has its loss, too.
+        if not issubclass(self.kind, StepModel):
+            spaces["label_smoothing"] = (0.0, 0.2)
+        return spaces
 
     def build(self, hp):
         drawn, arguments = self.draw_all(hp)
@@ -278,8 +282,13 @@ class Training(_Classification):
     `label_smoothing`, if named also `decay`, and the `search_space` of the
     application.
 
+    Models whose loss has a memory (`BRL`, `ACLNetTraining`) are searched like
+    others, together with the network that they build, but have no
+    `label_smoothing`. What they count in epochs, such as `switch_epoch`, goes
+    with those of `search`.
+
     Args:
-        application: As in `FineTuning`.
+        application: As in `FineTuning`, or a `SupervisedModel` such as `BRL`.
         classes: Number of classes.
         steps: Optimizer steps of one training: batches times epochs.
         spaces: See `FineTuning`.
@@ -461,10 +470,11 @@ def _class_of(kind, is_pretext=False):
             and issubclass(value, PretextModel) == is_pretext
         )
 
+    # Of two in a system, its name stands for the first.
     classes = {
         system: value
         for system, names in applications.SYSTEMS.items()
-        for value in (getattr(applications, name) for name in names)
+        for value in (getattr(applications, name) for name in reversed(names))
         if fits(value)
     }
     found = classes.get(kind) if isinstance(kind, str) else kind
@@ -481,4 +491,6 @@ def _class_of(kind, is_pretext=False):
 def _arguments_of(kind):
     """Names of the arguments that say how a model is built."""
     names = set(inspect.signature(kind.__init__).parameters)
-    return names - {"self", "weights", "encoder", "classes", "name"}
+    if getattr(kind, "network", None) is not None:
+        names |= _arguments_of(kind.network)
+    return names - {"self", "weights", "encoder", "classes", "name", "model"}

@@ -46,6 +46,21 @@ def test_confusion_matrix(tmp_path):
 def test_bad_input():
     with pytest.raises(ValueError, match="joint_attention"):
         drawing.draw_attention(np.ones((5, 5)), "kinect20")
+    with pytest.raises(ValueError, match="each of the 2 layers"):
+        drawing.draw_attention(np.ones((2, 1, 5, 5)), names=["only"])
+
+
+def test_attention_between_frames():
+    attention = np.full((1, 2, 24, 24), 1 / 24)
+    figure = drawing.draw_attention(attention, names=["cross_attention"])
+    panels = figure.axes[:2]
+    assert [panel.get_title() for panel in panels] == [
+        "cross_attention, head 1",
+        "cross_attention, head 2",
+    ]
+    assert figure.get_supxlabel() == "To frame"
+    texts = [tick.get_text() for tick in panels[0].get_xticklabels()]
+    assert texts == [str(frame) for frame in range(0, 24, 3)]
     with pytest.raises(ValueError, match="square"):
         drawing.draw_confusion_matrix(np.ones((2, 3)))
     with pytest.raises(ValueError, match="2 names"):

@@ -185,3 +185,17 @@ def test_mask_token_fills_the_hidden_places():
 def test_bad_drop_path_rate(rate):
     with pytest.raises(ValueError, match=str(rate)):
         layers.DropPath(rate)
+
+
+@pytest.mark.once
+def test_blocks_take_lora():
+    tokens = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    block = layers.TransformerBlock(num_heads=2)
+    before = ops.convert_to_numpy(block(tokens))
+    block.mlp_hidden.enable_lora(2)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(block(tokens)), before, rtol=1e-5, atol=1e-6
+    )
+    change = block.mlp_hidden.lora_kernel_b
+    change.assign(np.ones(change.shape))
+    assert np.abs(ops.convert_to_numpy(block(tokens)) - before).max() > 1e-3

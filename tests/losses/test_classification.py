@@ -46,10 +46,33 @@ LONG_TAILED = [
     losses.ActionAwareCrossentropy(COUNTS, inverted=True),
     losses.LabelMarginCrossentropy(COUNTS, 0.3, 20.0, 0.9),
     losses.BalancedSoftmax(COUNTS),
+    losses.EqualizationCrossentropy(COUNTS, 5, 0.9, inverted=True),
     losses.FocalCrossentropy(1.5),
     losses.KeyPointSensitiveCrossentropy(COUNTS, True, 0.3),
     losses.GumbelCrossentropy(),
 ]
+
+
+def test_equalization():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(5, 3)).astype("float32")
+    labels = np.array([0, 0, 1, 2, 1])
+    # The third class is left out of the clips of the others.
+    for ignored in (0.0, 0.6, 1.0):
+        weights = np.ones((5, 3))
+        weights[labels != 2, 2] = 1 - ignored
+        share = np.exp(logits[np.arange(5), labels])
+        share = share / (weights * np.exp(logits)).sum(1)
+        loss = losses.EqualizationCrossentropy(COUNTS, 5, ignored)
+        expected = -np.log(share).mean()
+        assert float(loss(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    # As the code of BRL: of clips of the third, all others are left out.
+    loss = losses.EqualizationCrossentropy(COUNTS, 5, 1.0, inverted=True)
+    assert float(loss(labels[3:4], logits[3:4])) == 0
+    counts = np.arange(60, 0, -1)
+    assert losses.EqualizationCrossentropy(counts).threshold == counts[40]
+    with pytest.raises(ValueError, match="ignored=2"):
+        losses.EqualizationCrossentropy(COUNTS, ignored=2)
 
 
 @pytest.mark.parametrize("loss", LONG_TAILED, ids=lambda x: x.name)

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_skeleton.applications import BRL
 from keras_skeleton.applications import CTRGCN
+from keras_skeleton.applications import ACLNetTraining
 from keras_skeleton.applications import HyperGCN
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.applications import PSUMNet
@@ -120,6 +122,46 @@ def test_other_systems():
     assert isinstance(model, PSUMNet)
     assert model.parts == ("body", "hand", "leg")
     assert model.get_config()["bones"] == "corrected"
+
+
+@pytest.mark.once
+def test_losses_with_a_memory(tmp_path):
+    random = np.random.default_rng(0)
+    clips = random.normal(size=(4, *SKELETON["input_shape"]))
+    data = clips.astype("float32"), np.arange(4) % 2
+    space = tuning.Training(
+        "brl",
+        2,
+        steps=2,
+        spaces={"hidden_dim": 6, "blocks": ((1, 1),), "mix_ratio": [0.5]},
+        class_counts=(2, 2),
+        switch_epoch=0,
+        **SKELETON,
+    )
+    tuner = keras_tuner.RandomSearch(
+        space, space.objective, max_trials=1, seed=1, directory=tmp_path
+    )
+    tuner.search(*data, validation_data=data, batch_size=2, epochs=1, verbose=0)
+    (trial,) = tuner.oracle.get_best_trials(1)
+    drawn = trial.hyperparameters.values
+    # Its loss is its own: no smoothing.
+    assert set(drawn) == {
+        *("learning_rate", "weight_decay"),
+        *("mix_ratio", "upper_share", "dominance", "dropout_rate"),
+    }
+    model = space.build(trial.hyperparameters)
+    assert isinstance(model, BRL) and model.get_config()["mix_ratio"] == 0.5
+    network = model.model.get_config()
+    assert network["dropout_rate"] == drawn["dropout_rate"]
+    assert network["classes"] == 2 and network["hidden_dim"] == 6
+
+    space = tuning.Training(
+        ACLNetTraining, 2, steps=2, spaces={"hidden_dim": 16}, **SKELETON
+    )
+    assert space.published.learning_rate == 0.025
+    assert "inter_weight" in space.spaces and "num_graphs" in space.spaces
+    # The name of the system stands for the network alone.
+    assert "inter_weight" not in tuning.Training("aclnet", 2, 2).spaces
 
 
 @pytest.mark.once
