@@ -238,15 +238,15 @@ class Contrast(nn.Module):
         others = torch.einsum("nc,ck->nk", queries, self.queue.clone().detach())
         return torch.cat([own, others], dim=1) / self.temperature
 
-    def contrast(self, logits, mined=None):
-        """The mean over the clips, with more positives if `mined`."""
-        if not mined:
+    def contrast(self, logits, views=(), mine=0):
+        """The mean over the clips; that many neighbours of each view count."""
+        if not mine:
             labels = torch.zeros(len(logits), dtype=torch.long)
             return F.cross_entropy(logits, labels)
         positives = torch.zeros_like(logits)
         positives[:, 0] = 1
-        for each in mined:
-            nearest = each[:, 1:].topk(1, dim=1)[1]
+        for each in views:
+            nearest = each[:, 1:].topk(mine, dim=1)[1]
             positives.scatter_(1, nearest + 1, 1)
         shares = (F.log_softmax(logits, dim=1) * positives).sum(1)
         return -(shares / positives.sum(1)).mean()
@@ -270,7 +270,7 @@ class HiCLR(Contrast):
         super().__init__(STGCN(*sizes), STGCN(*sizes), **contrast)
         self.mask_param = nn.Parameter(torch.zeros(1))
 
-    def loss(self, basic, key, normal, strong, mask=None, mine=False):
+    def loss(self, basic, key, normal, strong, mask=None, mine=0):
         """Loss; the mask `(T, V)` is 0 where joints are replaced."""
         if mask is None:
             mask = draw_mask(*strong.shape[2:4])
@@ -282,7 +282,7 @@ class HiCLR(Contrast):
         ]
         keys = self.keys_of(key)
         logits = [self.similarities(query, keys) for query in queries]
-        loss = self.contrast(logits[0], logits if mine else None) + 0.5 * (
+        loss = self.contrast(logits[0], logits, mine) + 0.5 * (
             self.follow(logits[0], logits[1])
             + self.follow(logits[1], logits[2])
         )
@@ -309,7 +309,7 @@ class MSCLR(Contrast):
             FlexibleSTGCN(*sizes), FlexibleSTGCN(*sizes), **contrast
         )
 
-    def loss(self, basic, key, extreme, layout, key_layout, mine=False):
+    def loss(self, basic, key, extreme, layout, key_layout, mine=0):
         queries = [
             self.encoder_q(basic, layout),
             *self.encoder_q(extreme, layout, drop=True),
@@ -317,7 +317,7 @@ class MSCLR(Contrast):
         queries = [F.normalize(query, dim=1) for query in queries]
         keys = self.keys_of(key, key_layout)
         logits = [self.similarities(query, keys) for query in queries]
-        loss = self.contrast(logits[0], logits if mine else None) + 0.5 * (
+        loss = self.contrast(logits[0], logits, mine) + 0.5 * (
             self.follow(logits[0], logits[1])
             + self.follow(logits[0], logits[2])
         )
@@ -337,12 +337,15 @@ class HaLP(Contrast):
         num_positives,
         margin,
         weight,
+        num_candidates=20,
+        num_skipped=1,
         **contrast,
     ):
         sizes = shape, hidden_dim, num_layers, contrast["head_dim"]
         super().__init__(Recurrent(*sizes), Recurrent(*sizes), **contrast)
         self.num_positives, self.margin = num_positives, margin
         self.weight = weight
+        self.num_candidates, self.num_skipped = num_candidates, num_skipped
         prototypes = torch.randn(num_prototypes, contrast["head_dim"])
         self.register_buffer("prototypes", F.normalize(prototypes, dim=1))
 
@@ -363,17 +366,23 @@ class HaLP(Contrast):
         """Positives `(N, P, E)` between prototypes, and which ones count."""
         size = len(keys), self.num_positives
         order = (keys @ self.prototypes.T).argsort(dim=1)
+        candidates = order[:, : -self.num_skipped][:, -self.num_candidates :]
         if columns is None:
-            columns = torch.randint(order.shape[1] - 1, size)
+            columns = torch.randint(candidates.shape[1], size)
             shares = torch.rand(size) * self.margin
         nearest = order[:, -1]
-        towards = self.prototypes[order[:, :-1].gather(1, columns)]
+        towards = self.prototypes[candidates.gather(1, columns)]
         own, keys = self.prototypes[nearest][:, None], keys[:, None]
         angle = (keys * towards).sum(-1).clamp(-1, 1).acos()
         kappa = 1 - (towards * own).sum(-1)
         kappa = kappa / ((keys * (own - towards)).sum(-1) + 1e-8)
         boundary = torch.atan(angle.sin() / (kappa + angle.cos() + 1e-8))
-        share = ((1 - shares) * boundary / (angle + 1e-8)).unsqueeze(-1)
+        boundary = boundary / (angle + 1e-8)
+        if self.margin == 1000:
+            share = boundary - 0.01
+        else:
+            share = (1 - shares) * boundary
+        share = share.unsqueeze(-1)
         angle = angle.unsqueeze(-1)
         points = ((1 - share) * angle).sin() * keys
         points = points + (share * angle).sin() * towards

@@ -27,7 +27,7 @@ def layer_nodes(model):
         raise ValueError(
             "The model must be a Functional model (or a subclass with a "
             f"graph inside). Received {model.__class__.__name__} "
-            f"{model.name!r} without a graph.{hint}"
+            f"{getattr(model, 'name', model)!r} without a graph.{hint}"
         )
     return _ordered([node_of(tensor) for tensor in outputs])
 

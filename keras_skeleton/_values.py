@@ -29,6 +29,27 @@ def whole_number(name, value, least=None):
     return int(value)
 
 
+def whole_numbers(name, values, least=None):
+    """Returns an argument that is one whole number or several, as a tuple.
+
+    Args:
+        name: See `whole_number`, also for `least`.
+        values: What was passed for it.
+
+    Raises:
+        ValueError: If it is something else, or none.
+    """
+    several = values
+    if np.ndim(values) == 0 and not hasattr(values, "__iter__"):
+        several = (values,)
+    several = () if isinstance(several, str) else tuple(several)
+    if not several:
+        raise ValueError(
+            f"`{name}` must be one or more whole numbers. Received: {values!r}"
+        )
+    return tuple(whole_number(name, value, least) for value in several)
+
+
 def number(name, value, above=None, least=None, most=None):
     """Returns an argument that is a finite number, as a float.
 

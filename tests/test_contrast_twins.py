@@ -61,6 +61,10 @@ def check_step(name, config, arrays, twin, loss_of):
         assert_close(after[key].numpy(), out[f"{key}_after"], f"{name}: {key}")
 
 
+def mined(config):
+    return config["topk"] if config["nnm"] else 0
+
+
 def tensors(arrays, *names):
     return [torch.from_numpy(arrays[f"in/{name}"]) for name in names]
 
@@ -73,14 +77,13 @@ def test_hiclr(fixtures_dir, twins):
         shape = shape_of(arrays["in/im_q"])
         twin = twins.HiCLR(shape, *network_of(args), **contrast_of(args))
         views = tensors(arrays, "im_q", "im_k", "im_q_1", "im_q_2", "mask_TV")
+        views.append(mined(config))
         check_step(
             name,
             config,
             arrays,
             twin,
-            lambda twin, views=views, mine=config["nnm"]: twin.loss(
-                *views, mine=mine
-            ),
+            lambda twin, views=views: twin.loss(*views),
         )
 
 
@@ -97,15 +100,13 @@ def test_msclr(fixtures_dir, twins):
             shape, layouts, *network_of(args), **contrast_of(args)
         )
         views = tensors(arrays, "im_q", "im_k", "im_q_extreme")
-        views += [config["q_skeleton"], config["k_skeleton"]]
+        views += [config["q_skeleton"], config["k_skeleton"], mined(config)]
         check_step(
             name,
             config,
             arrays,
             twin,
-            lambda twin, views=views, mine=config["nnm"]: twin.loss(
-                *views, mine=mine
-            ),
+            lambda twin, views=views: twin.loss(*views),
         )
 
 
@@ -124,6 +125,8 @@ def test_halp(fixtures_dir, twins):
             own["num_positives"],
             float(own["lambda_pos"]),
             own["mu"],
+            own["num_closest_to_ignore_positives"],
+            own["skip_closest_positives"],
             **contrast_of(args),
         )
         columns, shares = tensors(arrays, "draw_index_0", "draw_uniform_0")

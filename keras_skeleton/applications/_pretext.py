@@ -23,6 +23,11 @@ def pooled_encoder(application, encoder, arguments, dtype):
     """
     if encoder is None:
         return application(**{"dtype": dtype, **arguments}, pooling="published")
+    if not isinstance(encoder, keras.Model):
+        raise ValueError(
+            "`encoder` must be a model of `keras_skeleton.applications`. "
+            f"Received: {encoder!r}"
+        )
     if arguments:
         raise ValueError(
             "Pass either `encoder` or the arguments to build one, not both. "

@@ -12,6 +12,7 @@ from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.training import ClassAffinity
 from keras_skeleton.training import LabelledMemory
 from keras_skeleton.training import SupervisedModel
+from keras_skeleton.training.vectors import unit_vectors
 
 # Factors of the scores (after softmax) of the streams in published fusions.
 FUSION_WEIGHTS = {
@@ -339,7 +340,7 @@ class ACLNetTraining(InputCheck, SupervisedModel):
             inter, sums = self.affinity.contrast(
                 self.inter_projection(graphs), labels, scores, self.epoch.value
             )
-            vectors = ops.normalize(self.intra_projection(graphs), axis=-1)
+            vectors = unit_vectors(self.intra_projection(graphs))
             intra = self.memory.contrast(vectors, labels)
             carried = sums, vectors, labels
         right = ops.cast(ops.argmax(scores, axis=-1), "int32") == labels

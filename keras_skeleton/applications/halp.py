@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton import layers
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
@@ -615,11 +616,28 @@ def _check_streams(streams):
 
 
 def _check_numbers(model):
+    for name, least in (
+        ("num_positives", 1),
+        ("num_prototypes", 1),
+        ("num_clustered", 1),
+        ("num_candidates", 1),
+        ("num_skipped", 1),
+        ("refresh_period", 1),
+        ("warmup", 0),
+    ):
+        if getattr(model, name) is not None:
+            _values.whole_number(name, getattr(model, name), least)
+    for name in ("hallucination_weight", "distillation_weight"):
+        _values.number(name, getattr(model, name), least=0)
+    for name in ("teacher_temperature", "student_temperature"):
+        _values.number(name, getattr(model, name), above=0)
+    if model.margin is not None:
+        _values.number("margin", model.margin, least=0)
     if model.hallucination_weight:
-        if not 1 <= model.num_skipped < model.num_prototypes:
+        if model.num_skipped >= model.num_prototypes:
             raise ValueError(
-                "`num_skipped` must be at least 1, and less than "
-                "`num_prototypes`, so that there is one to go to. Received "
+                "`num_skipped` must be less than `num_prototypes`, so that "
+                "there is one to go to. Received "
                 f"num_skipped={model.num_skipped} and "
                 f"num_prototypes={model.num_prototypes}."
             )

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton import layers
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import renamed
@@ -211,6 +212,7 @@ class HiCLRPretext(StreamContrast):
         **encoder_arguments,
     ):
         check_choice("strong", strong, ("mask", "edges", "style", None))
+        _values.number("edge_dropout", edge_dropout, least=0, most=1)
         super().__init__(
             HiCLR,
             encoder,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton import layers
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._conventions import conventions
@@ -111,6 +112,9 @@ class AimCLRPretext(StreamContrast):
         dtype=None,
         **encoder_arguments,
     ):
+        # The attention of what does not stand out at all is the logistic
+        # function of 1/2.
+        _values.number("drop_threshold", drop_threshold, above=0.62246, most=1)
         super().__init__(
             MSCLR,
             encoder,

@@ -17,6 +17,7 @@ from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import NeighborQueue
 from keras_skeleton.training import PretextModel
 from keras_skeleton.training import SelfDistillation
+from keras_skeleton.training.vectors import unit_vectors
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -565,7 +566,7 @@ class STARSDINO(_Tuning, SelfDistillation):
 
 
 def _unit(vectors):
-    return ops.normalize(ops.cast(vectors, "float32"), epsilon=1e-12)
+    return unit_vectors(ops.cast(vectors, "float32"))
 
 
 def _views(x):

@@ -77,6 +77,11 @@ def robustness(
     shape = _clip_shape(test)
     if corruptions is None:
         corruptions = default_corruptions(shape, fill)
+    elif not isinstance(corruptions, dict):
+        raise ValueError(
+            "`corruptions` must be a dict of transforms by the names of their "
+            f"scores. Received: {corruptions!r}"
+        )
     predicted = {}
     bar = progress.bar(1 + len(corruptions), "corruption", verbose)
     for name, corruption in {"clean": None, **corruptions}.items():

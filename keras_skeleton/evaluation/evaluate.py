@@ -136,7 +136,9 @@ def evaluate_weights(
 
     Raises:
         ValueError: If the weights have no head to measure, nothing says what
-            to evaluate them on, or data, model and options do not fit.
+            to evaluate them on, data, model and options do not fit, or the
+            protocol's result does not hold what is to be written.
+        ImportError: If the library that draws the features is missing.
         FileNotFoundError: If weights or data are missing.
 
     Example:
@@ -148,6 +150,16 @@ def evaluate_weights(
     ```
     """
     protocols.check_options(protocol, options)
+    pictures = {
+        "confusion": confusion_path,
+        "features": features_path,
+        "curves": curves_path,
+    }
+    pictures = {k: path for k, path in pictures.items() if path is not None}
+    tables = [] if predictions_path is None else ["predictions"]
+    protocols.check_written(
+        protocol, [*tables, *pictures], options.get("repetitions")
+    )
     model, found = _load(system, weights, protocol, options)
     given = {"data_set": data_set, "protocol": split, "transforms": transforms}
     recipe = recipes.find_recipe(str(weights), given, *found)
@@ -179,24 +191,10 @@ def evaluate_weights(
     if json_path is not None:
         result.save(json_path)
     if predictions_path is not None:
-        _predictions_of(result).save(predictions_path, test.class_names)
-    for path, what in (
-        (confusion_path, "confusion"),
-        (features_path, "features"),
-        (curves_path, "curves"),
-    ):
-        if path is not None:
-            _write_picture(path, result.draw(what))
+        result.predictions.save(predictions_path, test.class_names)
+    for what, path in pictures.items():
+        _write_picture(path, result.draw(what))
     return result
-
-
-def _predictions_of(result):
-    if result.predictions is None:
-        raise ValueError(
-            f"The protocol {result.protocol!r} has no single prediction for "
-            "each test clip that a table could hold."
-        )
-    return result.predictions
 
 
 def _write_picture(path, figure):

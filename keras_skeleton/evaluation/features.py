@@ -135,7 +135,19 @@ def predict(model, data, batch_size=64, probabilities=False, verbose=0):
     _check_finite(model, outputs)
     if any(each is None for each in labels):
         return outputs, None
-    return outputs, np.concatenate(labels).astype("int64")
+    return outputs, _whole_numbers(np.concatenate(labels))
+
+
+def _whole_numbers(labels):
+    is_whole = labels.dtype.kind in "iub" or (
+        labels.dtype.kind == "f" and (np.floor(labels) == labels).all()
+    )
+    if not is_whole:
+        raise ValueError(
+            "Labels must be whole numbers, counted from 0. Received the type "
+            f"{labels.dtype} with values such as {labels.ravel()[0]!s}."
+        )
+    return labels.astype("int64")
 
 
 def _check_finite(model, outputs):
@@ -180,6 +192,13 @@ def batches_of(data, batch_size):
         raise ValueError(
             "Received a `Sequences`, whose clips have different lengths. "
             "Pass batches of it: data.to_keras(transforms, batch_size)."
+        )
+    if isinstance(data, str) or not (
+        is_array(data) or hasattr(data, "__iter__")
+    ):
+        raise ValueError(
+            "Pass `Sequences`, batches of clips, or arrays of them. Received: "
+            f"{data!r}"
         )
     if is_array(data) or isinstance(data, tuple | dict):
         yield from _slices(data, batch_size)

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton.evaluation import features
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import result as results
@@ -123,9 +124,11 @@ def semi_supervised(
     ```
     """
     start = time.perf_counter()
-    if repetitions < 1:
+    repetitions = _values.whole_number("repetitions", repetitions, 1)
+    if full_epochs and method == "linear":
         raise ValueError(
-            f"`repetitions` must be at least 1. Received {repetitions}."
+            "full_epochs=True is for fine-tuning: a linear head sees the "
+            "features of the chosen clips alone. Raise `epochs` instead."
         )
     part = parts.Part(train, encoder, "training", transforms)
     labels = part.labels()
@@ -169,6 +172,7 @@ def semi_supervised(
             "choice": choice,
             "repetitions": repetitions,
             "num_labelled": len(rows),
+            "method": getattr(method, "__name__", method),
             "full_epochs": full_epochs,
         },
         seconds=round(time.perf_counter() - start, 3),

@@ -207,9 +207,14 @@ def check_labels(labels, num_classes, name="labels", length=None):
     in_range = (received >= 0) & (received < num_classes)
     outside = ~(in_range & (np.floor(received) == received))
     if outside.any():
+        limit = "from 0 up"
+        if np.isfinite(num_classes):
+            limit = (
+                f"from 0 to {num_classes - 1}, as there are {num_classes} "
+                "classes"
+            )
         raise ValueError(
-            f"`{name}` must be whole numbers from 0 to {num_classes - 1}, as "
-            f"there are {num_classes} classes. Received "
+            f"`{name}` must be whole numbers {limit}. Received "
             f"{received[outside][0]} for clip {int(np.argmax(outside))}."
         )
     return received.astype("int64")

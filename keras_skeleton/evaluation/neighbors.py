@@ -5,6 +5,7 @@ import time
 import numpy as np
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
@@ -55,6 +56,7 @@ def nearest_neighbors(
     Reference: evaluation of STARS, arXiv 2407.10935.
     """
     start = time.perf_counter()
+    ks = _values.whole_numbers("k", k, 1)
     train, test = parts.both_parts(
         train,
         test,
@@ -64,9 +66,6 @@ def nearest_neighbors(
     )
     memory = train.predict(verbose=verbose)
     queries = test.predict(verbose=verbose)
-    ks = (k,) if isinstance(k, int | np.integer) else tuple(k)
-    if not ks:
-        raise ValueError("`k` must be one or more numbers. Received none.")
     found = {
         f"{n}-nn": knn(*memory, queries[0], n, metric, temperature=temperature)
         for n in ks

@@ -111,18 +111,19 @@ def embed(features, method="tsne", max_points=3000, seed=0, **options):
     norm = np.linalg.norm(features[rows], axis=1, keepdims=True)
     chosen = features[rows] / np.maximum(norm, 1e-12)
     if method == "umap":
-        umap = _needed("umap", "umap-learn")
+        umap = needed("umap", "umap-learn")
         options.setdefault("n_neighbors", min(15, len(rows) - 1))
         mapper = umap.UMAP(random_state=seed, n_jobs=1, **options)
     else:
-        manifold = _needed("sklearn.manifold", "scikit-learn")
+        manifold = needed("sklearn.manifold", "scikit-learn")
         # Fewer neighbours count where there are few clips.
         options.setdefault("perplexity", min(30, (len(rows) - 1) / 3))
         mapper = manifold.TSNE(init="pca", random_state=seed, **options)
     return np.asarray(mapper.fit_transform(chosen)), rows
 
 
-def _needed(module, package):
+def needed(module, package):
+    """A module of a library, or an `ImportError` that says how to get it."""
     import importlib
 
     try:

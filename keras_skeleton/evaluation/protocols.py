@@ -2,6 +2,7 @@
 
 import inspect
 
+from keras_skeleton.evaluation import pictures
 from keras_skeleton.evaluation.corrupted import robustness
 from keras_skeleton.evaluation.few_labels import semi_supervised
 from keras_skeleton.evaluation.fine_tuning import fine_tune
@@ -25,6 +26,54 @@ PROTOCOLS = {
     "cross-view": cross_view,
     "robustness": robustness,
 }
+
+#: What a result holds beside its numbers, and `evaluate_weights` can write;
+#: under `None` that of a classifier as it is.
+WRITTEN = {
+    None: ("predictions", "confusion"),
+    "linear": ("predictions", "confusion", "features", "curves"),
+    "knn": ("predictions", "confusion", "features"),
+    "semi": ("predictions", "confusion", "curves"),
+    "finetune": ("predictions", "confusion", "curves"),
+    "transfer": ("predictions", "confusion", "curves"),
+    "few-shot": ("predictions", "confusion", "features"),
+    "retrieval": ("features",),
+    "cross-view": ("features",),
+    "robustness": ("predictions", "confusion"),
+}
+
+
+def check_written(protocol, wanted, repetitions=None):
+    """Raises what writing would, before anything is computed.
+
+    Args:
+        protocol: Name of a protocol, or `None` for none.
+        wanted: Names of what is to be written.
+        repetitions: How often the protocol is repeated, if it was said.
+
+    Raises:
+        ValueError: If the protocol's result will not hold something.
+        ImportError: If the library that draws it is missing.
+    """
+    held = WRITTEN[protocol]
+    if protocol is not None:
+        known = inspect.signature(PROTOCOLS[protocol]).parameters
+        if repetitions is None and "repetitions" in known:
+            repetitions = known["repetitions"].default
+    if repetitions is not None and repetitions > 1:
+        held = [x for x in held if x not in ("predictions", "curves")]
+    missing = [each for each in wanted if each not in held]
+    if missing:
+        of = "" if protocol is None else f" of the protocol {protocol!r}"
+        several = ""
+        if repetitions is not None and repetitions > 1:
+            several = f", the mean of {repetitions} repetitions,"
+        raise ValueError(
+            f"The result{of}{several} holds no {' and no '.join(missing)}. "
+            f"What can be written of it: {', '.join(held)}."
+        )
+    if "features" in wanted:
+        pictures.needed("sklearn.manifold", "scikit-learn")
 
 
 def check_options(protocol, options):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
@@ -79,6 +80,11 @@ def retrieval(
     ```
     """
     start = time.perf_counter()
+    # No rank at all leaves the mean average precision.
+    if np.size(ranks):
+        ranks = _values.whole_numbers("ranks", ranks, 1)
+    if isinstance(exclude, str):
+        exclude = (exclude,)
     train, test = parts.both_parts(
         train,
         test,

@@ -33,8 +33,18 @@ def fuse(found, weights=None, probabilities=False):
     print(fuse(streams, {"joint": 0.6, "bone": 0.4}))
     ```
     """
+    if isinstance(found, results.Result) or not found:
+        raise ValueError(
+            "Pass several results to fuse, a list or a dict by stream. "
+            f"Received: {found!r}"
+        )
     by_name = found if isinstance(found, dict) else dict(enumerate(found, 1))
     if weights is not None and not isinstance(weights, dict):
+        if len(weights) != len(by_name):
+            raise ValueError(
+                f"`weights` must be one number for each of the {len(by_name)} "
+                f"results to fuse. Received: {weights!r}"
+            )
         weights = dict(zip(by_name, weights, strict=True))
     said = {name: result.predictions for name, result in by_name.items()}
     for name, each in said.items():

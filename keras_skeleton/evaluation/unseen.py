@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import neighbors
@@ -67,12 +68,17 @@ def few_shot(
     Reference: Mehraban et al., arXiv 2407.10935 (STARS).
     """
     start = time.perf_counter()
-    if repetitions < 1 or (repetitions > 1 and shots is None):
+    ks = _values.whole_numbers("k", k, 1)
+    repetitions = _values.whole_number("repetitions", repetitions, 1)
+    if shots is not None:
+        shots = _values.whole_number("shots", shots, 1)
+    elif repetitions > 1:
         raise ValueError(
-            "`repetitions` must be at least 1, and several need `shots`: "
-            "without, all labelled clips are used. Received: "
-            f"repetitions={repetitions}, shots={shots}"
+            "Several `repetitions` need `shots`: without, all labelled clips "
+            f"are used. Received: repetitions={repetitions}, shots=None"
         )
+    if classes is not None:
+        classes = _values.whole_numbers("classes", classes, 0)
     train, test = parts.both_parts(
         train,
         test,
@@ -87,7 +93,6 @@ def few_shot(
     queries, rows = _of_classes(queries, classes, "test")
     test.names = None if test.names is None else [test.names[i] for i in rows]
     is_copy = None if is_copy is None else is_copy[rows]
-    ks = (k,) if isinstance(k, int | np.integer) else tuple(k)
     prefix = "few-shot" if shots is None else f"{shots}-shot"
     runs = []
     for each in range(seed, seed + repetitions):
@@ -151,7 +156,7 @@ def _draw(labels, shots, seed):
     chosen = []
     for label in np.unique(labels):
         own = generator.permutation(np.flatnonzero(labels == label))
-        if not 1 <= shots <= len(own):
+        if shots > len(own):
             raise ValueError(
                 f"`shots` must be from 1 to the {len(own)} labelled clips "
                 f"that there are of class {int(label)}. Received: {shots}"

@@ -3,10 +3,12 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _values
 from keras_skeleton.training.momentum import twin
 from keras_skeleton.training.momentum import update_momentum
 from keras_skeleton.training.queue import FeatureQueue
 from keras_skeleton.training.step_model import PretextModel
+from keras_skeleton.training.vectors import unit_vectors
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -35,7 +37,7 @@ class Branch(keras.Model):
     def project(self, features, training=None):
         """Embeddings `(N, E)` of features `(N, D)`, of length 1."""
         embeddings = self.projector(features, training=training)
-        return ops.normalize(embeddings, axis=-1)
+        return unit_vectors(embeddings)
 
     def compute_output_shape(self, input_shape):
         return self.projector.compute_output_shape(self.encoder.output_shape)
@@ -115,7 +117,9 @@ class MomentumContrast(PretextModel):
         copy_keys=True,
         **kwargs,
     ):
-        _check_numbers(queue_size, momentum, temperature)
+        queue_size = _values.whole_number("queue_size", queue_size, 1)
+        _values.number("momentum", momentum, least=0, most=1)
+        _values.number("temperature", temperature, above=0)
         check_augmentation(augmentation, self.view_names)
         super().__init__(**kwargs)
         self.queries = dict(queries)
@@ -259,7 +263,10 @@ class ConsistentContrast(MomentumContrast):
         super().__init__(queries, **kwargs)
         (self.stream,) = self.queries
         size = self.queues[self.stream].size
-        if not 1 <= num_mined <= size:
+        num_mined = _values.whole_number("num_mined", num_mined, 1)
+        if mining_epoch is not None:
+            mining_epoch = _values.whole_number("mining_epoch", mining_epoch, 0)
+        if num_mined > size:
             raise ValueError(
                 "`num_mined` must be at least 1 and at most `queue_size`. "
                 f"Received num_mined={num_mined} and queue_size={size}."
@@ -310,15 +317,6 @@ def _crossentropy(targets, logits):
     shares = ops.log_softmax(logits, axis=-1)
     targets = ops.stop_gradient(targets)
     return -ops.mean(ops.sum(targets * shares, axis=-1))
-
-
-def _check_numbers(queue_size, momentum, temperature):
-    if queue_size < 1 or not 0 <= momentum <= 1 or not temperature > 0:
-        raise ValueError(
-            "`queue_size` must be at least 1, `momentum` between 0 and 1, and "
-            f"`temperature` above 0. Received queue_size={queue_size}, "
-            f"momentum={momentum} and temperature={temperature}."
-        )
 
 
 def check_augmentation(augmentation, names):

@@ -7,6 +7,7 @@ from keras import ops
 from keras_skeleton.training.momentum import twin
 from keras_skeleton.training.momentum import update_momentum
 from keras_skeleton.training.step_model import PretextModel
+from keras_skeleton.training.vectors import unit_vectors
 
 CENTERINGS = ("sinkhorn", "mean", None)
 
@@ -164,7 +165,7 @@ def koleo(vectors, epsilon=1e-8):
     Reference: Sablayrolles et al., Spreading Vectors for Similarity Search,
     ICLR 2019, arXiv 1806.03198.
     """
-    vectors = ops.normalize(vectors, axis=-1, epsilon=epsilon)
+    vectors = unit_vectors(vectors)
     found = ops.matmul(vectors, ops.transpose(vectors))
     found = ops.where(ops.eye(ops.shape(found)[0], dtype=bool), -1.0, found)
     nearest = ops.take(vectors, ops.argmax(found, axis=1), axis=0)

@@ -117,6 +117,11 @@ class Recipe:
             "label_smoothing",
         ):
             _values.number(key, getattr(self, key), least=0)
+        is_one = not hasattr(self.steps, "__iter__")
+        steps = (self.steps,) if is_one else tuple(self.steps)
+        for step in steps:
+            _values.number("steps", step, least=0)
+        object.__setattr__(self, "steps", steps)
 
     @classmethod
     def of(cls, system, kind="training", **given):

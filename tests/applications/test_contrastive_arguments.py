@@ -16,13 +16,27 @@ from keras_skeleton.evaluation import extract_features
     ("arguments", "reason"),
     [
         ({"num_mined": 17}, "queue_size=16"),
+        ({"num_mined": 1.5}, "`num_mined` must be a whole number"),
+        ({"mining_epoch": -1}, "`mining_epoch`"),
         ({"mask_ratio": 1.5}, "between 0 and 1"),
+        ({"strong": "edges", "edge_dropout": 2.0}, "`edge_dropout`.*to 1"),
         ({"augmentation": "weak"}, "published"),
     ],
 )
 def test_refused_arguments(arguments, reason):
     with pytest.raises(ValueError, match=reason):
         HiCLRPretext(**{**HiCLRPretext.tiny, **arguments})
+
+
+def test_dropping_all_features_is_refused():
+    with pytest.raises(ValueError, match="`drop_threshold`.*above 0.62"):
+        AimCLRPretext(**{**AimCLRPretext.tiny, "drop_threshold": 0.5})
+
+
+def test_an_encoder_is_a_model():
+    for cls in (HiCLRPretext, HaLPPretext):
+        with pytest.raises(ValueError, match="`encoder` must be a model"):
+            cls("nw_ucla", queue_size=16)
 
 
 def test_edges_need_graphs():

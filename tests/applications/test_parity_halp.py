@@ -10,6 +10,7 @@ from graph_networks import to_ours
 from keras import ops
 from support import assert_close
 from support import cases
+from support import chain_skeleton
 from support import documents
 from support import gradients
 from support import part
@@ -31,11 +32,14 @@ OFFICIAL_STREAMS = {"joint": "joint", "motion": "joint_motion", "bone": "bone"}
 
 def encoder_arguments(args, frames, persons=2, joints=25):
     """Arguments of the encoder from those of the official class."""
-    coordinates, rest = divmod(args["en_input_size"], persons * joints)
-    assert not rest
+    width = args["en_input_size"]
+    coordinates, rest = divmod(width, persons * joints)
+    if rest:
+        # To the network a frame is a vector: as good as that many joints.
+        persons, joints, coordinates = 1, width, 1
     return {
         "input_shape": (persons, frames, joints, coordinates),
-        "skeleton": "ntu",
+        "skeleton": chain_skeleton(joints),
         "hidden_dim": args["en_hidden_size"],
         "num_layers": args["en_num_layers"],
     }

@@ -23,7 +23,11 @@ from keras_skeleton.layers.graph.entries import add_entries
 from keras_skeleton.layers.graph.entries import drop_entries
 from keras_skeleton.weights import load_official
 
-SKELETONS = {"ntu-rgb+d": "ntu", "nw-ucla": "nw_ucla"}
+SKELETONS = {
+    "ntu-rgb+d": "ntu",
+    "nw-ucla": "nw_ucla",
+    "openpose": "openpose18",
+}
 
 
 def build(args, shape=(2, 50, 25, 3), **others):
@@ -128,10 +132,11 @@ def test_transformer(fixtures_dir):
     ):
         model, clips = load(config, arrays)
         out, state = part(arrays, "out/"), part(arrays, "state/")
-        assert config["mode"] == "eval"
+        training = config["mode"] == "train"
         x = model.get_layer("fold_persons")(clips)
-        for layer in ("embedding", "embedding_norm", "embedding_relu"):
-            x = model.get_layer(layer)(x)
+        x = model.get_layer("embedding")(x)
+        x = model.get_layer("embedding_norm")(x, training=training)
+        x = model.get_layer("embedding_relu")(x)
         found = {"input_map": channels_first(x)}
         for i, block in enumerate(model.blocks):
             frames, joints, channels = x.shape[1:]
@@ -148,13 +153,21 @@ def test_transformer(fixtures_dir):
                     state[f"{official}.pet.pe"][0, :, :frames, 0],
                     f"{name}: positions of frames",
                 )
-            x = block(x)
+            x = block(x, training=training)
             found[f"layer{i}"] = channels_first(x)
-        found["feat"] = ops.mean(model.get_layer("features")(x), (1, 2, 3))
-        found["logits"] = model(clips)
-        assert out.keys() <= found.keys()
-        for key, value in out.items():
+        features = ops.mean(model.get_layer("features")(x), (1, 2, 3))
+        found["feat"] = features
+        found["logits"] = model.get_layer("predictions")(features)
+        expected = {k: v for k, v in out.items() if "/" not in k}
+        assert expected.keys() <= found.keys()
+        for key, value in expected.items():
             assert_close(found[key], value, f"{name}: {key}")
+        if training:
+            after = part(out, "state_after/").items()
+            after = {f"encoder_q.{key}": array for key, array in after}
+            assert_tensors(name, model, after)
+        else:
+            assert_close(model(clips), out["logits"], f"{name}: whole")
 
 
 def test_dropped_and_added_entries(fixtures_dir):

@@ -41,6 +41,8 @@ from keras_skeleton.weights.stars import TEACHER
 
 def build(cls, args, persons, **arguments):
     """A model all tensors of which are trained, as in the fixtures."""
+    if args.get("topk"):
+        arguments["num_candidates"] = args["topk"]
     model = cls(
         **encoder_arguments(args, persons),
         predictor_dim=args["predictor_hidden_dim"],
@@ -272,12 +274,22 @@ def test_dino_loss(fixtures_dir, centering, official):
     for name, config, arrays in cases(fixtures_dir("stars"), "stars_dino*.npz"):
         student, teacher = arrays["in/student"], arrays["in/teacher"]
         temperatures = config["temps"]
+        # The published teacher may begin colder or warmer, for some epochs.
+        rising = np.linspace(
+            temperatures["warm"],
+            temperatures["teacher"],
+            temperatures["warm_epochs"],
+        )
+        epoch = config["epoch"]
+        teacher_temperature = (
+            rising[epoch] if epoch < len(rising) else temperatures["teacher"]
+        )
         dim = student.shape[1]
         model = STARSDINO(
             **STARSDINO.tiny | {"output_dim": dim},
             centering=centering,
             student_temperature=temperatures["student"],
-            teacher_temperature=temperatures["teacher"],
+            teacher_temperature=float(teacher_temperature),
         )
         center = 0.01 * np.arange(dim, dtype="float32")
         model.center.assign(center)

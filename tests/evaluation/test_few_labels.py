@@ -86,7 +86,7 @@ def test_bad_input(train, encoder):
         options = {"method": make_run([]), "repetitions": 1, **changed}
         semi_supervised(encoder, train, train, **options)
 
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="from 1 up"):
         run(repetitions=0)
     with pytest.raises(ValueError, match="no clip at all"):
         run(ratio=0.01)

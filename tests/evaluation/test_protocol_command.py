@@ -10,6 +10,7 @@ from keras_skeleton import cli
 from keras_skeleton.applications import MAMP
 from keras_skeleton.evaluation import Result
 from keras_skeleton.evaluation.protocols import PROTOCOLS
+from keras_skeleton.evaluation.protocols import WRITTEN
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import serialize_transforms
 from keras_skeleton.weights import save_weights
@@ -52,9 +53,17 @@ def save(toy, tiny, tmp_path):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_protocol(protocol, save, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("sklearn")
     words = [*save(), "--protocol", protocol, *SHORT[protocol].split()]
     file = tmp_path / "result.json"
+    written = set(WRITTEN[protocol])
+    if "--repetitions" in words:
+        written -= {"predictions", "curves"}
+    for name in written:
+        words += [f"--{name}", str(tmp_path / name)]
     assert cli.main([*words, "--json", str(file)]) == 0, capsys.readouterr().err
+    assert all((tmp_path / name).stat().st_size for name in written)
     result = Result.load(file)
     assert result.protocol == protocol
     assert result.data == "nw_ucla xview"
@@ -112,12 +121,16 @@ def test_errors(save, toy, tmp_path, capsys):
     assert "`k` cannot be chosen" in error(*words, "--k", 1)
     assert "Unknown 'k'" in error(*words, "--protocol", "linear", "--k", 1)
     assert "'xset'" in error(*words, "--protocol", "knn", "--split", "xset")
-    assert "no single prediction" in error(
-        *words, "--protocol", "retrieval", "--predictions", tmp_path / "a.csv"
-    )
-    assert "holds no curves" in error(
-        *words, "--protocol", "knn", "--k", 1, "--curves", tmp_path / "a.png"
-    )
+    # Before anything is computed: the data are not even looked for.
+    for protocol, what in (
+        ("retrieval", "predictions"),
+        ("knn", "curves"),
+        ("finetune", "features"),
+        ("semi", "curves"),
+    ):
+        assert f"holds no {what}. What can be written of it: " in error(
+            *words[:-1], "none.h5", "--protocol", protocol, f"--{what}", "a.png"
+        )
     toy.labels[:] = -1
     toy.save(tmp_path / "data.h5")
     assert "no label" in error(*words, "--protocol", "knn")

@@ -179,7 +179,7 @@ def test_few_shot(encoder, parts):
     for arguments, message in (
         ({"classes": [7]}, r"no training clips of the classes \[7\]"),
         ({"shots": 7}, "from 1 to the 6 labelled clips"),
-        ({"repetitions": 3}, "several need `shots`"),
+        ({"repetitions": 3}, "need `shots`"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluation.few_shot(encoder, train, test, **arguments)
@@ -325,3 +325,68 @@ def test_bad_data(encoder, parts):
         evaluation.linear_probe(encoder, arrays, arrays, augmentation=[CROP])
     with pytest.raises(ValueError, match="training labels.*2 classes"):
         evaluation.fine_tune(encoder, train, test, 2, epochs=1, batch_size=6)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("protocol", "arguments", "reason"),
+    [
+        ("knn", {"k": 1.5}, "`k` must be a whole number from 1 up"),
+        ("knn", {"k": True}, "`k`"),
+        ("knn", {"k": "5"}, "`k` must be one or more"),
+        ("few-shot", {"k": ()}, "`k` must be one or more"),
+        ("few-shot", {"classes": -1}, "`classes`"),
+        ("few-shot", {"shots": 0}, "`shots`"),
+        ("few-shot", {"repetitions": 2}, "need `shots`"),
+        ("semi", {"repetitions": 1.5}, "`repetitions`"),
+        ("semi", {"method": "linear", "full_epochs": True}, "Raise `epochs`"),
+        ("linear", {"steps": (-1,)}, "`steps`"),
+        ("retrieval", {"ranks": (0, 1)}, "`ranks`"),
+        ("robustness", {"corruptions": [CROP]}, "a dict of transforms"),
+    ],
+)
+def test_odd_arguments(protocol, arguments, reason, encoder, parts):
+    with pytest.raises(ValueError, match=reason):
+        PROTOCOLS[protocol](encoder, *parts, **arguments)
+
+
+@pytest.mark.once
+def test_one_number_is_as_good_as_several(encoder, parts):
+    found = evaluation.few_shot(encoder, *parts, classes=1, k=1)
+    assert found.settings["classes"] == [1]
+    found = evaluation.retrieval(encoder, *parts, ranks=2, exclude="camera")
+    assert list(found.scores) == ["mAP", "rank-2"]
+    assert found.settings["exclude"] == ["camera"]
+    assert fitting.HeadRecipe.of(encoder, steps=3).steps == (3,)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("data", [None, "train", 3])
+def test_what_is_no_data(data, encoder, parts):
+    with pytest.raises(ValueError, match="Pass `Sequences`, batches"):
+        evaluation.nearest_neighbors(encoder, data, parts[1], k=1)
+
+
+@pytest.mark.once
+def test_what_is_no_encoder(parts):
+    with pytest.raises(ValueError, match="Received str 'stars'"):
+        evaluation.nearest_neighbors("stars", *parts, k=1)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("labels", [[0.5, 1.0], ["a", "b"]])
+def test_labels_that_are_no_numbers(labels, encoder):
+    data = np.zeros((2, 1, 8, 20, 3), "float32"), np.array(labels)
+    with pytest.raises(ValueError, match="Labels must be whole numbers"):
+        evaluation.nearest_neighbors(encoder, data, data, k=1)
+
+
+@pytest.mark.once
+def test_what_cannot_be_fused(encoder, parts):
+    result = evaluation.linear_probe(encoder, *parts, epochs=1)
+    with pytest.raises(ValueError, match="several results"):
+        evaluation.fuse(result)
+    with pytest.raises(ValueError, match="several results"):
+        evaluation.fuse([])
+    with pytest.raises(ValueError, match="each of the 2 results"):
+        evaluation.fuse([result, result], [0.5])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from support import gradients
 
 from keras_skeleton import weights
 from keras_skeleton.applications import CTRGCN
@@ -13,6 +14,7 @@ from keras_skeleton.training import Branch
 from keras_skeleton.training import FeatureQueue
 from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import ResumeTraining
+from keras_skeleton.training.vectors import unit_vectors
 from keras_skeleton.weights.conversion import variables_of
 
 SHAPE = CTRGCN.tiny["input_shape"]
@@ -57,8 +59,9 @@ def test_paths_are_unique():
     ("arguments", "reason"),
     [
         ({"queue_size": 0}, "queue_size"),
-        ({"momentum": 2}, "momentum=2"),
-        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"queue_size": 1.5}, "`queue_size` must be a whole number from 1"),
+        ({"momentum": 2}, "`momentum`.*Received: 2"),
+        ({"temperature": 0.0}, "`temperature`.*Received: 0.0"),
         ({"augmentation": "weak"}, "a layer that makes the views query, key"),
         ({"augmentation": [RandomShear()]}, "Received: \\[<RandomShear"),
         ({"augmentation": Views(weak=[], key=[])}, "makes weak, key"),
@@ -67,6 +70,22 @@ def test_paths_are_unique():
 def test_refused_arguments(arguments, reason):
     with pytest.raises(ValueError, match=reason):
         MomentumContrast({"joint": branch()}, **{"queue_size": 8, **arguments})
+
+
+def test_a_vector_without_direction_spoils_nothing():
+    """The gradient of a division by its length would be NaN."""
+    table = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    table.set_weights([np.float32([[0, 0, 0], [3, 0, 4]]), np.zeros(3)])
+    rows = np.eye(2, dtype="float32")
+
+    def loss(table, rows):
+        return ops.sum(unit_vectors(table(rows)))
+
+    value, found = gradients(table, loss, rows)
+    assert value == pytest.approx(7 / 5)
+    kernel = found[table.layers[0].kernel.path]
+    np.testing.assert_allclose(kernel[0], 1)
+    np.testing.assert_allclose(kernel[1], [0.032, 0.2, -0.024], atol=1e-6)
 
 
 def test_a_loss_is_refused():

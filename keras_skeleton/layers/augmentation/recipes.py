@@ -127,7 +127,9 @@ def strong_augmentation(
     ]
 
 
-def corrupting_augmentation(num_frames=64, num_joints=15, dimensions=3):
+def corrupting_augmentation(
+    num_frames=64, num_joints=15, dimensions=3, interval=(0.1, 1.0)
+):
     """The augmentation of HaLP.
 
     A crop in time, of a tenth to all of the clip but not shorter than 64
@@ -137,6 +139,7 @@ def corrupting_augmentation(num_frames=64, num_joints=15, dimensions=3):
         num_frames: Frames that the crop is resized to.
         num_joints: See `JointCorruption`; published: 15 of 25.
         dimensions: See `basic_augmentation`.
+        interval: Least and largest share of the clip.
 
     Returns:
         List of transforms.
@@ -144,7 +147,7 @@ def corrupting_augmentation(num_frames=64, num_joints=15, dimensions=3):
     Reference: [HaLP](https://arxiv.org/abs/2304.00387).
     """
     return [
-        CropResize(num_frames, (0.1, 1.0), min_frames=64),
+        CropResize(num_frames, interval, min_frames=64),
         RandomChoice(
             [
                 JointCorruption(num_joints, dimensions=dimensions),

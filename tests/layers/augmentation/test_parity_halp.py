@@ -79,7 +79,11 @@ def test_augmentations(fixtures_dir):
         fixtures_dir("halp"), "augmentations*.npz"
     ):
         clips = from_official(arrays["in/x_short"])
-        crop, choice = corrupting_augmentation(config["out"])
+        assert corrupting_augmentation()[0].interval == (0.1, 1.0)
+        population = clips.shape[3]
+        crop, choice = corrupting_augmentation(
+            config["out"], interval=config["l_ratio"]
+        )
         assert (crop.num_frames, crop.interval) == (
             config["out"],
             tuple(config["l_ratio"]),
@@ -88,7 +92,7 @@ def test_augmentations(fixtures_dir):
         for operation in ("joint_corruption_zero", "joint_corruption_linear"):
             numbers = drawn(arrays, operation)
             layer = JointCorruption(len(numbers[1]))
-            draws = corruption_draws(numbers, clips.shape[3])
+            draws = corruption_draws(numbers, population)
             check(arrays, name, operation, layer, clips, draws)
             assert layer.num_joints == corruption.num_joints
             both = RandomChoice([layer, shear])
