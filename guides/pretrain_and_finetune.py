@@ -4,8 +4,9 @@
 
 Masked motion prediction: the model sees a tenth of a clip and predicts how
 the hidden joints move. No labels are needed for that. The encoder it leaves
-behind is then probed and fine-tuned with few labels. About a minute on two
-cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
+behind is then probed and fine-tuned with few labels, beside the same network
+from scratch and beside the features of packaged weights. About two minutes on
+two cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
 
     python guides/pretrain_and_finetune.py [FOLDER]
 
@@ -21,6 +22,7 @@ import sys
 import keras
 
 import keras_skeleton as ks
+from keras_skeleton.applications import ctrgcn
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 
@@ -47,9 +49,12 @@ plain = [
 A pretext model is a Keras model with its own training step: `compile` takes
 the optimizer alone, `fit` takes clips without labels. A `Recipe` holds the
 published optimizer, schedule and augmentation; so small a network learns
-faster with twice the learning rate. `ResumeTraining` keeps the whole state
-after each epoch: stop this script and start it again, and it goes on as if
-nothing had happened.
+faster with twice the learning rate. In clips of 32 frames, joints move little
+from one frame to the next: the motion over 8 frames, with three quarters of
+the joints hidden instead of nine tenths, leaves the better encoder here and on
+NW-UCLA. Length counts most: after a third of these epochs the encoder helps
+nobody. `ResumeTraining` keeps the whole state after each epoch: stop this
+script and start it again, and it goes on as if nothing had happened.
 """
 
 # %%
@@ -58,7 +63,7 @@ recipe = ks.training.Recipe.of(
     "pretrain",
     learning_rate=2e-3,
     minimum=1e-3,
-    epochs=2 if short else 40,
+    epochs=2 if short else 120,
     batch_size=32,
 )
 batches = recipe.batches(train, plain, seed=0, labels=False)
@@ -71,7 +76,10 @@ pretext = ks.applications.MAMPPretext(
     decoder_dim=32,
     decoder_layers=1,
     head_dim=64,
+    motion_stride=8,
+    mask_ratio=0.75,
 )
+scratch = ks.applications.MAMP.from_config(pretext.encoder.get_config())
 recipe.compile(pretext, batches)
 resume = ks.training.ResumeTraining(output / "pretext.npz", data=batches)
 pretext.fit(
@@ -104,8 +112,9 @@ print(f"linear probe: {probe.value:.1f} %")
 """
 ## Fine-tuning with a tenth of the labels
 
-`MAMP(encoder=...)` puts a head on the encoder and shares its weights. Layers
-near the input learn slower, by the recipe's `layer_decay`.
+`MAMP(encoder=...)` puts a head on the encoder and shares its weights. All
+layers learn at one rate here (`layer_decay=1`): the published decay keeps those
+near the input close to a far longer pre-training than this one.
 """
 
 # %%
@@ -113,17 +122,53 @@ few = train.fraction(0.5 if short else 0.1, seed=0, every_class=True)
 recipe = ks.training.Recipe.of(
     "mamp",
     "finetune",
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     minimum=3e-5,
-    layer_decay=0.9,
+    layer_decay=1.0,
     epochs=1 if short else 60,
     batch_size=15,
 )
 few_batches = recipe.batches(few, plain, seed=0)
-model = ks.applications.MAMP(encoder=encoder, classes=len(data.class_names))
-recipe.compile(model, few_batches)
-model.fit(few_batches, epochs=recipe.epochs, shuffle=False, verbose=2)
-result = ks.evaluation.evaluate_model(
-    model, test.to_keras(plain, batch_size=64)
+scores = {}
+for name, start in (("pre-trained", encoder), ("from scratch", scratch)):
+    keras.utils.set_random_seed(0)
+    model = ks.applications.MAMP(encoder=start, classes=len(data.class_names))
+    recipe.compile(model, few_batches)
+    model.fit(few_batches, epochs=recipe.epochs, shuffle=False, verbose=0)
+    scores[name] = ks.evaluation.evaluate_model(
+        model, test.to_keras(plain, batch_size=64)
+    ).value
+
+# %% [markdown]
+"""
+## Features of packaged weights
+
+Packaged weights have seen people do other things before another sensor. One
+layer on their frozen features, trained with the same few labels, is the first
+thing to try on data of one's own: it takes seconds.
+"""
+
+# %%
+packaged = ks.applications.CTRGCN(weights="nw_ucla", classes=None)
+
+
+def as_packaged(part):
+    """Clips in the form that the packaged weights were trained on."""
+    clips = part.padded(range(len(part)))
+    found = ctrgcn.preprocess_input(clips, "nw_ucla", lengths=part.lengths)
+    return found, part.labels
+
+
+probe = ks.evaluation.linear_probe(
+    packaged,
+    as_packaged(few),
+    as_packaged(test),
+    classes=len(data.class_names),
+    epochs=2 if short else 100,
+    batch_size=15,
 )
-print(f"fine-tuned with {len(few)} labels: {result.value:.1f} %")
+scores["features of packaged weights"] = probe.value
+
+print(f"With {len(few)} labels:")
+for name, score in scores.items():
+    print(f"{name:<29}{score:.1f} %")
