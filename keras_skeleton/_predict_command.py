@@ -1,7 +1,9 @@
 """The command `keras-skeleton predict`."""
 
 import contextlib
+import importlib
 import logging
+import os
 import pathlib
 import signal
 import sys
@@ -9,6 +11,7 @@ import threading
 import warnings
 
 from keras_skeleton import _outputs
+from keras_skeleton import _quiet
 
 ESTIMATORS = ("rtmlib", "mediapipe")
 # Poses that lie in files.
@@ -99,12 +102,21 @@ def add(commands):
         ("html", "page with the moving skeletons"),
     ):
         written.add_argument(f"--{name}", metavar="FILE", help=what)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="no progress bar, no messages of libraries",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options):
     """Runs the command, see `serving.predict_video`."""
+    if options.quiet:
+        # TensorFlow reads it, and tells one thing all the same.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _quiet.no_error_output():
+            importlib.import_module("keras")
     from keras_skeleton import serving
     from keras_skeleton.serving import video_output
 
@@ -142,6 +154,8 @@ def run(options):
             people=options.people,
         )
         source = None
+    elif options.quiet:
+        poses = _estimator(options)
     # TensorFlow takes several shapes of clips for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _notes(), _ending_cleanly():
@@ -174,9 +188,7 @@ def run_live(options):
     from keras_skeleton.serving import live
 
     camera = options.camera
-    poses = serving.poses.make_estimator(
-        options.pose, options.pose_model, options.people, options.min_score
-    )
+    poses = _estimator(options)
     chosen = {
         name: vars(options)[name]
         for name in ("window", "step", "threshold")
@@ -202,6 +214,18 @@ def run_live(options):
             show=show,
             **chosen,
         )
+
+
+def _estimator(options):
+    from keras_skeleton.serving.poses import estimators
+
+    return estimators.make_estimator(
+        options.pose,
+        options.pose_model,
+        options.people,
+        options.min_score,
+        options.quiet,
+    )
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ def conventions(system, num_frames):
                 included. By default, what published evaluations on NTU RGB+D
                 begin with: the middle 95 % of the valid frames, resized in
                 time by linear interpolation; coordinates stay as they are.
+                Frames in which nobody was found, between others, are filled
+                first (`FillLostFrames`).
             lengths: Frames of each clip, `(N,)`. By default, up to the last
                 that is not all zero.
 
@@ -37,7 +39,8 @@ def conventions(system, num_frames):
             ValueError: If there are no such weights, or the clips have other
                 joints or coordinates than these were trained on.
         """
-        for transform in _transforms(system, weights, num_frames):
+        transforms = _transforms(system, weights, num_frames)
+        for transform in augmentation.filling_lost_frames(transforms):
             after = lengths
             if lengths is not None:
                 after = transform.new_lengths(clips, None, lengths)

@@ -10,6 +10,7 @@ from keras_skeleton.datasets import samplers
 from keras_skeleton.evaluation import features
 from keras_skeleton.evaluation import metrics
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import filling_lost_frames
 
 
 class Part:
@@ -266,6 +267,8 @@ def check_fit(model, shape):
 def published(model):
     """The middle 95 % of clips, in as many frames as a model takes.
 
+    Lost frames are filled before.
+
     Returns:
         List of transforms.
 
@@ -278,7 +281,7 @@ def published(model):
             "`Sequences` need `transforms`, as the model does not take one "
             f"array of clips alone: {model.name!r} takes {shape}."
         )
-    return [CropResize(shape[2], interval=(0.95,))]
+    return filling_lost_frames([CropResize(shape[2], interval=(0.95,))])
 
 
 def times(number, of):

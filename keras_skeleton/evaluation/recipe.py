@@ -20,7 +20,8 @@ class Recipe:
         data_set: Name of the data set in `datasets.formats.FORMATS`.
         protocol: How that data set is divided, one of its `splits`.
         transforms: List of transforms, applied in turn; those that make the
-            stream included.
+            stream included. Those of cards follow `FillLostFrames`, which
+            leaves clips that are whole as they are.
         stream: Name of the stream, or `None`.
     """
 
@@ -55,6 +56,7 @@ def find_recipe(label, *sources):
     transforms = found["transforms"]
     if any(isinstance(each, dict | str) for each in transforms):
         transforms = augmentation.deserialize_transforms(transforms)
+        transforms = augmentation.filling_lost_frames(transforms)
     found["transforms"] = list(transforms)
     return Recipe(**found)
 

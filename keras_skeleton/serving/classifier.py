@@ -22,7 +22,8 @@ class PoseClassifier:
     Args:
         model: A Keras classifier of one input `(N, M, T, V, C)` that gives
             logits. Each person is shown to it alone, as the first of `M`.
-        transforms: List of transforms of evaluation.
+        transforms: List of transforms of evaluation; `FillLostFrames` comes
+            before them if it is not among them.
         form: The `PoseForm` of the clips that the transforms take.
         class_names: Names of the classes in label order.
         skeleton: Layout of the clips; by default that of the model.
@@ -67,7 +68,7 @@ class PoseClassifier:
                 f"{len(self.class_names)} class names."
             )
         self.model, self.form, self.label = model, form, label
-        self.transforms = list(transforms)
+        self.transforms = augmentation.filling_lost_frames(transforms)
         self.skeleton = skeletons.get(
             model.skeleton if skeleton is None else skeleton
         )

@@ -16,8 +16,9 @@ class FrozenModel:
     For a live source, or wherever clips come one by one. What depends on
     weights alone, such as normalizations that become part of kernels, is
     computed once; `predict` does it in every call, which takes much of the
-    time with single clips. TensorFlow and JAX compile the whole with XLA,
-    PyTorch keeps the list of its operations. Many clips at a time are the
+    time with single clips. JAX compiles the whole with XLA, TensorFlow with
+    an accelerator only, as its graphs take less without one; PyTorch keeps
+    the list of its operations. Many clips at a time are the
     business of `predict`.
 
     The weights are copied: training or loading others changes the model, not
@@ -145,7 +146,12 @@ def _check_array(array, shape, dtype, name):
 def _compile_tensorflow(function, zeros):
     import tensorflow as tf
 
-    return tf.function(function, autograph=False, jit_compile=True)
+    # Without an accelerator, the graph with oneDNN takes less time than XLA.
+    return tf.function(
+        function,
+        autograph=False,
+        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+    )
 
 
 def _compile_jax(function, zeros):

@@ -1,6 +1,7 @@
 """What the people before a camera do, while they do it."""
 
 import dataclasses
+import math
 import threading
 
 import numpy as np
@@ -9,7 +10,9 @@ from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.people import Person
+from keras_skeleton.serving.poses.people import Track
 from keras_skeleton.serving.poses.tracking import Tracker
+from keras_skeleton.serving.streaming import StreamingClassifier
 from keras_skeleton.serving.video import HIGHEST_RATE
 from keras_skeleton.serving.video import Clock
 
@@ -37,7 +40,9 @@ class LivePredictor:
 
     Each person has a `StreamingClassifier` of their own. Frames come when
     they come: between them, people are taken to move evenly, so that a slow
-    camera and a fast one look alike to the weights.
+    camera and a fast one look alike to the weights. What was seen since the
+    last prediction is brought to the weights' joints and rate all at once,
+    when the next one is due: between predictions there is little to do.
 
     Args:
         weights: See `predict_video`.
@@ -68,9 +73,10 @@ class LivePredictor:
         form = self.classifier.form
         self.rate = form.frame_rate or min(frame_rate, HIGHEST_RATE)
         window = form.window if window is None else window
+        self._every = max(round(step * self.rate), 1)
         self._make = self.classifier.stream(
             max(round(window * self.rate), 1),
-            max(round(step * self.rate), 1),
+            self._every,
             smoothing,
             threshold,
         )
@@ -88,7 +94,7 @@ class LivePredictor:
         self._tracker = Tracker(remember=False)
         for number in list(self._streams):
             self._retire(number)
-        self._bridge, self._said = None, {}
+        self._bridge = None
 
     def update(self, frame):
         """Takes the next frame.
@@ -106,41 +112,62 @@ class LivePredictor:
             people = self.estimator(frame)
         with self._clock("tracking"):
             found = self._tracker.update(people, frame.time)
-        tracks = {track.number: track for track in self._tracker.tracks}
-        for gone in set(self._streams) - set(tracks):
+        there = {track.number for track in self._tracker.tracks}
+        for gone in set(self._streams) - there:
             self._retire(gone)
-            self._said.pop(gone, None)
         with self._clock("classifier"):
-            for number, _ in found:
-                self._classify(number, tracks[number])
-        return [
-            LivePerson(number, person, *self._said.get(number, (None, None)))
-            for number, person in found
-        ]
+            return [
+                LivePerson(number, person, *self._say(number, person, frame))
+                for number, person in found
+            ]
 
     def _retire(self, number):
-        stream = self._streams.pop(number)
-        stream.reset()
-        self._idle.append(stream)
+        classifier = self._streams.pop(number).classifier
+        classifier.reset()
+        self._idle.append(classifier)
 
-    def _classify(self, number, track):
-        if number not in self._streams:
-            is_idle = bool(self._idle)
-            self._streams[number] = (
-                self._idle.pop() if is_idle else self._make()
-            )
-        # The beats of the weights' rate since the last frame.
-        last = np.floor(track.end * self.rate + 1e-6)
-        first = last
-        if len(track.times) > 1:
-            first = np.floor(track.start * self.rate + 1e-6) + 1
-        times = np.arange(first, last + 1) / self.rate
-        if not len(times):
-            return
-        for pose in self._bridge(*track.at(times)):
-            said = self._streams[number].update(pose)
-            if said is not None:
-                self._said[number] = said.name, said.probability
+    def _say(self, number, person, frame):
+        """Name and probability of what a person does."""
+        # Frames of the weights' rate are numbered from the source's start.
+        last = math.floor(frame.time * self.rate + 1e-6)
+        stream = self._streams.get(number)
+        if stream is None:
+            classifier = self._idle.pop() if self._idle else self._make()
+            due = last + self._every - 1
+            stream = _Stream(classifier, last, due, Track(number))
+            self._streams[number] = stream
+        stream.seen.add(frame.time, person)
+        if last >= stream.due:
+            times = np.arange(stream.next, last + 1) / self.rate
+            for pose in self._bridge(*stream.seen.at(times)):
+                said = stream.classifier.update(pose)
+                if said is not None:
+                    stream.said = said.name, said.probability
+            stream.next = last + 1
+            late = (last - stream.due) // self._every
+            stream.due += (late + 1) * self._every
+            # What comes next moves from here.
+            stream.seen = Track(number, [frame.time], [person])
+        return stream.said
+
+
+@dataclasses.dataclass(eq=False)
+class _Stream:
+    """What is known of a person.
+
+    Attributes:
+        classifier: The person's `StreamingClassifier`.
+        next: Number of the first frame that it has not had.
+        due: Number of the frame after which it says something.
+        seen: The `Track` of what it has not had, and of the frame before.
+        said: Name and probability, see `LivePerson`.
+    """
+
+    classifier: StreamingClassifier
+    next: int
+    due: int
+    seen: Track
+    said: tuple = (None, None)
 
 
 def predict_live(

@@ -36,9 +36,13 @@ class StreamingClassifier:
     `every` frames they make a clip, which is transformed, classified in a
     batch of one and smoothed with the predictions before.
 
-    A clip has the form that data sets have: frames in which nobody is seen
-    are left out of it, and zeros fill it up at the end. So it always has
-    `window` frames, also at the beginning, and nothing is compiled twice.
+    A clip has the form that data sets have: it begins with the first frame of
+    the window in which somebody is seen and goes on to the last, and zeros
+    fill it up at the end. So it always has `window` frames, also at the
+    beginning, and nothing is compiled twice. Frames between these in which
+    nobody is seen are time that was lost: transforms of
+    `layers.augmentation` fill them first, as they do in data sets
+    (`FillLostFrames`); functions of one's own find zeros there.
 
     The constructor passes a made-up clip through the transforms and the
     model, which compiles them and shows at once whether they fit.
@@ -136,6 +140,11 @@ class StreamingClassifier:
                 "`model` must be a Keras model or a function of clips. "
                 f"Received {model!r}."
             )
+        if any(hasattr(each, "on_numpy") for each in transforms):
+            # Keras is there anyway.
+            from keras_skeleton.layers.augmentation import filling_lost_frames
+
+            transforms = filling_lost_frames(transforms)
         self._transforms = [
             each.on_numpy() if hasattr(each, "on_numpy") else each
             for each in transforms
@@ -236,12 +245,13 @@ class StreamingClassifier:
         # From the oldest frame on; at the beginning the first is the oldest.
         first = self._count if self._count > self.window else 0
         order = (first + np.arange(self.window)) % self.window
-        order = order[self._is_seen[order]]
-        if not len(order):
+        seen = np.flatnonzero(self._is_seen[order])
+        if not len(seen):
             # Who comes next has nothing to do with who was there.
             self._past = None
-        if len(order) < self.min_frames:
+        if len(seen) < self.min_frames:
             return None
+        order = order[seen[0] : seen[-1] + 1]
         clips = np.zeros((1, *self._shape), "float32")
         # A checked mode would write to a copy first.
         np.take(

@@ -210,11 +210,13 @@ class Recipe:
 
         Returns:
             List of the same, with the recipe's `interval` and, after the
-            last transform that chooses frames, its `augmentation`.
+            last transform that chooses frames, its `augmentation`. Lost
+            frames are filled first, see `FillLostFrames`; put that first for
+            test clips too, where there may be any.
         """
         changed = []
         last = 0
-        for transform in plain:
+        for transform in transforms_of.filling_lost_frames(plain):
             if isinstance(transform, transforms_of.FrameChoice):
                 last = len(changed) + 1
             if self.interval and isinstance(

@@ -69,6 +69,22 @@ def test_without_weights_it_is_the_published_form(system, frames, random):
 
 
 @pytest.mark.once
+def test_gaps_are_filled_and_padding_is_not(random):
+    clips = random.normal(size=(1, 1, 64, 25, 3)).astype("float32")
+    clips[:, :, 20:23] = clips[:, :, 50:] = 0
+    result = applications.ctrgcn.preprocess_input(clips)
+    filled = clips.copy()
+    for frame in (20, 21, 22):
+        share = (frame - 19) / 4
+        filled[:, :, frame] = (1 - share) * clips[:, :, 19]
+        filled[:, :, frame] += share * clips[:, :, 23]
+    expected = CropResize(64, interval=(0.95,))(filled)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(result), ops.convert_to_numpy(expected), atol=1e-5
+    )
+
+
+@pytest.mark.once
 def test_unknown_weights():
     with pytest.raises(ValueError, match="no registered weights 'ntu61'"):
         applications.mamp.preprocess_input(np.zeros((1, 1, 9, 20, 3)), "ntu61")

@@ -62,6 +62,33 @@ def test_each_person_has_a_name_of_their_own():
     assert predictor.seconds["classifier"] > 0
 
 
+def test_poses_are_brought_over_once_for_each_prediction(monkeypatch):
+    """Every frame of the weights' rate is seen, as if it came by itself."""
+    estimator = people.make_estimator()
+    predictor = serving.LivePredictor(
+        people.make_classifier(frame_rate=10.0), estimator, step=0.5
+    )
+    bridge, made = predictor.classifier.bridge, []
+
+    def record(*where):
+        def bring(*poses):
+            made.append(bridge(*where)(*poses))
+            return made[-1]
+
+        return bring
+
+    monkeypatch.setattr(predictor.classifier, "bridge", record)
+    # Fewer frames than the weights want, and a pause of 0.8 seconds.
+    times = [0.0, 0.25, 0.5, 0.75, 1.0, 1.2, 2.0, 2.3, 2.6]
+    for number, time in enumerate(times):
+        image = people.picture([(20 + round(10 * time), 30, False)])
+        predictor.update(Frame(number, time, image))
+    assert [len(poses) for poses in made] == [6, 5, 10, 6]
+    middles = np.concatenate(made)[:, :, 0].mean(-1)
+    # Rounded places of pictures come back to within a pixel.
+    np.testing.assert_allclose(np.diff(middles), 1, atol=0.6)
+
+
 def test_it_goes_on_when_camera_and_estimator_are_back():
     failures = [RuntimeError("the model is gone")]
 

@@ -42,12 +42,12 @@ def test_rtmlib(pose_dir, tmp_path):
         poses.RTMLibPoses(tmp_path / "text.onnx")
 
 
-def test_mediapipe(pose_dir, tmp_path, monkeypatch):
+def test_mediapipe(pose_dir, tmp_path, monkeypatch, capfd):
     # It would import TensorFlow, if it is there, which takes long.
     if "tensorflow" not in sys.modules:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
     model = pose_dir / "pose_landmarker_lite.task"
-    estimator = make("MediaPipePoses", model)
+    estimator = make("MediaPipePoses", model, quiet=True)
     few = first_frames(pose_dir / "walk_rotated.mp4", 6)
     with pytest.raises(ValueError, match="closed"):
         estimator(few[0])
@@ -65,12 +65,16 @@ def test_mediapipe(pose_dir, tmp_path, monkeypatch):
             world = reference["world"][frame.number]
             assert np.abs(person.world - world)[seen].max() < 0.05
     estimator.close()
+    assert capfd.readouterr().err == ""
+    estimator.quiet = False
     # As a whole: Kinect weights see her, and the user is told.
     classifier = serving.PoseClassifier.from_weights("ctrgcn:nw_ucla")
     with pytest.warns(UserWarning, match="Kinect v1"):
         found = serving.predict_video(
             _Few(few), classifier, poses=estimator, min_seconds=0.1
         )
+    # It has only been kept quiet, and the output is back.
+    assert "INFO" in capfd.readouterr().err
     (window,) = found.windows
     assert window.name in classifier.class_names
     (tmp_path / "text.task").write_text("no model")

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_skeleton.datasets import Sequences
 from keras_skeleton.layers import augmentation
 from keras_skeleton.serving import StreamingClassifier
+from keras_skeleton.skeletons import Skeleton
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -190,14 +192,41 @@ def test_missing_persons():
     assert not clip[1, [0, 2, 3]].any()
 
 
-def test_frames_without_anybody_are_left_out():
+def test_frames_without_anybody_are_lost_time():
     model = Recorder()
-    classifier = stream(model)
+    classifier = stream(model, window=5)
     source = frames(4)
-    for frame in (source[0], None, np.zeros((3, 3)), source[1]):
-        assert classifier.update(frame) is not None
-    np.testing.assert_array_equal(model.seen[-1][0, 0, :2], source[:2, 0])
-    assert not model.seen[-1][0, 0, 2:].any()
+    for frame in (None, source[0], None, source[1], None):
+        classifier.update(frame)
+    clip = model.seen[-1][0, 0]
+    np.testing.assert_array_equal(clip[[0, 2]], source[:2, 0])
+    # Before and after all others they are no part of the clip.
+    assert not clip[[1, 3, 4]].any()
+
+
+@pytest.mark.once
+def test_gaps_are_the_same_live_and_in_data_sets():
+    """One rule: time that was lost, in which people moved on."""
+    source = frames(12)
+    source[4:7] = 0
+    middle = np.linspace(source[3], source[7], 5)[1:-1]
+    transforms = [augmentation.CropResize(12, interval=(1.0,))]
+    model = Recorder()
+    classifier = stream(model, transforms=transforms, window=12)
+    for frame in source:
+        classifier.update(frame if frame.any() else None)
+    data = Sequences.from_arrays(
+        [source.swapaxes(0, 1)],
+        skeleton=Skeleton("arm", "abc", [(1, 0), (2, 1)]),
+    )
+    form = augmentation.filling_lost_frames(transforms)
+    batches = data.to_keras(form, batch_size=1, labels=False)
+    np.testing.assert_array_equal(model.seen[-1], next(iter(batches)))
+    np.testing.assert_allclose(
+        model.seen[-1][0, 0],
+        [*source[:4, 0], *middle[:, 0], *source[7:, 0]],
+        atol=1e-5,
+    )
 
 
 def test_nobody_forgets_the_past():

@@ -233,6 +233,19 @@ def test_the_command(video, tmp_path, capsys, monkeypatch):
     assert "100 of 100 frames" in out and "per second" in out
     assert "person 2" in out and f"Written: {path}" in out
     assert json.loads(path.read_text())["weights"] == "made-up"
+    made = []
+
+    def make(*arguments):
+        made.append(arguments)
+        return people.make_estimator()
+
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+    monkeypatch.setattr(serving.poses.estimators, "make_estimator", make)
+    monkeypatch.setattr(module, "make_estimator", lambda poses, *_: poses)
+    assert cli.main([*words, "--quiet"]) == 0
+    assert made == [("rtmlib", None, None, None, True)]
+    output = capsys.readouterr()
+    assert output.err == "" and "per second" not in output.out
     monkeypatch.undo()
     for words, message in (
         (

@@ -12,6 +12,7 @@ from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import FillLostFrames
 from keras_skeleton.layers.augmentation import RandomRotation
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.training import PretextModel
@@ -91,12 +92,15 @@ def test_schedules():
 def test_transforms():
     motion = Streams("nw_ucla", streams="joint_motion")
     recipe = Recipe.of("mamp", "finetune")
-    crop, rotation, last = recipe.transforms([CROP, motion])
+    fill, crop, rotation, last = recipe.transforms([CROP, motion])
+    assert isinstance(fill, FillLostFrames) and not fill.at_end
     assert crop.interval == (0.5, 1.0) and CROP.interval == (0.95,)
     assert isinstance(rotation, RandomRotation) and rotation.dimensions == 3
     assert last is motion
-    assert Recipe().transforms([CROP, motion]) == [CROP, motion]
-    _, rotation = recipe.transforms([CROP], ("x", "y", "score"))
+    # Where it is done already, it is done as was said.
+    plain = [FillLostFrames("duplication"), CROP, motion]
+    assert Recipe().transforms(plain) == plain
+    *_, rotation = recipe.transforms([CROP], ("x", "y", "score"))
     assert rotation.dimensions == 2
     clips = np.ones((2, 1, 8, 17, 3), "float32")
     turned = np.asarray(rotation(clips, training=True))

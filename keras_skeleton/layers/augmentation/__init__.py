@@ -17,6 +17,7 @@ from keras_skeleton.layers.augmentation.dropping import DropSide
 from keras_skeleton.layers.augmentation.dropping import RandomApply
 from keras_skeleton.layers.augmentation.dropping import ZeroInvisible
 from keras_skeleton.layers.augmentation.filling import FillLostFrames
+from keras_skeleton.layers.augmentation.filling import filling_lost_frames
 from keras_skeleton.layers.augmentation.frames import RandomFrames
 from keras_skeleton.layers.augmentation.frames import RandomSegmentFrames
 from keras_skeleton.layers.augmentation.image_plane import CropToPeople
@@ -132,6 +133,7 @@ __all__ = [
     "corruption_draws",
     "deserialize_transforms",
     "facing_preprocessing",
+    "filling_lost_frames",
     "pose_preprocessing",
     "serialize_transforms",
     "strong_augmentation",

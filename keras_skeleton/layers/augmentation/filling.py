@@ -1,4 +1,11 @@
-"""Filling frames in which nobody was found."""
+"""Filling frames in which nobody was found.
+
+What becomes of such frames in the middle of a clip is one rule everywhere,
+in data sets, in videos and in live sources: they are time that was lost, in
+which people moved on, and not the end of the clip. Readers keep them as
+zeros, `FillLostFrames` fills them, and `filling_lost_frames` puts it before
+the transforms of a system wherever the package prepares clips by itself.
+"""
 
 import keras
 
@@ -70,9 +77,14 @@ class FillLostFrames(SkeletonTransform):
 
     Put it first, before what looks at coordinates. Classifiers lose most of
     their accuracy to frames of zeros, and keep most of it with filled ones.
+    Recipes, `preprocess_input`, evaluation by cards and `serving` do so by
+    themselves. A clip without lost frames stays the same, bit by bit.
 
     Args:
         fill: `"interpolation"` or `"duplication"`.
+        at_end: Whether `lengths` say where clips end. If not, zeros after the
+            last frame with anybody are padding whatever they say, as in
+            clips that were brought to one length before they were read.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -93,20 +105,46 @@ class FillLostFrames(SkeletonTransform):
     [FineTec](https://arxiv.org/abs/2512.25067).
     """
 
-    def __init__(self, fill="interpolation", **kwargs):
+    def __init__(self, fill="interpolation", at_end=True, **kwargs):
         super().__init__(**kwargs)
         check_fill(fill)
         self.fill = fill
+        self.at_end = bool(at_end)
 
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy
         size = self.backend.shape(clips)[2]
         frame = ops.arange(size, dtype="int32")
+        lengths = lengths if self.at_end else None
         is_inside = frame < self.valid_length(clips, lengths)[:, None]
         is_left = is_inside & ops.any(self.is_present(clips), axis=1)
         is_lost = is_inside & ~is_left
+        if self.backend.name == "numpy" and not is_lost.any():
+            # Most batches: pipelines need not wait for what changes nothing.
+            return clips
         made = filled(self, clips, is_left, self.fill)
         return ops.where(is_lost[:, None, :, None, None], made, clips)
 
     def get_config(self):
-        return {**super().get_config(), "fill": self.fill}
+        config = {"fill": self.fill, "at_end": self.at_end}
+        return {**super().get_config(), **config}
+
+
+def filling_lost_frames(transforms):
+    """Transforms that fill lost frames before they do anything else.
+
+    Args:
+        transforms: List of transforms.
+
+    Returns:
+        List of the same after `FillLostFrames(at_end=False)`, as zeros at
+        the end may be padding; or as it is where there is one in it.
+
+    Example:
+
+    >>> first, crop = filling_lost_frames([CropResize(64)])
+    """
+    transforms = list(transforms)
+    if any(isinstance(each, FillLostFrames) for each in transforms):
+        return transforms
+    return [FillLostFrames(at_end=False), *transforms]

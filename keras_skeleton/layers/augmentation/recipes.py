@@ -6,6 +6,7 @@ from keras_skeleton.layers.augmentation.chains import RandomChoice
 from keras_skeleton.layers.augmentation.crop_resize import CropResize
 from keras_skeleton.layers.augmentation.dropping import DropAxis
 from keras_skeleton.layers.augmentation.dropping import RandomApply
+from keras_skeleton.layers.augmentation.filling import FillLostFrames
 from keras_skeleton.layers.augmentation.linear import JointCorruption
 from keras_skeleton.layers.augmentation.linear import RandomShear
 from keras_skeleton.layers.augmentation.noise import GaussianNoise
@@ -25,8 +26,9 @@ def pose_preprocessing(
 ):
     """Prepares poses of an estimator: x, y and perhaps a score, in pixels.
 
-    Places are brought to the square from -1 to 1, scores stay as they are,
-    and joints that were not found stay at zero; then frames are taken evenly
+    Frames in which nobody was found are filled from those beside them. Places
+    are brought to the square from -1 to 1, scores stay as they are, and
+    joints that were not found stay at zero; then frames are taken evenly
     from the whole clip.
 
     Args:
@@ -61,6 +63,7 @@ def pose_preprocessing(
         mode = "fix"
     shape = (1, 1) if image_shape is None else image_shape
     return [
+        FillLostFrames(at_end=False),
         PreNormalize2D(shape, threshold, mode),
         CropResize(num_frames, interval=(1.0,)),
     ]

@@ -125,7 +125,7 @@ class PoseFunction(PoseEstimator):
         return [Person(*values) for values in zip(*arrays, strict=True)]
 
 
-def make_estimator(poses, model=None, people=None, min_score=None):
+def make_estimator(poses, model=None, people=None, min_score=None, quiet=False):
     """The estimator that a name or a function stands for.
 
     Args:
@@ -134,6 +134,8 @@ def make_estimator(poses, model=None, people=None, min_score=None):
         model: Path of the file with the weights of a named one.
         people: How many persons a named one looks for at most.
         min_score: Score of a person from which on a named one counts it.
+        quiet: Whether a named one keeps the messages of its libraries to
+            itself.
 
     Raises:
         ValueError: If there is no such estimator.
@@ -156,7 +158,7 @@ def make_estimator(poses, model=None, people=None, min_score=None):
             return with_rtmlib.RTMLibPoses(**options)
         from keras_skeleton.serving.poses import with_mediapipe
 
-        return with_mediapipe.MediaPipePoses(**options)
+        return with_mediapipe.MediaPipePoses(quiet=quiet, **options)
     if isinstance(poses, PoseEstimator):
         return poses
     if callable(poses):

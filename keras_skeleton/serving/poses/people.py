@@ -1,6 +1,7 @@
 """Persons in a frame, and a person through frames."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -52,12 +53,12 @@ class Person:
                     "place."
                 )
 
-    @property
+    @functools.cached_property
     def score(self):
         """Mean score of all joints."""
         return float(self.scores.mean())
 
-    @property
+    @functools.cached_property
     def size(self):
         """The larger side of the box around the joints found, in pixels."""
         found = self.joints[self.scores > 0]

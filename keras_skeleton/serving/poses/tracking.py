@@ -117,7 +117,7 @@ def distance(first, second):
     if not both.any() or not size:
         return np.inf
     steps = first.joints[both] - second.joints[both]
-    apart = np.median(np.linalg.norm(steps, axis=-1))
+    apart = np.median(np.hypot(*steps.T))
     # Where an estimator takes left for right, the body stays where it is.
     moved = np.linalg.norm(steps.mean(0))
     return float(apart + moved) / 2 / size

@@ -1,8 +1,11 @@
 """Poses by MediaPipe (Apache-2.0): 33 landmarks, also in metres."""
 
+import contextlib
+
 import numpy as np
 
 from keras_skeleton import _download
+from keras_skeleton import _quiet
 from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import needs
 from keras_skeleton.serving.poses.people import Person
@@ -30,6 +33,10 @@ class MediaPipePoses(PoseEstimator):
             one, which is fetched once.
         people: Persons to look for at most.
         min_score: Confidence from which on a person counts as found.
+        quiet: Whether to leave out what its libraries tell on the standard
+            error output. They offer no way to ask for that, so that output
+            of the whole process goes nowhere while they are imported and
+            made ready, see their first frame and are closed.
 
     Raises:
         ImportError: If MediaPipe or a library of the system is missing.
@@ -38,11 +45,13 @@ class MediaPipePoses(PoseEstimator):
     Reference: [BlazePose](https://arxiv.org/abs/2006.10204).
     """
 
-    def __init__(self, model=None, people=1, min_score=0.5):
+    def __init__(self, model=None, people=1, min_score=0.5, quiet=False):
         super().__init__("mediapipe33", has_world=True)
+        self.quiet = bool(quiet)
         self.people = int(people)
         self.min_score = float(min_score)
-        self._library = _import()
+        with self._without_messages():
+            self._library = _import()
         self._model = _fetch() if model is None else model
         self._landmarker = None
 
@@ -56,7 +65,8 @@ class MediaPipePoses(PoseEstimator):
         )
         try:
             make = tasks.vision.PoseLandmarker.create_from_options
-            self._landmarker = make(options)
+            with self._without_messages():
+                self._landmarker = make(options)
         except RuntimeError as error:
             raise ValueError(
                 f"{str(self._model)!r} is no .task file of PoseLandmarker: "
@@ -70,8 +80,14 @@ class MediaPipePoses(PoseEstimator):
 
     def close(self):
         if self._landmarker is not None:
-            self._landmarker.close()
+            with self._without_messages():
+                self._landmarker.close()
             self._landmarker = None
+
+    def _without_messages(self):
+        if self.quiet:
+            return _quiet.no_error_output()
+        return contextlib.nullcontext()
 
     def estimate(self, frame):
         if self._landmarker is None:
@@ -79,6 +95,7 @@ class MediaPipePoses(PoseEstimator):
                 "The estimator is closed. Use it as a context manager: "
                 "`with MediaPipePoses() as estimator:`."
             )
+        is_first = self._milliseconds < 0
         # Whole numbers that grow are asked for.
         self._milliseconds = max(
             round(1000 * frame.time), self._milliseconds + 1
@@ -87,7 +104,9 @@ class MediaPipePoses(PoseEstimator):
         picture = self._library.Image(
             self._library.ImageFormat.SRGB, np.ascontiguousarray(frame.image)
         )
-        result = self._landmarker.detect_for_video(picture, self._milliseconds)
+        detect = self._landmarker.detect_for_video
+        with self._without_messages() if is_first else contextlib.nullcontext():
+            result = detect(picture, self._milliseconds)
         size = frame.image.shape[1::-1]
         return [
             Person(

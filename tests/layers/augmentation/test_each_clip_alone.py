@@ -55,7 +55,7 @@ ARGUMENTS = {
         {"shoulders": (2, 3)},
         {"shoulders": (2, 3), "published": True},
     ],
-    "FillLostFrames": [{}, {"fill": "duplication"}],
+    "FillLostFrames": [{}, {"fill": "duplication", "at_end": False}],
     "GaussianBlur": [{}, {"normalized": True}],
     "GaussianNoise": [{"clip_shape": (2, SIZE, 4, 3)}],
     "JointCorruption": [{"num_joints": 2}],

@@ -431,6 +431,8 @@ def test_filling_lost_frames():
         unknown = run(layer, clips)
         np.testing.assert_array_equal(unknown[0, :, 5:], 0)
         np.testing.assert_allclose(unknown[0, :, :5], wanted[:, :5], atol=1e-5)
+        inside = run(FillLostFrames(fill, at_end=False), clips, lengths=lengths)
+        np.testing.assert_array_equal(inside[0], unknown[0])
         # Nobody moves to or from zero.
         here = clips[2, 1, 4] if fill == "interpolation" else 0
         np.testing.assert_allclose(out[2, 1, 2], here, atol=1e-6)

@@ -171,7 +171,7 @@ def test_pose_preprocessing(image_shape):
 @pytest.mark.once
 def test_pose_preprocessing_keeps_the_aspect():
     form = augmentation.pose_preprocessing(16, keep_aspect=True)
-    clip, made = prepared(*form[:1])
+    clip, made = prepared(*form[:2])
     is_seen = clip[..., 2] > 0.01
     sides = np.ptp(made[is_seen][:, :2], axis=0)
     expected = np.ptp(clip[is_seen][:, :2], axis=0)
