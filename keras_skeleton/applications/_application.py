@@ -352,7 +352,17 @@ class Application(InputCheck, keras.Model):
         # What `fit` validates with was looked at before it began.
         if not kwargs.get("_use_cached_eval_dataset"):
             check_targets(self, x, y)
+            self._tell_fresh_head()
         return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """Computes outputs, see `keras.Model.predict`.
+
+        Warns where the weights that were loaded had no head for the classes
+        and it was not trained since.
+        """
+        self._tell_fresh_head()
+        return super().predict(*args, **kwargs)
 
     def _settle(self, named, arguments, weights, encoder):
         """The settings: what was named, else inherited, else published."""
@@ -446,6 +456,30 @@ class Application(InputCheck, keras.Model):
         For heads that begin as copies of parts of the encoder, whose weights
         were loaded after the head was made; does nothing by default.
         """
+
+    def note_fresh_head(self):
+        """Remembers that weights were loaded, but none of the head."""
+        if self.ends["classes"] is not None:
+            self._fresh_head = self._head_values()
+
+    def _head_values(self):
+        weights = self.get_layer("predictions").trainable_weights
+        return [keras.ops.convert_to_numpy(each) for each in weights]
+
+    def _tell_fresh_head(self):
+        """Warns where the head is still as it was when weights were loaded."""
+        fresh = getattr(self, "_fresh_head", None)
+        if not fresh:
+            return
+        # Whatever has trained the model since.
+        if all(map(np.array_equal, fresh, self._head_values())):
+            warnings.warn(
+                f"The head of {self.name!r} is not trained: the weights that "
+                f"were loaded have none for {self.ends['classes']} classes. "
+                "What it predicts is drawn at random; train it by `fit`.",
+                stacklevel=3,
+            )
+        self._fresh_head = None
 
     @classmethod
     def linear_head_graph(
