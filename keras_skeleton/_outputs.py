@@ -16,6 +16,19 @@ def check(outputs, inputs=None):
         ValueError: If something is no path, or two are the same place.
         OSError: If a file cannot be written there.
     """
+    for name, path in outputs.items():
+        if path is not None:
+            _check_place(name, path)
+    check_apart(outputs, inputs)
+
+
+def check_apart(outputs, inputs=None):
+    """Raises a `ValueError` if a file to write is another one, or is read.
+
+    Args:
+        outputs: See `check`.
+        inputs: See `check`.
+    """
     taken = {
         os.path.realpath(path): name
         for name, path in (inputs or {}).items()
@@ -24,7 +37,6 @@ def check(outputs, inputs=None):
     for name, path in outputs.items():
         if path is None:
             continue
-        _check_place(name, path)
         other = taken.setdefault(os.path.realpath(path), name)
         if other != name:
             raise ValueError(
@@ -39,6 +51,13 @@ def _check_place(name, path):
             f"{name} must be the path of a file to write. Received: {path!r}"
         )
     folder = pathlib.Path(path).absolute().parent
+    if os.path.exists(path) and not os.path.isdir(path):
+        if not os.path.isfile(path):
+            # A device or a pipe would be replaced by a file.
+            raise ValueError(
+                f"{name} must be the path of a file to write, and "
+                f"{str(path)!r} is no ordinary file. Choose another path."
+            )
     if os.path.isdir(path):
         raise IsADirectoryError(
             f"{name} must be the path of a file to write, and {str(path)!r} "

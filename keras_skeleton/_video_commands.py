@@ -2,6 +2,8 @@
 
 import pathlib
 
+from keras_skeleton import _outputs
+
 # What is the store's business, not that of where the pictures lie.
 STORE_OPTIONS = ("size", "encoding", "quality")
 
@@ -54,12 +56,16 @@ def show(options):
             )
         print(f"{options.path} is whole: every byte is as it was written.")
         return
+    sheet = options.sheet or pathlib.Path(options.path).with_suffix(".png")
+    _outputs.check(
+        {"--sheet": sheet},
+        {"OUT.h5": options.path, "--skeletons": options.skeletons},
+    )
     videos = Videos.load(options.path)
     skeletons = options.skeletons
     if skeletons is not None:
         skeletons = Sequences.load(skeletons, in_memory=False)
     print(overview.describe_videos(videos))
-    sheet = options.sheet or pathlib.Path(options.path).with_suffix(".png")
     overview.write_sheet(
         videos, sheet, skeletons, options.clip, options.image_size
     )

@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 
+from keras_skeleton import _outputs
 from keras_skeleton import _predict_command
 from keras_skeleton import _video_commands
 
@@ -242,6 +243,11 @@ def evaluate(options):
     transforms = options.transforms
     if transforms and not transforms.lstrip().startswith("["):
         transforms = pathlib.Path(transforms).read_text("utf-8")
+    written = ("json", "predictions", "confusion", "features", "curves")
+    _outputs.check(
+        {f"--{name}": vars(options)[name] for name in written},
+        {"DATA_PATH": options.data, "WEIGHTS": options.weights},
+    )
     own = ("k", "ratio", "choice", "repetitions", "method", "epochs")
     own += ("learning_rate", "shots", "classes", "view", "condition", "fill")
     own += ("seed",)
@@ -325,6 +331,7 @@ def prepare(options):
     from keras_skeleton.datasets.readers import videos
 
     chosen = dict(map(_parse_option, options.option))
+    _outputs.check_apart({"OUT.h5": options.path}, {"SOURCE": options.source})
     if options.format in videos.KINDS:
         _video_commands.prepare(options, chosen)
         return
@@ -361,6 +368,10 @@ def _parse_option(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"Options are NAME=VALUE. Received: {text!r}")
+    if name in ("path", "folder"):
+        raise ValueError(
+            f"Where the data are is SOURCE, not an option. Received: {text!r}"
+        )
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
@@ -421,14 +432,17 @@ def show(options):
     if options.check:
         check(options.path)
         return
+    page = options.html or pathlib.Path(options.path).with_suffix(".html")
+    _outputs.check(
+        {"--json": options.json, "--html": page}, {"OUT.h5": options.path}
+    )
     sequences = Sequences.load(options.path, in_memory=False)
     overview.check_clip(sequences, options.clip)
     description = overview.describe(sequences)
     print(overview.format_text(description))
     if options.json:
         text = json.dumps(description, indent=2) + "\n"
-        pathlib.Path(options.json).write_text(text)
-    page = options.html or pathlib.Path(options.path).with_suffix(".html")
+        _outputs.write_text(options.json, text)
     overview.write_page(sequences, page, options.clip)
     print(f"\nA moving clip is in {page}")
 

@@ -37,10 +37,16 @@ def network_of(application, config, shape, classes=None, **others):
     """
     layout = config.get("graph_cfg", {}).get("layout", "nturgb+d")
     width, plan = 1, []
+    ratio = config.get("ch_ratio", 2)
     for i in range(1, config.get("num_stages", 10) + 1):
-        width *= 2 if i in config.get("inflate_stages", (5, 8)) else 1
+        width *= ratio if i in config.get("inflate_stages", (5, 8)) else 1
         stride = 2 if i in config.get("down_stages", (5, 8)) else 1
         plan.append((width, stride))
+    graphs = config.get("graph_cfg", {})
+    if graphs.get("mode") == "random":
+        others["num_graphs"] = graphs.get("num_filter", 3)
+    if "gcn_ratio" in config:
+        others["graph_ratio"] = config["gcn_ratio"]
     if "base_channels" in config:
         others["hidden_dim"] = config["base_channels"]
     return application(

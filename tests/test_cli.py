@@ -112,7 +112,9 @@ def test_errors_are_one_line(cache, capsys, words, message):
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.model."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.model.", "net.", "module.encoder."]
+)
 def test_convert_a_file_of_a_wrapped_model(cache, tmp_path, prefix):
     file = tmp_path / "official.npz"
     tensors = official_file(MAMP(**TINY), file)
@@ -135,6 +137,27 @@ def test_convert_an_entry_of_a_checkpoint(cache, tmp_path, capsys):
     assert cli.main([*words, "--key", "teacher"]) == 0
     assert cli.main([*words, "--key", "student"]) == 2
     assert "no entry 'student'" in capsys.readouterr().err
+
+
+def test_convert_tensors_under_any_key(cache, tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    tensors = official_file(MAMP(**TINY), tmp_path / "official.npz")
+    tensors = {name: torch.from_numpy(a) for name, a in tensors.items()}
+    file = tmp_path / "official.pth"
+    words = ["convert", "mamp", "tiny", str(file)]
+    for content in (
+        {"ema": tensors, "epoch": 3},
+        {"state_dict": {"net": tensors}},
+        {"model_state_dict": tensors, "optimizer": {"lr": 0.1}},
+    ):
+        torch.save(content, file)
+        assert cli.main(words) == 0
+    both = {f"student.{name}": tensor for name, tensor in tensors.items()}
+    both |= {f"teacher.{name}": tensor for name, tensor in tensors.items()}
+    torch.save(both, file)
+    assert cli.main(words) == 2
+    assert "choose one by key='teacher'" in capsys.readouterr().err
+    assert cli.main([*words, "--key", "teacher"]) == 0
 
 
 def test_list_of_weights(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
+from keras_skeleton.training import targets
 from keras_skeleton.training.targets import check_targets
 
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.
 _ENDS = ("classes", "pooling", "classifier_activation")
+_FIT = inspect.signature(keras.Model.fit)
 _NOT_SETTINGS = ("self", "weights", "encoder", *_ENDS, "name", "dtype")
 
 
@@ -24,6 +27,7 @@ def check_shape(input_shape, skeleton):
         not isinstance(input_shape, list | tuple)
         or len(input_shape) != 4
         or any(size is None or int(size) < 1 for size in input_shape)
+        or any(int(size) != size for size in input_shape)
     ):
         raise ValueError(
             "`input_shape` must be four positive numbers (persons, frames, "
@@ -31,6 +35,21 @@ def check_shape(input_shape, skeleton):
             f"input_shape={input_shape}."
         )
     input_shape = tuple(int(size) for size in input_shape)
+    if input_shape[3] == 1:
+        raise ValueError(
+            f"input_shape={input_shape} means one coordinate of "
+            f"{input_shape[0]} persons; expected (persons, frames, joints, "
+            "coordinates). ST-GCN and its successors order axes otherwise, "
+            "(coordinates, frames, joints, persons)."
+        )
+    if (input_shape[0], input_shape[3]) == (3, 2):
+        warnings.warn(
+            f"input_shape={input_shape} means 3 persons of 2 coordinates: "
+            "its axes are (persons, frames, joints, coordinates). If "
+            "coordinates come first, as with ST-GCN, it has to be "
+            f"{(2, *input_shape[1:3], 3)}.",
+            stacklevel=5,
+        )
     joints = input_shape[2]
     if joints != skeleton.num_joints:
         swapped = skeleton.num_joints in input_shape
@@ -218,6 +237,7 @@ class Application(InputCheck, keras.Model):
             kind: `"linear"`, `"finetune"`, `"semi"` or `"transfer"`, each a
             dict of what `keras_skeleton.evaluation.linear_probe` or
             `fine_tune` is to do otherwise than by default.
+        takes_pixels: Whether clips may be in pixels, without normalization.
         tiny: Dict of the arguments of the smallest useful form, for tests
             and first tries.
         skeleton: The `Skeleton`.
@@ -236,6 +256,7 @@ class Application(InputCheck, keras.Model):
     changeable = ("head",)
     search_space = {}
     recipes = {}
+    takes_pixels = False
     tiny = {}
 
     def construct(
@@ -314,7 +335,34 @@ class Application(InputCheck, keras.Model):
                 probabilities on logits, values that are not finite.
         """
         check_targets(self, x, y)
+        given = _FIT.bind(self, x, y, *args, **kwargs).arguments
+        held_out = targets.parts_of(given.get("validation_data"))
+        if held_out:
+            check_targets(self, *held_out)
+        if not self.takes_pixels:
+            targets.warn_of_units(x)
         return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Measures loss and metrics, see `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: See `fit`.
+        """
+        # What `fit` validates with was looked at before it began.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            check_targets(self, x, y)
+            self._tell_fresh_head()
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """Computes outputs, see `keras.Model.predict`.
+
+        Warns where the weights that were loaded had no head for the classes
+        and it was not trained since.
+        """
+        self._tell_fresh_head()
+        return super().predict(*args, **kwargs)
 
     def _settle(self, named, arguments, weights, encoder):
         """The settings: what was named, else inherited, else published."""
@@ -408,6 +456,30 @@ class Application(InputCheck, keras.Model):
         For heads that begin as copies of parts of the encoder, whose weights
         were loaded after the head was made; does nothing by default.
         """
+
+    def note_fresh_head(self):
+        """Remembers that weights were loaded, but none of the head."""
+        if self.ends["classes"] is not None:
+            self._fresh_head = self._head_values()
+
+    def _head_values(self):
+        weights = self.get_layer("predictions").trainable_weights
+        return [keras.ops.convert_to_numpy(each) for each in weights]
+
+    def _tell_fresh_head(self):
+        """Warns where the head is still as it was when weights were loaded."""
+        fresh = getattr(self, "_fresh_head", None)
+        if not fresh:
+            return
+        # Whatever has trained the model since.
+        if all(map(np.array_equal, fresh, self._head_values())):
+            warnings.warn(
+                f"The head of {self.name!r} is not trained: the weights that "
+                f"were loaded have none for {self.ends['classes']} classes. "
+                "What it predicts is drawn at random; train it by `fit`.",
+                stacklevel=3,
+            )
+        self._fresh_head = None
 
     @classmethod
     def linear_head_graph(

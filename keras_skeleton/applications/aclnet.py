@@ -107,6 +107,8 @@ class ACLNet(DGSTGCN):
             ones.
         num_graphs: Graphs of each block, which share its channels. Defaults
             to 8.
+        graph_ratio: Channels of each graph, as a share of those of the block;
+            one over `num_graphs` where none is given. Defaults to `None`.
         dropout_rate: Dropout at the end of each block but the first. Defaults
             to 0.
         name: Name of the model.
@@ -154,6 +156,7 @@ class ACLNet(DGSTGCN):
         hidden_dim=96,
         blocks=BLOCKS,
         num_graphs=8,
+        graph_ratio=None,
         dropout_rate=0.0,
         name="aclnet",
         dtype=None,

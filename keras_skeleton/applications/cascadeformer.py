@@ -155,6 +155,7 @@ class CascadeFormer(Application):
     official code Yusen-Peng/CascadeFormer.
     """  # noqa: E501
 
+    takes_pixels = True
     system = "cascadeformer"
     heads = ("cascade", "cascade_mlp")
     changeable = (

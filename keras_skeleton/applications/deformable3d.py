@@ -205,6 +205,7 @@ class DeformableTransformer3D(Application):
     for Action Recognition, ICCV 2023, arXiv 2212.05638.
     """
 
+    takes_pixels = True
     system = "deformable3d"
     search_space = {
         "hidden_dim": [96, 192, 288],

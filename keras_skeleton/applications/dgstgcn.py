@@ -71,6 +71,8 @@ class DGSTGCN(STGCNPlusPlus):
             ones.
         num_graphs: Graphs of each block, which share its channels. Defaults
             to 8.
+        graph_ratio: Channels of each graph, as a share of those of the block;
+            one over `num_graphs` where none is given. Defaults to `None`.
         dropout_rate: Dropout at the end of each block but the first. Defaults
             to 0.
         name: Name of the model.
@@ -99,6 +101,7 @@ class DGSTGCN(STGCNPlusPlus):
     search_space = {
         "hidden_dim": [32, 48, 64, 96],
         "num_graphs": [4, 8, 16],
+        "graph_ratio": [0.125, 0.25],
         "dropout_rate": (0.0, 0.5),
     }
     recipes = {
@@ -140,6 +143,7 @@ class DGSTGCN(STGCNPlusPlus):
         hidden_dim=64,
         blocks=BLOCKS,
         num_graphs=8,
+        graph_ratio=None,
         dropout_rate=0.0,
         name="dgstgcn",
         dtype=None,
@@ -150,7 +154,14 @@ class DGSTGCN(STGCNPlusPlus):
     def check(settings):
         STGCNPlusPlus.check(settings)
         dim, graphs = settings["hidden_dim"], settings["num_graphs"]
-        if graphs < 1 or dim % graphs:
+        ratio = settings["graph_ratio"]
+        if ratio is not None and not 1 <= ratio * dim <= dim:
+            raise ValueError(
+                "`graph_ratio` must be a share of `hidden_dim` that gives a "
+                f"graph at least one channel. Received graph_ratio={ratio} "
+                f"and hidden_dim={dim}."
+            )
+        if graphs < 1 or (ratio is None and dim % graphs):
             raise ValueError(
                 "`hidden_dim` must be a multiple of `num_graphs`. Received "
                 f"hidden_dim={dim} and num_graphs={graphs}."
@@ -158,8 +169,11 @@ class DGSTGCN(STGCNPlusPlus):
 
     @staticmethod
     def graph_convolution(settings, skeleton, **arguments):
+        ratio = settings["graph_ratio"]
         return layers.DynamicGraphConvolution(
-            num_graphs=settings["num_graphs"], **arguments
+            num_graphs=settings["num_graphs"],
+            graph_filters=ratio and int(ratio * arguments["filters"]),
+            **arguments,
         )
 
     def graph_features(self, inputs):

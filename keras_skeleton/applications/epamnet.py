@@ -182,6 +182,7 @@ class EPAMNet(Application):
     ahmed-nady/Multimodal-Action-Recognition.
     """
 
+    takes_pixels = True
     system = "epamnet"
     changeable = ("head", "dropout_rate")
     search_space = {

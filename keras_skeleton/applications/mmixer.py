@@ -100,6 +100,7 @@ class MMixer(Application):
     Module, CVIU 2025, arXiv 2311.12344.
     """
 
+    takes_pixels = True
     system = "mmixer"
     changeable = ("head", "readout")
     search_space = {

@@ -48,11 +48,50 @@ def check_bodies(bodies, skeleton, counts):
 def check_entries(num_clips, entries):
     """Raises a `ValueError` where a list is not as long as that of clips."""
     for what, values in entries.items():
+        if not hasattr(values, "__len__") or isinstance(values, set | str):
+            raise ValueError(
+                f"{what!r} must be a list with one value for each of the "
+                f"{num_clips} clips. Received: {values!r}"
+            )
         if len(values) != num_clips:
             raise ValueError(
                 f"There are {num_clips} clips but {len(values)} entries of "
                 f"{what!r}."
             )
+
+
+def check_clips(clips):
+    """Returns clips as a list, if they are several."""
+    if clips is None or isinstance(clips, str | bytes | dict | set):
+        what = "dictionary" if isinstance(clips, dict) else repr(clips)[:60]
+        raise ValueError(
+            "`clips` must be a list of arrays (frames, joints, coordinates); "
+            "pass the values of a dictionary, and its keys as `names`. "
+            f"Received: {what}"
+        )
+    if not hasattr(clips, "__iter__"):
+        raise ValueError(f"`clips` must be a list. Received: {clips!r}")
+    shape = tuple(getattr(clips, "shape", ()))
+    if len(shape) == 3 and 2 <= shape[-1] <= 4:
+        raise ValueError(
+            f"`clips` has the shape {shape} of one clip; one clip alone "
+            "stands in a list, too: `[clip]`."
+        )
+    return list(clips)
+
+
+def check_splits(splits):
+    """Returns protocols and their parts, a dictionary of dictionaries."""
+    splits = {} if splits is None else splits
+    if not hasattr(splits, "items") or any(
+        not hasattr(parts, "items") for parts in splits.values()
+    ):
+        raise ValueError(
+            "`splits` must be a dictionary from names of protocols to parts, "
+            "such as {'own': {'train': [0, 1], 'test': [2]}}. Received: "
+            f"{str(splits)[:200]}"
+        )
+    return splits
 
 
 def check_coordinates(names, number):
@@ -131,9 +170,10 @@ def check_labels(labels, num_clips, class_names):
     limit = np.inf if class_names is None else len(class_names)
     outside = np.flatnonzero((labels < -1) | (labels >= limit))
     if outside.size:
+        number = "no" if class_names is None else limit
         raise ValueError(
             "`labels` count from 0, with -1 for an unknown class, and "
-            f"there are {limit} class names. Received the label "
+            f"there are {number} class names. Received the label "
             f"{labels[outside[0]]} for clip {outside[0]}."
         )
     return labels

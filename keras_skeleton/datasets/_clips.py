@@ -108,6 +108,7 @@ def find_fault(clip, skeleton, named=True):
         return (
             f"its shape is {clip.shape}; expected (frames, joints, "
             "coordinates) or (persons, frames, joints, coordinates)"
+            f"{_mend_shape(clip.shape, skeleton.num_joints)}"
         )
     if not clip.size:
         return f"it is empty, its shape is {clip.shape}"
@@ -125,6 +126,26 @@ def find_fault(clip, skeleton, named=True):
             f"frame {frame}; values that were not found should be 0 or NaN"
         )
     return None
+
+
+def _mend_shape(shape, joints):
+    """How to bring what has too few or too many axes into shape."""
+    if len(shape) == 2 and shape[0] == joints and 2 <= shape[1] <= 4:
+        return "; one clip alone stands in a list, too: `[clip]`"
+    if len(shape) == 2:
+        for persons in (1, 2):
+            width, rest = divmod(shape[1], joints * persons)
+            if not rest and 2 <= width <= 4:
+                text = f"; pass `clip.reshape(-1, {joints}, {width})`"
+                if persons > 1:
+                    text = (
+                        f"; pass `clip.reshape(-1, {persons}, {joints}, "
+                        f"{width}).swapaxes(0, 1)`"
+                    )
+                return text + " if the numbers of a joint stand together"
+    if len(shape) == 5:
+        return "; pass the array of all clips, not a list with it"
+    return ""
 
 
 def _layout_fault(clip):

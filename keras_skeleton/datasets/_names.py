@@ -288,12 +288,20 @@ def check_class_names(class_names):
     """The names of classes as a list of strings, or `None`."""
     if class_names is None:
         return None
-    if isinstance(class_names, str) or not hasattr(class_names, "__iter__"):
+    if isinstance(class_names, str | dict | set) or not hasattr(
+        class_names, "__iter__"
+    ):
         raise ValueError(
             "`class_names` must be a list of names, such as ['run', 'walk']. "
             f"Received: {class_names!r}"
         )
-    return [str(name) for name in class_names]
+    class_names = [str(name) for name in class_names]
+    twice = {name for name in class_names if class_names.count(name) > 1}
+    if twice:
+        raise ValueError(
+            f"`class_names` holds {list_some(sorted(twice))} more than once."
+        )
+    return class_names
 
 
 def is_unknown(label):

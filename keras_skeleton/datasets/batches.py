@@ -300,6 +300,20 @@ class EpochPlan:
             clips = changed
         return clips
 
+    def example(self):
+        """Returns the first clip as `fit` gets it, and how many scores are in.
+
+        Returns:
+            float32 array `(1, M, T, V, C)`, or a dict of views; and how many
+            of its last coordinates are scores.
+        """
+        draws = np.zeros((1, self.num_draws), "float32")
+        made = self.transform(*self.read(np.zeros(1, "int64"), draws), draws)
+        coordinates = self.sequences.coordinates
+        scores = _checks.count_scores(coordinates)
+        same = np.shape(made)[-1:] == (len(coordinates),)
+        return made, scores if same else 0
+
     def batch(self, clips, numbers, labels):
         """Returns what `fit` gets: clips, and what else was asked for.
 

@@ -9,6 +9,7 @@ import shutil
 
 import numpy as np
 
+from keras_skeleton import _outputs
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _storage
 from keras_skeleton.datasets.readers import base as readers
@@ -65,14 +66,16 @@ def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
 
     Raises:
         FileExistsError: If a file to write is there, without `overwrite`.
+        ValueError: If no clip can be used, or the file to write is one of
+            those to read.
         FileNotFoundError: If there is nothing to read.
-        ValueError: If no clip can be used.
     """
     path = os.fspath(path)
     if shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards}")
     if not overwrite:
         _check_free(path, shards)
+    _check_source(reader, path)
     units = readers.find_units(reader)
     chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
     folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
@@ -100,6 +103,15 @@ def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
         skipped=sequences.skipped,
         notes=notes,
     )
+
+
+def _check_source(reader, path):
+    """Refuses to replace a file that is read."""
+    for value in vars(reader).values():
+        for source in value if isinstance(value, list) else [value]:
+            source = getattr(source, "path", source)
+            if isinstance(source, str | os.PathLike) and os.path.isfile(source):
+                _outputs.check_apart({"the store": path}, {"SOURCE": source})
 
 
 def _check_free(path, shards):
@@ -214,6 +226,9 @@ def count_classes(sequences):
     for label, count in zip(
         *np.unique(labels, return_counts=True), strict=True
     ):
-        name = int(label) if names is None else names[label]
-        counts["unknown" if label < 0 else name] = int(count)
+        if label < 0:
+            name = "unknown"
+        else:
+            name = int(label) if names is None else names[label]
+        counts[name] = int(count)
     return counts

@@ -100,7 +100,7 @@ class Sequences:
         self.metadata = {k: np.asarray(v) for k, v in (metadata or {}).items()}
         _checks.check_entries(num_clips, {"names": self.names, **self.metadata})
         self.splits = {}
-        for protocol, parts in (splits or {}).items():
+        for protocol, parts in _checks.check_splits(splits).items():
             self.splits[protocol] = {
                 part: _checks.check_indices(
                     _selection.find_part(
@@ -161,7 +161,8 @@ class Sequences:
             ValueError: If a clip is faulty and `strict`, if all are, or if
                 the arguments do not fit together.
         """
-        clips = list(clips)
+        clips = _checks.check_clips(clips)
+        splits = _checks.check_splits(splits)
         skeleton = skeletons.get(skeleton)
         labels, class_names = _names.number_all(labels, class_names)
         if names is None:
@@ -192,7 +193,7 @@ class Sequences:
             },
             skeleton=skeleton,
             class_names=class_names,
-            splits=_clips.renumber(splits or {}, kept, names),
+            splits=_clips.renumber(splits, kept, names),
             skipped=skipped,
             coordinates=coordinates,
         )

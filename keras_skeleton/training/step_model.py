@@ -136,6 +136,9 @@ class StepModel(_step.Step, keras.Model):
             )
         given = _FIT.bind(self, *args, **kwargs)
         self.check_data(given.arguments.get("x"), given.arguments.get("y"))
+        held_out = targets.parts_of(given.arguments.get("validation_data"))
+        if held_out:
+            self.check_data(*held_out)
         callbacks = given.arguments.get("callbacks")
         counter = _EpochCounter()
         if isinstance(callbacks, keras.callbacks.CallbackList):

@@ -5,9 +5,12 @@ the loss falls as if all were well. Losses that take logits for probabilities,
 and not-a-numbers, do as much harm as silently.
 """
 
+import warnings
+
 import keras
 import numpy as np
 
+from keras_skeleton import _inputs
 from keras_skeleton.losses import SmoothedCrossentropy
 
 _SPARSE = (SmoothedCrossentropy, keras.losses.SparseCategoricalCrossentropy)
@@ -15,6 +18,43 @@ _OF_PROBABILITIES = {
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
     "categorical_crossentropy": "CategoricalCrossentropy",
 }
+
+
+# Of metres, and of coordinates that are normalized, few are above 10.
+LARGE = 20.0
+
+
+def parts_of(validation_data):
+    """Data and labels of what `fit` gets to validate with."""
+    if isinstance(validation_data, list | tuple):
+        return tuple(validation_data[:2]) if len(validation_data) > 1 else ()
+    return () if validation_data is None else (validation_data, None)
+
+
+def warn_of_units(x):
+    """Tells where clips are in millimetres or pixels, which train badly.
+
+    Args:
+        x: The data, as `fit` gets them.
+    """
+    plan = getattr(x, "plan", None)
+    scores = 0
+    if plan is not None:
+        x, scores = plan.example()
+    clips = _inputs.skeletons_of(x)
+    if not isinstance(clips, np.ndarray) or clips.ndim != 5 or not len(clips):
+        return
+    places = clips[:: max(1, len(clips) // 8), ..., : clips.shape[-1] - scores]
+    places = np.abs(places[places != 0])
+    size = float(np.median(places)) if places.size else 0.0
+    if size > LARGE:
+        warnings.warn(
+            f"The coordinates are large, {size:.0f} in the median, and models "
+            "expect metres or what is normalized; they train badly so. "
+            "Multiply millimetres by 0.001 and centimetres by 0.01; pixels "
+            "are normalized by `layers.augmentation.pose_preprocessing`.",
+            stacklevel=4,
+        )
 
 
 def check_classes(x, y, classes):
@@ -119,6 +159,14 @@ def _check_labels(labels, classes, names):
             "`keras.losses.CategoricalCrossentropy(from_logits=True)`."
         )
     flat = labels.reshape(-1)
+    if flat.dtype.kind == "f":
+        known = flat[np.isfinite(flat)]
+        broken = known[known != np.floor(known)]
+        if len(broken):
+            raise ValueError(
+                f"Labels must be whole numbers from 0, but {len(broken)} of "
+                f"{len(flat)} are none, such as {broken[0]}."
+            )
     outside = np.flatnonzero(~((flat >= 0) & (flat < classes)))
     if not len(outside):
         return

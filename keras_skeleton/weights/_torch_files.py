@@ -32,7 +32,10 @@ NUMBER_TYPES = (
 ).split()
 
 # Entries of a checkpoint that hold the tensors of the model.
-STATE_KEYS = ("model", "state_dict")
+STATE_KEYS = (
+    *("model", "state_dict", "model_state_dict", "net", "network", "module"),
+    *("weights", "params", "state", "encoder", "backbone", "model_state"),
+)
 # Axes of a tensor; NumPy knows no more.
 MOST_AXES = 64
 # How much larger than a file its tensors may be, which can share storages.
@@ -242,15 +245,10 @@ def _read_torch_legacy(path, size, key):
 
 
 def _state_dict(container, key, size):
-    if isinstance(container, dict):
-        keys = STATE_KEYS if key is None else (key,)
-        inner = [container[k] for k in keys if k in container]
-        if key is not None and not inner:
-            raise ValueError(
-                f"it has no entry {key!r}, only {_entries(container)}"
-            )
-        # A module may itself be called "model": only dicts are containers.
-        container = next((i for i in inner if isinstance(i, dict)), container)
+    if isinstance(container, dict) and key is not None:
+        container = _entry(container, key)
+    elif isinstance(container, dict):
+        container = _only_entry(container)
     if not isinstance(container, dict):
         raise ValueError("it holds no state dict")
     tensors = {
@@ -260,8 +258,9 @@ def _state_dict(container, key, size):
     }
     if not tensors:
         raise ValueError(
-            "it holds no tensors at its top level, nor under `model` or "
-            f"`state_dict`. Its entries are {_entries(container)}"
+            "it holds no tensors at its top level, nor under `model`, "
+            "`state_dict` or the like; choose an entry by `key`. Its entries "
+            f"are {_entries(container)}"
         )
     total = sum(array.nbytes for array in tensors.values())
     if total > MOST_SHARING * size + FREE_BYTES:
@@ -270,6 +269,50 @@ def _state_dict(container, key, size):
             "repeat its numbers too often"
         )
     return tensors
+
+
+def _entry(container, key):
+    """An entry of a checkpoint, or the tensors whose names begin with it."""
+    if key in container:
+        return container[key]
+    for inner in (container, _only_entry(container)):
+        found = {
+            str(name).removeprefix(f"{key}."): value
+            for name, value in inner.items()
+            if isinstance(value, _Tensor) and str(name).startswith(f"{key}.")
+        }
+        if found:
+            return found
+    raise ValueError(f"it has no entry {key!r}, only {_entries(container)}")
+
+
+def _only_entry(container, depth=3):
+    """The dictionary of tensors of a model in a checkpoint.
+
+    That under one of `STATE_KEYS`, else the only one that holds tensors.
+    """
+    # A module may itself be called "model": only dicts are containers.
+    for name in STATE_KEYS:
+        if isinstance(container.get(name), dict) and _holds(container[name]):
+            return _only_entry(container[name], depth - 1)
+    if depth < 1 or _is_state(container):
+        return container
+    inner = [each for each in list(container.values())[:100] if _holds(each)]
+    return _only_entry(inner[0], depth - 1) if len(inner) == 1 else container
+
+
+def _holds(found, depth=3):
+    """Whether there are tensors in dictionaries in dictionaries."""
+    if not isinstance(found, dict) or depth < 1:
+        return False
+    # Enough entries for a checkpoint, few enough for one made to be slow.
+    return _is_state(found) or any(
+        _holds(each, depth - 1) for each in list(found.values())[:100]
+    )
+
+
+def _is_state(found):
+    return any(isinstance(value, _Tensor) for value in found.values())
 
 
 def _entries(container):

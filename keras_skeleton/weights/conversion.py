@@ -293,7 +293,31 @@ def convert_array(model, name, array):
     )
 
 
-def load_official(model, source, head="load"):
+def without_wrapper(model, tensors):
+    """Official tensors without what stands before the names of all.
+
+    Trainers call the model that they hold `net`, `encoder` or otherwise. A
+    beginning that all names share is dropped where names of the model's
+    table come to light; else nothing is.
+
+    Args:
+        model: A model of `keras_skeleton.applications`.
+        tensors: Dict of names to arrays.
+    """
+    found = tensors
+    for _ in range(5):
+        table = table_for(model, found)
+        paths = variables_of(model)
+        if any(table.find(path)[1] in found for path in paths):
+            return found
+        begins = {name.partition(".")[0] for name in found}
+        if len(begins) != 1 or not all("." in name for name in found):
+            break
+        found = {name.partition(".")[2]: a for name, a in found.items()}
+    return tensors
+
+
+def load_official(model, source, head="load", key=None):
     """Loads the tensors of a published checkpoint into a model.
 
     Every variable of the model must get a tensor and every tensor must find a
@@ -309,6 +333,7 @@ def load_official(model, source, head="load"):
             arrays.
         head: `"load"`, or `"fresh"` to leave the classification head as it
             is, for example to fine-tune from a pre-training checkpoint.
+        key: As in `read_tensors`, if `source` is a path.
 
     Raises:
         ValueError: If tensors are missing, left over or of another shape;
@@ -327,8 +352,9 @@ def load_official(model, source, head="load"):
         tensors = {name: np.asarray(array) for name, array in source.items()}
         label = "The given tensors"
     else:
-        tensors = read_tensors(source)
+        tensors = read_tensors(source, key)
         label = str(source)
+    tensors = without_wrapper(model, tensors)
     variables = variables_of(model)
     table = table_for(model, tensors)
     # Tensors without elements say that something is absent: virtual joints.
@@ -366,6 +392,12 @@ def load_official(model, source, head="load"):
     hint = ""
     if any(table.in_head(item.split(" for ")[-1]) for item in missing):
         hint = " Pass head='fresh' to keep the classification head untrained."
+    begins = sorted({name.partition(".")[0] for name in tensors})
+    if not used and 1 < len(begins) < 5:
+        hint += (
+            f" All names begin with {', '.join(map(repr, begins))}; choose "
+            f"one by key={begins[-1]!r}."
+        )
     check(label, model, missing, left_over, mismatched, hint)
     assign(variables, arrays)
 

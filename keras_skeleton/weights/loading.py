@@ -31,7 +31,7 @@ _NOT_CONFIGURATION = (
 )
 
 
-def load_weights(model, weights):
+def load_weights(model, weights, key=None):
     """Loads weights of any kind into a model.
 
     Files of `save_weights` are loaded by variable path and official
@@ -52,6 +52,7 @@ def load_weights(model, weights):
         model: A model of `keras_skeleton.applications`.
         weights: As in `resolve`; the path may also be of an official `.pth`
             file or an `.npz` of named arrays.
+        key: Entry of an official `.pth` file, see `read_tensors`.
 
     Raises:
         ValueError: If the weights do not fit; the message lists why.
@@ -72,7 +73,7 @@ def load_weights(model, weights):
             _check_hash(path, entry)
         tensors, metadata = reader.read_safetensors(path)
     else:
-        tensors = reader.read_tensors(path)
+        tensors = reader.read_tensors(path, key)
     if metadata.get("format") == registry.FILE_FORMAT:
         registry.check_system(path, metadata, system)
         _check_content(path, tensors, metadata)
@@ -178,6 +179,7 @@ def _same_head(table, variables, tensors):
 
 def _load_official(model, tensors):
     """Official tensors; the head is loaded if the file has the right one."""
+    tensors = conversion.without_wrapper(model, tensors)
     variables = conversion.variables_of(model)
     table = conversion.table_for(model, tensors)
     head = {path: v for path, v in variables.items() if table.in_head(path)}
@@ -201,6 +203,7 @@ def _start_head(model):
     # Models of pre-training have no head.
     if hasattr(model, "start_head"):
         model.start_head()
+        model.note_fresh_head()
 
 
 def _load_keras_file(model, path):

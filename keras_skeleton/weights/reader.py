@@ -29,8 +29,10 @@ def read_tensors(path, key=None):
 
     Args:
         path: File to read.
-        key: Entry of a PyTorch checkpoint that holds the tensors. By default
-            the first of `"model"`, `"state_dict"`, else the file itself.
+        key: Entry of a PyTorch checkpoint that holds the tensors, or what
+            the names of those to read begin with, such as `"teacher"`. By
+            default the first of `"model"`, `"state_dict"` and the like, else
+            the only entry with tensors, else the file itself.
 
     Returns:
         Dict of tensor names to NumPy arrays, which may be read-only.

@@ -6,6 +6,7 @@ import pytest
 
 from keras_skeleton.applications import STGCN
 from keras_skeleton.datasets import Sequences
+from keras_skeleton.layers.augmentation import MinMaxNormalization
 from keras_skeleton.losses import SmoothedCrossentropy
 
 SHAPE = STGCN.tiny["input_shape"]
@@ -32,6 +33,7 @@ def fit(model, labels=LABELS, clips=CLIPS, loss=None):
         (np.eye(4)[LABELS], "a column for each class.*argmax"),
         (np.array(list("abcdabcd")), "texts such as 'a'"),
         ([9, 0, 1, 2, 3, 0, 1, 2], "clip 0: 9"),
+        (LABELS + 0.5, "8 of 8 are none, such as 0.5"),
     ],
 )
 @pytest.mark.once
@@ -94,3 +96,33 @@ def test_clips_that_are_not_finite(model, value):
     clips[5, 0, 2, 3, 1] = value
     with pytest.raises(ValueError, match="1 of 8 clips.*clip 5.*zeros"):
         fit(model, clips=clips)
+
+
+def test_what_is_held_out_is_looked_at(model):
+    model.compile("sgd", SmoothedCrossentropy())
+    with pytest.raises(ValueError, match="subtract 1"):
+        model.evaluate(CLIPS, LABELS + 1, verbose=0)
+    with pytest.raises(ValueError, match="clip 0: 4"):
+        held_out = (CLIPS, LABELS + 4)
+        model.fit(CLIPS, LABELS, validation_data=held_out, verbose=0)
+
+
+@pytest.mark.once
+def test_units_are_told(model):
+    clips = 1000 * CLIPS
+    with pytest.warns(UserWarning, match="large, .* millimetres by 0.001"):
+        fit(model, clips=clips)
+    data = Sequences.from_arrays(list(clips), LABELS, skeleton="kinect20")
+    with pytest.warns(UserWarning, match="large"):
+        model.fit(data.to_keras(), verbose=0)
+    small = MinMaxNormalization()
+    model.fit(data.to_keras([small]), verbose=0)
+
+
+@pytest.mark.once
+def test_axes_of_st_gcn_are_told():
+    with pytest.raises(ValueError, match="one coordinate of 3 persons"):
+        STGCN(input_shape=(3, 16, 20, 1), skeleton="kinect20")
+    arguments = {**STGCN.tiny, "input_shape": (3, *SHAPE[1:3], 2)}
+    with pytest.warns(UserWarning, match="3 persons of 2 coordinates"):
+        STGCN(**arguments)

@@ -281,3 +281,33 @@ def test_workers_end_with_their_parent(tmp_path):
         for pid in filter(is_alive, workers):
             os.kill(pid, signal.SIGKILL)
     assert not path.exists()
+
+
+def test_what_is_read_is_not_replaced(tmp_path, capsys):
+    folder = write_clips(tmp_path / "raw", 2)
+    table = tmp_path / "own.json"
+    table.write_text((folder / "a01_s00_e00_v02.json").read_text())
+    store = tmp_path / "clips.h5"
+    assert cli.main(["prepare", "nw_ucla", str(folder), str(store)]) == 0
+    before = store.read_bytes()
+    for words in (
+        ("prepare", "nw_ucla", table, table, "--overwrite"),
+        ("show", store, "--html", store),
+        ("show", store, "--json", store),
+        ("show", store, "--json", tmp_path / "a", "--html", tmp_path / "a"),
+    ):
+        assert cli.main(list(map(str, words))) == 2
+        assert "would be replaced" in capsys.readouterr().err
+    assert store.read_bytes() == before
+    assert json.loads(table.read_text())["label"] == 1
+    os.mkfifo(tmp_path / "pipe")
+    words = ["show", str(store), "--html", str(tmp_path / "pipe")]
+    assert cli.main(words) == 2
+    assert "no ordinary file" in capsys.readouterr().err
+
+
+def test_options_that_are_no_options(tmp_path, capsys):
+    folder = str(write_clips(tmp_path / "raw", 2))
+    words = ["prepare", "nw_ucla", folder, str(tmp_path / "a.h5"), "--option"]
+    assert cli.main([*words, "path=x"]) == 2
+    assert "SOURCE" in capsys.readouterr().err

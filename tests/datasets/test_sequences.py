@@ -397,3 +397,27 @@ def test_axes_of_stgcn_are_recognised(persons):
     assert data.frame_shape == (3, 4, 2)
     with pytest.raises(ValueError, match="1 coordinates, where 2 to 4"):
         Sequences(np.ones((6, 4, 1)), [6], skeleton=ARM)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clips": {"a": np.ones((5, 20, 3))}}, "its keys as `names`"),
+        ({"clips": "clips.npy"}, "must be a list of arrays"),
+        ({"clips": np.ones((5, 20, 3))}, r"`\[clip\]`"),
+        ({"clips": [np.ones((5, 60))]}, r"clip.reshape\(-1, 20, 3\)"),
+        ({"clips": [np.ones((5, 120))]}, "swapaxes"),
+        ({"labels": 1}, "'labels' must be a list"),
+        ({"labels": {1, 2}}, "'labels' must be a list"),
+        ({"class_names": ["a", "a"]}, "'a' more than once"),
+        ({"class_names": {}}, "must be a list of names"),
+        ({"splits": {"train": [0], "test": [1]}}, "names of protocols"),
+        ({"splits": [[0], [1]]}, "names of protocols"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_form(change, message):
+    given = {"clips": [np.ones((5, 20, 3))] * 2, **change}
+    with pytest.raises(ValueError, match=message):
+        Sequences.from_arrays(**given, skeleton="kinect20")

@@ -4,8 +4,10 @@ import pytest
 
 from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
+from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import load_official
+from keras_skeleton.weights import load_weights
 from keras_skeleton.weights import official_names
 from keras_skeleton.weights import resize_temporal_embedding
 
@@ -237,3 +239,19 @@ def test_path_of_a_checkpoint(tiny, official, tmp_path):
 def test_convert_array_of_an_unknown_name(tiny):
     with pytest.raises(ValueError, match="'nothing.weight'"):
         convert_array(MAMP(**tiny), "nothing.weight", np.zeros(3))
+
+
+def test_a_head_that_is_not_trained_is_told(tiny, official, tmp_path):
+    """Weights without a head for the classes leave it as it was drawn."""
+    np.savez(tmp_path / "encoder.npz", **official())
+    model = MAMP(classes=5, head="linear", **tiny)
+    load_weights(model, tmp_path / "encoder.npz")
+    clips = np.ones((2, *tiny["input_shape"]), "float32")
+    with pytest.warns(UserWarning, match="none for 5 classes"):
+        model.predict(clips, verbose=0)
+    # Once is enough, and what is trained is no longer told.
+    model.predict(clips, verbose=0)
+    load_weights(model, tmp_path / "encoder.npz")
+    model.compile("sgd", SmoothedCrossentropy())
+    model.fit(clips, np.arange(2), verbose=0)
+    model.predict(clips, verbose=0)

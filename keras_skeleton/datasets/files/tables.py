@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import typing
 
 import numpy as np
@@ -12,6 +13,10 @@ from keras_skeleton.datasets.files import wide
 
 COORDINATES = ("x", "y", "z", "score")
 NEEDED = ("frame", "joint", "x", "y")
+# Other names of the score.
+SCORES = ("confidence", "conf", "visibility", "likelihood")
+# Whole numbers as tables write them where some cells of a column are empty.
+WHOLE = re.compile(r"(-?\d{1,18})\.0+", re.ASCII)
 # Places in a clip for each line of its table.
 MOST_EMPTY = 100
 
@@ -93,7 +98,7 @@ def labels_of(data):
         if "label" not in header:
             return set()
         place = header.index("label")
-        return {row[place].strip() for row in rows if place < len(row)}
+        return {plain(row[place]) for row in rows if place < len(row)}
     except csv.Error as error:
         raise ValueError(f"line {rows.line_num}: {error}") from error
 
@@ -101,6 +106,11 @@ def labels_of(data):
 def coordinates_of(columns):
     """Returns the coordinates among the names of columns, in order."""
     return tuple(name for name in COORDINATES if name in columns)
+
+
+def plain(cell):
+    """A cell without spaces around it, and 1.0 as 1."""
+    return WHOLE.sub(r"\1", cell.strip())
 
 
 def _open_rows(data):
@@ -115,6 +125,9 @@ def _open_rows(data):
 
 def _read_header(rows):
     names = [name.strip().lower() for name in next(rows, [])]
+    scores = [name for name in names if name in SCORES]
+    if len(scores) == 1 and "score" not in names:
+        names[names.index(scores[0])] = "score"
     seen = set()
     for name in filter(None, names):
         if name in seen:
@@ -147,6 +160,7 @@ def arrange(rows, columns, skeleton):
         for _, row in rows:
             persons.setdefault(row[columns["person"]], len(persons))
     joints = {str(index): index for index in range(skeleton.num_joints)}
+    joints |= {_word(name): i for i, name in enumerate(skeleton.joints)}
     joints |= {name: index for index, name in enumerate(skeleton.joints)}
     used = coordinates_of(columns)
     shape = (max(len(persons), 1), len(times), skeleton.num_joints)
@@ -157,11 +171,13 @@ def arrange(rows, columns, skeleton):
         )
     places = {}
     for (line, row), number in zip(rows, numbers, strict=True):
-        joint = joints.get(row[columns["joint"]].strip())
+        word = plain(row[columns["joint"]])
+        joint = joints.get(word, joints.get(_word(word)))
         if joint is None:
             raise ValueError(
                 f"line {line}: the skeleton {skeleton.name!r} has no joint "
-                f"{row[columns['joint']][:40]!r}"
+                f"{word[:40]!r}; numbers of joints go from 0 to "
+                f"{skeleton.num_joints - 1}"
             )
         person = persons[row[columns["person"]]] if persons else 0
         place = (person, times[number], joint)
@@ -175,9 +191,13 @@ def arrange(rows, columns, skeleton):
     return clip
 
 
+def _word(joint):
+    return re.sub(r"[\s_-]+", "_", joint.strip().lower())
+
+
 def only_value(rows, columns, name):
     """The text that a column has in all lines of a clip."""
-    values = {row[columns[name]].strip() for _, row in rows}
+    values = {plain(row[columns[name]]) for _, row in rows}
     if len(values) > 1:
         first, second = sorted(values)[:2]
         raise ValueError(

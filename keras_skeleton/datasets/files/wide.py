@@ -25,6 +25,11 @@ FRAME = (
 )
 PERSON = ("person", "person_id", "personid", "track_id", "pose_id", "person_no")
 LABEL = ("label", "class", "action", "category", "target", "pose", "gesture")
+CLIP = (
+    *("clip", "clip_id", "video", "video_id", "video_name", "sequence"),
+    *("sequence_id", "seq", "seq_id", "file", "filename", "file_name", "name"),
+    *("sample", "sample_id"),
+)
 AXES = {
     **dict.fromkeys(("x", "posx", "position_x"), 0),
     **dict.fromkeys(("y", "posy"), 1),
@@ -47,6 +52,7 @@ class Table(typing.NamedTuple):
             them by the numbers in them; `None` without such a column.
         persons: list of texts, or `None` without such a column.
         labels: list of texts, or `None` without such a column.
+        clips: list of texts, or `None` without such a column.
         values: float32 array `(lines, V, 4)`: x, y, z and visibility, NaN in
             empty cells; the visibility is 1 where there is no column for it.
         lines: list of the numbers of the lines in the file.
@@ -55,6 +61,7 @@ class Table(typing.NamedTuple):
     frames: list | None
     persons: list | None
     labels: list | None
+    clips: list | None
     values: np.ndarray
     lines: list
 
@@ -106,6 +113,7 @@ def parse(data, joints, hint=""):
         _column(rows, found["frame"], _frame),
         _column(rows, found["person"], str.strip),
         _column(rows, found["label"], str.strip),
+        _column(rows, found["clip"], str.strip),
         values.astype("float32"),
         [line for line, _ in rows],
     )
@@ -127,8 +135,9 @@ def labels_of(data):
         header = [cell.strip().lower() for cell in rows[0][1]]
         column = next((header.index(n) for n in LABEL if n in header), None)
         rows = rows[1:]
-    elif not _is_number(rows[0][1][0], mark):
-        column = 0
+    else:
+        texts = _texts(rows[0][1], mark)
+        column = texts[-1] if texts else None
     if column is None:
         return set()
     return {row[column].strip() for _, row in rows if column < len(row)}
@@ -143,6 +152,8 @@ def _split(data):
     if len(first) > LONGEST_LINE:
         raise ValueError("its first line is too long for columns of numbers")
     counts = {mark: first.count(mark) for mark in MARKS}
+    # Names of columns may have spaces.
+    counts[" "] *= not any(counts[mark] > 1 for mark in MARKS[:-1])
     # With decimal commas, semicolons divide.
     mark = ";" if counts[";"] > 1 else max(MARKS, key=counts.get)
     reader = csv.reader(
@@ -223,11 +234,16 @@ def _frame(cell):
 
 
 def _find_columns(header, row, joints, mark, hint):
-    """Places of the columns of frame, person, label and of the values."""
-    found = {"frame": None, "person": None, "label": None}
+    """Places of the columns of frame, person, label, clip and values."""
+    found = dict.fromkeys(("frame", "person", "label", "clip"))
     if header is None:
         return {**found, **_by_number(row, len(joints), mark, hint)}
-    for kind, names in (("frame", FRAME), ("person", PERSON), ("label", LABEL)):
+    for kind, names in (
+        ("frame", FRAME),
+        ("person", PERSON),
+        ("label", LABEL),
+        ("clip", CLIP),
+    ):
         for name in names:
             if name in header and found[kind] is None:
                 found[kind] = header.index(name)
@@ -291,14 +307,18 @@ def _joint_and_axis(name, joints):
 
 def _by_number(row, num_joints, mark, hint):
     """Without names, the values are the last columns."""
-    texts = [p for p, cell in enumerate(row) if not _could_be(cell, mark)]
+    texts = _texts(row, mark)
+    # A label may stand after the values, too.
+    end = len(row) - (texts[-1:] == [len(row) - 1])
     for width in (4 * num_joints, 3 * num_joints):
-        before = len(row) - width
-        if not 0 <= before <= 3 or any(place >= before for place in texts):
+        before = end - width
+        if not 0 <= before <= 4 or any(before <= p < end for p in texts):
             continue
-        found = {"values": list(range(before, len(row)))}
+        found = {"values": list(range(before, end))}
         if texts:
-            found["label"] = texts[0]
+            found["label"] = texts[-1]
+        if len(texts) > 1:
+            found["clip"] = texts[0]
         for kind, place in zip(
             ("frame", "person"),
             [place for place in range(before) if place not in texts],
@@ -312,6 +332,11 @@ def _by_number(row, num_joints, mark, hint):
         f"{3 * num_joints}, after columns of the label, the frame and the "
         f"person as far as there are any{hint}"
     )
+
+
+def _texts(row, mark):
+    """The places of cells that are neither numbers nor empty."""
+    return [p for p, cell in enumerate(row) if not _could_be(cell, mark)]
 
 
 def _could_be(cell, mark):

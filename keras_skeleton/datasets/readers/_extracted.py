@@ -1,5 +1,7 @@
 """Poses that people extract themselves: what their readers share."""
 
+import re
+
 import numpy as np
 
 from keras_skeleton import _values
@@ -11,6 +13,10 @@ from keras_skeleton.datasets.readers.base import Reader
 # Frames after which someone who comes back is someone else.
 LONGEST_GAP = 30
 MOST_PERSONS_IN_FRAME = 100
+# A file of one frame: how its name begins, the last number, and its end.
+FRAME_NAME = re.compile(
+    r"(.*?)[_.-]?(\d{1,18})(\D*)\.\w+", re.ASCII | re.DOTALL
+)
 
 
 class ExtractedReader(Reader):
@@ -75,6 +81,44 @@ def clip_names(parts):
         while shared < shortest and len({p[shared] for p in parts}) == 1:
             shared += 1
     return ["/".join(p[min(shared, len(p) - 1) :]) for p in parts]
+
+
+def group_frames(names, stem):
+    """Groups files of one frame each to clips.
+
+    Files of a folder whose names differ in their last number alone belong
+    together, in the order of that number.
+
+    Args:
+        names: list of names of files, with `/` between folders.
+        stem: string, the name of a clip for which none is left.
+
+    Returns:
+        Dictionary from the name of each clip to a list of names of files.
+        Names without a number are in none.
+    """
+    groups = {}
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        match = FRAME_NAME.fullmatch(file)
+        if match:
+            end = match[3].lower().strip("_-. ")
+            end = "" if end in ("keypoints", "pose", "poses") else end
+            begin = "_".join(filter(None, [match[1], end]))
+            parts = tuple(filter(None, [*folder.split("/"), begin]))
+            found = groups.setdefault(parts or (stem,), [])
+            found.append((int(match[2]), name))
+    # A folder is mostly called as the video is.
+    keys = [
+        key[:-1] if len(key) > 1 and key[-1] == key[-2] else key
+        for key in groups
+    ]
+    if len(set(keys)) < len(keys):
+        keys = list(groups)
+    return {
+        name: [file for _, file in sorted(files)]
+        for name, files in zip(clip_names(keys), groups.values(), strict=True)
+    }
 
 
 def identity(value):

@@ -27,7 +27,8 @@ IDENTITIES = (
 IMAGES = (
     *("image_id", "image", "image_name", "img_name", "imagename"),
     *("file_name", "filename", "frame_id", "frame", "frame_index"),
-    *("frame_idx", "frame_number", "frame_num"),
+    *("frame_idx", "frame_number", "frame_num", "timestamp", "timestamp_ms"),
+    *("time", "time_ms"),
 )
 ORDERS = ("frame_id", "frame_index", "frame_idx", "frame_number", "frame")
 VIDEOS = ("video_id", "vid_id", "video", "video_name")
@@ -81,7 +82,7 @@ def parse(data, num_joints=None):
     Raises:
         ValueError: if it is anything else.
     """
-    content = parsing.parse_json(data)
+    content = _read(data)
     joints, bones = _describe(content)
     if num_joints is None:
         num_joints = 17 if joints is None else len(joints)
@@ -108,6 +109,65 @@ def parse(data, num_joints=None):
         bones,
         notes,
     )
+
+
+def is_frame(data):
+    """Whether a file shows one frame, see `parse_frame`."""
+    content = _read(data)
+    if _alone(content) is not None:
+        return True
+    entries, _ = _list_frames(content, [])
+    return len({(clip, order) for clip, order, _ in entries}) == 1
+
+
+def parse_frame(data, num_joints=None):
+    """Reads the persons of a file that shows one frame, and may not say so.
+
+    Args:
+        data: bytes of JSON text: a list of persons, a dictionary with such a
+            list, or what `parse` reads.
+        num_joints: See `parse`.
+
+    Returns:
+        A `Found`.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    persons = _alone(_read(data))
+    if persons is None:
+        return parse(data, num_joints)
+    size = 17 if num_joints is None else num_joints
+    found = [(find_identity(p), read_person(p, size)) for p in persons]
+    frame = [pair for pair in found if pair[1] is not None]
+    return Found({"": [frame]}, None, [], [])
+
+
+def _alone(content):
+    """The persons of a content that names no frames, or `None`."""
+    if isinstance(content, dict):
+        content = None if "images" in content else _persons(content)
+    elif isinstance(content, list):
+        if any(isinstance(p, dict) and _first(p, IMAGES) for p in content):
+            return None
+    if isinstance(content, list) and all(map(_has_pose, content)):
+        return content
+    return None
+
+
+def _has_pose(person):
+    return isinstance(person, dict) and _pose(person) is not None
+
+
+def _read(data):
+    """The content of JSON text, also of a line of JSON for each entry."""
+    try:
+        return parsing.parse_json(data)
+    except ValueError:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) < 2 or lines[0].strip()[-1:] not in (b"}", b"]"):
+            raise
+        return [parsing.parse_json(line) for line in lines]
 
 
 def _describe(content):
@@ -168,7 +228,11 @@ def _persons(frame):
     if frame is None:
         return []
     if isinstance(frame, list):
-        return frame
+        while len(frame) == 1 and _is_list_of_persons(frame[0]):
+            # A batch of one frame, as inferencers of MMPose return it.
+            frame = frame[0]
+        # Numbers for each joint of a single person.
+        return [frame] if _is_pose(frame) else frame
     if not isinstance(frame, dict) or any(key in frame for key in POSES):
         return None
     for key in PERSONS:
@@ -181,12 +245,28 @@ def _persons(frame):
                 names = [k for k, v in found.items() if isinstance(v, list)]
                 rows = zip(*(found[name] for name in names), strict=False)
                 return [dict(zip(names, row, strict=True)) for row in rows]
-            return (
-                []
-                if found is None
-                else (found if isinstance(found, list) else None)
-            )
+            if found is None or isinstance(found, list):
+                return _persons(found)
+            return None
     return None
+
+
+def _is_list_of_persons(found):
+    return isinstance(found, list) and (
+        not found
+        or isinstance(found[0], dict)
+        or (isinstance(found[0], list) and _is_list_of_persons(found[0]))
+    )
+
+
+def _is_pose(found):
+    """Whether a list is one of joints, each a list of 2 to 4 numbers."""
+    return bool(found) and all(
+        isinstance(joint, list)
+        and 2 <= len(joint) <= 4
+        and all(isinstance(number, int | float | None) for number in joint)
+        for joint in found
+    )
 
 
 def _in_order(content, frames, notes):
@@ -206,9 +286,14 @@ def _first(entry, keys):
         value = entry.get(key)
         if isinstance(value, int | str) and not isinstance(value, bool):
             return value
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
+        if isinstance(value, float) and np.isfinite(value):
+            # As many digits for all, so that times in seconds are in order.
+            return int(value) if value.is_integer() else _Time(f"{value:.9f}")
     return None
+
+
+class _Time(str):
+    """A number that is no whole one, and no name of a file."""
 
 
 def _by_entries(content, notes):
@@ -247,7 +332,8 @@ def _divide(found, notes):
     places = []
     for image, persons in found:
         folder, _, file = str(image).replace("\\", "/").rpartition("/")
-        stem = ENDING.sub("", file) if isinstance(image, str) else file
+        is_name = isinstance(image, str) and not isinstance(image, _Time)
+        stem = ENDING.sub("", file) if is_name else file
         places.append((folder, stem, persons))
     return [
         (clip, _order(stem), persons)
@@ -379,6 +465,8 @@ def _key(value):
 
 def find_identity(person):
     """The identity that a tracker gave a person, or `None`."""
+    if not isinstance(person, dict):
+        return None
     for place in (person, person.get("attributes")):
         for key in IDENTITIES if isinstance(place, dict) else ():
             if place.get(key) is not None:
@@ -403,6 +491,8 @@ def read_person(person, num_joints):
     Raises:
         ValueError: if it has another number of joints, or something else.
     """
+    if isinstance(person, list) and _is_pose(person):
+        person = {"keypoints": person}
     if not isinstance(person, dict):
         raise ValueError("a person is not described by names and values")
     pose = _pose(person)
@@ -412,6 +502,12 @@ def read_person(person, num_joints):
         raise ValueError("it has no `keypoints`")
     scores = next((person[key] for key in SCORES if key in person), None)
     if isinstance(pose, dict):
+        if "x" not in pose or "y" not in pose:
+            names = ", ".join(repr(str(name)[:40]) for name in list(pose)[:4])
+            raise ValueError(
+                f"its keypoints have the names {names or 'none'}; expected a "
+                "list in the order of the joints, or lists under 'x' and 'y'"
+            )
         scores = next((pose[key] for key in SEEN if key in pose), scores)
         pose = [pose[axis] for axis in "xyz" if pose.get(axis) is not None]
         pose = parsing.to_array(pose, (None, None)).T
@@ -420,7 +516,7 @@ def read_person(person, num_joints):
     pose = np.atleast_1d(parsing.to_numbers(pose))
     if pose.ndim == 3 and len(pose) == 1:
         pose = pose[0]
-    if pose.ndim == 1 and num_joints and pose.size % num_joints == 0:
+    if pose.ndim == 1 and num_joints and pose.size / num_joints in (2, 3, 4):
         pose = pose.reshape(num_joints, -1)
     width = pose.shape[-1] if pose.ndim == 2 else 0
     if len(pose) != num_joints or width not in (2, 3, 4):
@@ -439,9 +535,12 @@ def read_person(person, num_joints):
 
 
 def _joint(joint):
+    score = None
+    if isinstance(joint, dict):
+        score = next((joint[key] for key in SEEN if key in joint), None)
+        joint = joint.get("position", joint)
     if not isinstance(joint, dict) or "x" not in joint or "y" not in joint:
         raise ValueError("a joint has no 'x' and 'y'")
-    score = next((joint[key] for key in SEEN if key in joint), None)
     return [joint["x"], joint["y"]] + ([] if score is None else [score])
 
 

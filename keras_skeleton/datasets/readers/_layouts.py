@@ -1,6 +1,7 @@
 """Layouts of joints as files describe them, and whether one is likely."""
 
 import re
+import warnings
 
 import numpy as np
 
@@ -23,6 +24,19 @@ SIDES = tuple(
         ("(?<=[a-z0-9]){}$", "L", "R"),
     )
 )
+
+# Layouts by the number of joints, the usual one first.
+BY_SIZE = {
+    13: ("penn13",),
+    17: ("coco17", "h36m17"),
+    18: ("openpose18",),
+    19: ("panoptic19",),
+    20: ("nw_ucla", "coco20"),
+    22: ("shrec22",),
+    25: ("ntu", "openpose25", "openpose25b"),
+    26: ("halpe26",),
+    33: ("mediapipe33",),
+}
 
 
 def other_side(joint, joints):
@@ -118,7 +132,7 @@ def spread(skeleton, bodies):
 
     Args:
         skeleton: A `Skeleton`.
-        bodies: list of arrays `(V, 3)` of x, y and score.
+        bodies: list of arrays `(V, C)` of places and a score.
 
     Returns:
         A number, smaller for a layout that fits better, or NaN where too few
@@ -127,7 +141,7 @@ def spread(skeleton, bodies):
     lengths = []
     for body in bodies:
         is_seen = (body[:, -1] > 0) & np.isfinite(body).all(-1)
-        places = np.float64(body[:, :2])
+        places = np.float64(body[:, :-1])
         if is_seen.sum() < 5:
             continue
         size = np.ptp(places[is_seen], axis=0).max()
@@ -158,3 +172,26 @@ def likeliest(names, bodies):
         if found < 0.7 * least:
             best, least = name, found
     return best
+
+
+def guess(names, bodies, stacklevel=4):
+    """The layout that fits bodies best, told where it is not the usual one.
+
+    Args:
+        names: See `likeliest`.
+        bodies: See `spread`.
+        stacklevel: See `warnings.warn`.
+
+    Returns:
+        A name.
+    """
+    likely = likeliest(names, bodies)
+    if likely != names[0]:
+        size = skeletons.get(likely).num_joints
+        warnings.warn(
+            f"The persons have {size} joints, which fit {likely!r} better "
+            f"than the usual {names[0]!r}, and are read as {likely!r}. Pass "
+            f"`skeleton`: {of_size(size)}.",
+            stacklevel=stacklevel,
+        )
+    return likely

@@ -266,7 +266,7 @@ def parse_bvh(data):
         data = data[3:]
     if not re.match(rb"\s*HIERARCHY\b", data, re.I):
         raise ValueError(f"{NO_BVH}: it does not begin with HIERARCHY")
-    border = re.search(rb"\sMOTION\s", data[:LONGEST_HIERARCHY])
+    border = re.search(rb"\sMOTION\s", data[:LONGEST_HIERARCHY], re.I)
     if not border:
         raise ValueError("it has no part MOTION")
     head = data[: border.start()]
@@ -327,16 +327,16 @@ class _Hierarchy:
             word = self._next()
             if word == b"}" and len(path) > 1:
                 path.pop()
-            elif word in (b"ROOT", b"JOINT", b"End"):
+            elif word.upper() in (b"ROOT", b"JOINT", b"END"):
                 is_root = path[-1] < 0
-                if (word == b"ROOT") != is_root or (is_root and names):
+                if (word.upper() == b"ROOT") != is_root or (is_root and names):
                     raise self._error(
                         "its hierarchy does not grow from one ROOT"
                     )
                 if len(names) == MOST_JOINTS:
                     raise self._error(f"it has more than {MOST_JOINTS} joints")
                 name = self._rest_of_line()
-                if word == b"End":
+                if word.upper() == b"END":
                     name = f"{names[path[-1]]}_end"
                 names.append(_unused(name[:LONGEST_NAME], names))
                 parents.append(path[-1])
@@ -345,7 +345,7 @@ class _Hierarchy:
                 self._expect(b"{")
                 self._expect(b"OFFSET")
                 offsets.append([self._read(_number) for _ in range(3)])
-            elif word == b"CHANNELS" and path[-1] >= 0:
+            elif word.upper() == b"CHANNELS" and path[-1] >= 0:
                 if channels[path[-1]]:
                     raise self._error("a joint has its CHANNELS twice")
                 channels[path[-1]] = self._channels()
@@ -387,7 +387,7 @@ class _Hierarchy:
 
     def _expect(self, wanted):
         word = self._next()
-        if word != wanted:
+        if word.upper() != wanted:
             raise self._error(
                 f"its hierarchy has {word[:40]!r} where {wanted!r} is expected"
             )
@@ -417,7 +417,8 @@ def _number(word):
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f"{word[:40]!r} is not a number") from None
+        text = word[:40].decode("utf-8", "replace")
+        raise ValueError(f"{text!r} is not a number") from None
 
 
 def _whole(word, what):

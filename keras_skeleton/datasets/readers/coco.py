@@ -1,7 +1,10 @@
 """Keypoints in the JSON form of COCO, as most pose estimators write them."""
 
+import itertools
+
 import numpy as np
 
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _keypoints
 from keras_skeleton.datasets.readers import _layouts
@@ -51,6 +54,10 @@ def load_data(
     A file is a clip, named by its path without `.json`. Where images are in
     several folders, belong to several videos (`video_id`), or have names
     that begin differently and count on from there, each is a clip instead.
+    Files of one frame each whose names differ in the last number alone, as
+    estimators write them for a folder of images, are the frames of one clip,
+    which is told; they are clips of one frame where `labels` names them.
+    A file may also hold a line of JSON for each entry.
 
     Persons are followed by `track_id`, `person_id` or `idx`, a number, a
     text or a list of one; those without one as by `openpose.load_data`.
@@ -119,9 +126,35 @@ class CocoReader(_extracted.ExtractedReader):
         class_names=None,
     ):
         super().__init__(path, ".json", HINT, labels, class_names, num_persons)
+        self._frames_of = self._find_series()
         first = self._look(None if skeleton is None else layout(skeleton))
         if first.shape[-1] == 4:
             self.coordinates = ("x", "y", "z", "score")
+
+    def _find_series(self):
+        """Maps clips to their files where each file shows one frame."""
+        names = self._source.names
+        groups = _extracted.group_frames(names, self._source.stem)
+        groups = {n: files for n, files in groups.items() if len(files) > 1}
+        given = _names.Finder(self.labels, names)
+        if not groups or any(given.find(name) is not None for name in names):
+            return {}
+        for name in next(iter(groups.values())):
+            # Any number of joints will do to see whether it is one frame.
+            try:
+                return groups if self._is_frame(name) else {}
+            except (ValueError, OSError):
+                continue
+        return {}
+
+    def _is_frame(self, name):
+        return _keypoints.is_frame(self._source.read(name))
+
+    def units(self):
+        grouped = set(itertools.chain(*self._frames_of.values()))
+        return list(self._frames_of) + [
+            name for name in self._source.names if name not in grouped
+        ]
 
     def _look(self, skeleton):
         """Finds the layout by the first file that can be read."""
@@ -130,7 +163,7 @@ class CocoReader(_extracted.ExtractedReader):
         size = None if skeleton is None else skeleton.num_joints
         for name in self._source.names:
             try:
-                found = _keypoints.parse(self._source.read(name), size)
+                found = self._parse(name, size)
             except ValueError:
                 continue
             bodies = [
@@ -161,7 +194,10 @@ class CocoReader(_extracted.ExtractedReader):
 
     def read(self, unit):
         joints = self.skeleton.num_joints
-        found = _keypoints.parse(self._source.read(unit), joints)
+        if unit in self._frames_of:
+            found = self._join(unit, joints)
+        else:
+            found = _keypoints.parse(self._source.read(unit), joints)
         if found.joints is not None and self._joints is not None:
             if found.joints != self._joints:
                 raise ValueError(
@@ -169,7 +205,7 @@ class CocoReader(_extracted.ExtractedReader):
                     "first file"
                 )
         for folder, frames in found.clips.items():
-            name = folder or unit[: -len(".json")]
+            name = folder or unit.removesuffix(".json")
             notes = list(found.notes)
             clip = _extracted.track(
                 [[person for _, person in persons] for persons in frames],
@@ -189,6 +225,30 @@ class CocoReader(_extracted.ExtractedReader):
                     f"first file {len(self.coordinates)}"
                 )
             yield Clip(name, clip, self.label(name), notes=tuple(notes))
+
+    def _parse(self, name, size):
+        data = self._source.read(name)
+        if not self._frames_of:
+            return _keypoints.parse(data, size)
+        return _keypoints.parse_frame(data, size)
+
+    def _join(self, unit, joints):
+        """The frames of a clip out of the files of each."""
+        files, frames = self._frames_of[unit], []
+        for name in files:
+            try:
+                found = self._parse(name, joints)
+                shown = [f for clip in found.clips.values() for f in clip]
+                if len(shown) != 1:
+                    raise ValueError(f"it holds {len(shown)} frames, not one")
+            except ValueError as error:
+                raise ValueError(f"{name!r}: {error}") from error
+            frames += shown
+        note = (
+            f"it is put together of {len(frames)} files of one frame each; to "
+            "make each of them a clip, name them in `labels`"
+        )
+        return found._replace(clips={"": frames}, notes=[note])
 
 
 def _word(joint):

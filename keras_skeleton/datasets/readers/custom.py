@@ -18,6 +18,7 @@ data = ks.datasets.custom.from_json("clips.json", arm, ["wave", "point"])
 """
 
 import re
+import warnings
 
 import numpy as np
 
@@ -34,6 +35,12 @@ from keras_skeleton.datasets.readers.base import layout
 
 LONGEST_TEXT = 200
 MOST_JOINTS = 256
+# What may stand in the column `split`, and the part it means.
+PARTS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
 NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 HINT = "Pass the path of a {0} file, or of a folder or .zip archive of them."
 
@@ -56,7 +63,8 @@ def from_csv(
     - `frame`: a number; frames are put in order, missing ones left out.
     - `person`: anything that tells persons apart, by default one person.
     - `joint`: the name of a joint of the skeleton, or its number from 0.
-    - `x`, `y`, and optionally `z` and `score`.
+    - `x`, `y`, and optionally `z` and `score` (or `confidence`,
+      `visibility`).
     - `label`: optionally the class, a number from 0 or a name; empty if it
       is not known.
 
@@ -71,7 +79,7 @@ def from_csv(
             numbers; by default those that are labels, in alphabetical order.
         metadata: list of further columns with one value for each clip, such
             as `["subject"]`. One that is called `"split"` and holds `train`
-            and `test` makes the protocol `"own"`.
+            and `test` (or `val`) makes the protocol `"own"`.
         strict: boolean, whether a clip that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
@@ -188,12 +196,17 @@ class _OwnReader(Reader):
     def splits(self, names, labels, metadata):
         if "split" not in metadata:
             return {}
-        return {
-            "own": {
-                part: np.flatnonzero(metadata["split"] == part)
-                for part in ("train", "test")
-            }
+        _check_parts(metadata["split"])
+        parts = np.array([PARTS.get(_part(p)) for p in metadata["split"]])
+        own = {
+            part: np.flatnonzero(parts == part)
+            for part in ("train", "validation", "test")
         }
+        if not len(own["test"]):
+            own["test"] = own["validation"]
+        if own["test"] is own["validation"] or not len(own["validation"]):
+            del own["validation"]
+        return {"own": own}
 
 
 class CSVReader(_OwnReader):
@@ -399,6 +412,24 @@ def _as_value(value):
     if isinstance(value, bool | int | float) and abs(value) < 1 << 62:
         return value
     raise ValueError(f"{str(value)[:40]!r} is neither a number nor a text")
+
+
+def _check_parts(values):
+    """Tells of values in the column `split` that are no parts."""
+    found = set(map(_part, values)) - {""}
+    unknown = found - set(PARTS)
+    text = (
+        f"The column 'split' holds {_names.list_some(sorted(unknown))}, "
+        "where 'train' and 'test' are expected"
+    )
+    if unknown and unknown == found:
+        raise ValueError(f"{text}.")
+    if unknown:
+        warnings.warn(f"{text}; such clips are in no part.", stacklevel=6)
+
+
+def _part(value):
+    return str(value).strip().lower()
 
 
 def _depth(frames):

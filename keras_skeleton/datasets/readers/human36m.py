@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import zipfile
 
 import numpy as np
 
@@ -147,6 +148,14 @@ class Human36MReader(Reader):
 
     def _open(self):
         if self._parts is None:
+            if zipfile.is_zipfile(self.path):
+                raise ValueError(
+                    f"{str(self.path)!r} is an archive of arrays, as of "
+                    "VideoPose3D or SMPL, and not the pickle of MotionBERT. "
+                    "Read it with `numpy.load`, and pass joints (frames, "
+                    "joints, coordinates) to `Sequences.from_arrays` with "
+                    "their `skeleton`."
+                )
             content = read_pickle(self.path, lazy=True)
             if not isinstance(content, dict) or not set(PARTS) & set(content):
                 raise ValueError(

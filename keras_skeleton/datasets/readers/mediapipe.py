@@ -1,6 +1,8 @@
 """MediaPipe Pose: 33 landmarks, from files or from its results."""
 
 import itertools
+import math
+import re
 
 from keras_skeleton import skeletons
 from keras_skeleton.datasets import _names
@@ -17,12 +19,23 @@ VALUES = ("x", "y", "z", "visibility")
 KEYS = {"image": "pose_landmarks", "world": "pose_world_landmarks"}
 # As JavaScript, Kotlin and Swift call them.
 OTHER_KEYS = {
-    "pose_landmarks": ("poseLandmarks", "landmarks", "normalizedLandmarks"),
+    "pose_landmarks": (
+        *("poseLandmarks", "landmarks", "normalizedLandmarks", "pose"),
+        "keypoints",
+    ),
     "pose_world_landmarks": (
         *("poseWorldLandmarks", "worldLandmarks", "world_landmarks"),
-        "za",
+        *("za", "keypoints3D"),
     ),
 }
+# What a file calls its frames, the number of a frame, and that of a landmark.
+FRAMES = ("frames", "data", "results", *OTHER_KEYS["pose_landmarks"])
+FRAME_NUMBERS = (
+    *("frame", "frame_id", "frame_index", "frame_number", "frameIndex"),
+    *("frame_idx", "timestamp", "timestamp_ms", "time"),
+)
+LANDMARK_NUMBERS = ("id", "index", "landmark", "landmark_index")
+DIGITS = re.compile(r"\D*(\d{1,18})\D*", re.ASCII)
 INSTEAD = "; for a line for each joint there is `custom.from_csv`"
 HINT = (
     "Pass the path of a .json or .csv file with the landmarks of one video, "
@@ -53,17 +66,19 @@ def load_data(
     landmarks, and a landmark is `{"x": 0.5, "y": 0.3, "z": -0.1,
     "visibility": 0.9}` or a list of these numbers. Instead of the list of
     persons, there may be one person, or `null` for nobody; instead of the
-    frame, what would be under its key.
+    frame, what would be under its key. Frames that have a number (`"frame"`,
+    `"timestamp"`) are put in its order, landmarks in that of their `"id"` or
+    of their names.
 
     CSV: a line for each person in each frame, with commas, semicolons or
     tabs. Columns are found by the names in the first line: `frame`,
-    `person`, `label` (or `class`), and `x0`, `y0`, `z0`, `v0` (counted from
-    0 or 1) or `nose_x` and so on; without names, the last 132 (or 99, without
-    visibility) columns are the landmarks, after label, frame and person as
-    far as there are any. Without a column for frames, every line is one; in
-    a table with several labels, each stretch of lines of one label is a
-    clip. Frames without a line are not part of the clip; empty cells and NaN
-    are landmarks that were not found.
+    `person`, `label` (or `class`), `video` (or `clip`), and `x0`, `y0`, `z0`,
+    `v0` (counted from 0 or 1) or `nose_x` and so on; without names, the last
+    132 (or 99, without visibility) columns are the landmarks, after label,
+    frame and person as far as there are any. Without a column for frames,
+    every line is one; in a table with several labels or videos, each stretch
+    of lines of one of them is a clip. Frames without a line are not part of
+    the clip; empty cells and NaN are landmarks that were not found.
 
     Persons are followed by their numbers in CSV, else as by
     `openpose.load_data`.
@@ -223,12 +238,12 @@ class MediaPipeReader(_extracted.ExtractedReader):
 
     def _read_table(self, name, data):
         table = parse_table(data)
-        parts = _stretches(table.labels, len(table.lines))
+        parts = _stretches(table)
         clips = {}
-        for label, rows in parts:
+        for clip, label, rows in parts:
             called = name
             if len(parts) > 1:
-                called = f"{name}/{label or 'unlabelled'}"
+                called = f"{name}/{clip or label or 'unlabelled'}"
                 clips[called] = clips.get(called, 0) + 1
                 if clips[called] > 1:
                     called += f"_{clips[called]}"
@@ -253,13 +268,20 @@ class MediaPipeReader(_extracted.ExtractedReader):
         return Clip(name, clip, number, notes=tuple(notes))
 
 
-def _stretches(labels, count):
-    """List of label and rows, one for each stretch of one label."""
-    if labels is None:
-        return [(None, range(count))]
+def _stretches(table):
+    """List of clip, label and rows, one for each stretch of both.
+
+    A column that has another value in each line names frames, not clips.
+    """
+    count = len(table.lines)
+    names = table.clips or [None] * count
+    labels = table.labels or [None] * count
+    if len(set(names)) == count:
+        names = [None] * count
+    keys = list(zip(names, labels, strict=True))
     return [
-        (label, list(rows))
-        for label, rows in itertools.groupby(range(count), labels.__getitem__)
+        (*key, list(rows))
+        for key, rows in itertools.groupby(range(count), keys.__getitem__)
     ]
 
 
@@ -276,19 +298,51 @@ def parse_json(data, key="pose_landmarks"):
     Raises:
         ValueError: if it is anything else.
     """
-    frames = parsing.parse_json(data)
-    if isinstance(frames, dict):
-        frames = frames.get("frames")
-    if not isinstance(frames, list):
-        raise ValueError("it holds no list of frames")
     found = []
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(_list_frames(parsing.parse_json(data), key)):
         frame = _under_key(frame, key, number)
         try:
             found.append(_read_persons(frame))
         except ValueError as error:
             raise ValueError(f"frame {number}: {error}") from error
     return found
+
+
+def _list_frames(content, key):
+    """The frames of a file, in the order of the numbers that they have."""
+    frames = content
+    if isinstance(content, dict):
+        keys = (*FRAMES, key, *OTHER_KEYS[key])
+        frames = next((content[k] for k in keys if k in content), None)
+        numbers = list(map(DIGITS.fullmatch, content))
+        if content and all(numbers):
+            # Under the number or the name of each frame.
+            numbers = [int(match[1]) for match in numbers]
+            return _sorted(list(content.values()), numbers)
+    if not isinstance(frames, list):
+        there = ""
+        if isinstance(content, dict):
+            there = f"; its keys are {', '.join(map(repr, list(content)[:5]))}"
+        raise ValueError(f"it holds no list of frames{there}")
+    if frames and all(isinstance(frame, dict) for frame in frames):
+        return _sorted(frames, [_number(f, FRAME_NUMBERS) for f in frames])
+    return frames
+
+
+def _sorted(things, numbers):
+    """Things in the order of their numbers, where all have another one."""
+    if None in numbers or len(set(numbers)) < len(numbers):
+        return things
+    order = sorted(range(len(things)), key=numbers.__getitem__)
+    return [things[index] for index in order]
+
+
+def _number(found, keys):
+    for key in keys:
+        value = found.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value if math.isfinite(value) else None
+    return None
 
 
 def _under_key(frame, key, number):
@@ -299,7 +353,8 @@ def _under_key(frame, key, number):
         for name in (key, *OTHER_KEYS[key]):
             if name in frame:
                 return frame[name]
-        if "landmark" in frame:
+        joints = skeletons.get("mediapipe33").joints
+        if "landmark" in frame or joints[0] in map(str.lower, frame):
             return frame
     there = ""
     if isinstance(frame, dict):
@@ -383,7 +438,11 @@ def _key(landmarks):
 def _read_persons(found):
     """The persons of a frame, however MediaPipe or a file holds them."""
     found = _unwrap(found)
-    if found and all(map(_is_landmark, found)):
+    is_flat = found and all(isinstance(n, int | float) for n in found)
+    is_person = len(found) == NUM_LANDMARKS and all(
+        one is None or _is_landmark(one) for one in found
+    )
+    if is_flat or is_person or (found and all(map(_is_landmark, found))):
         found = [found]
     return [_read_person(_unwrap(person)) for person in found]
 
@@ -392,37 +451,65 @@ def _unwrap(found):
     """The list in one of the older results, or in what became of it."""
     if found is None:
         return []
+    if isinstance(found, dict) and "landmark" in found:
+        found = found["landmark"]
     if isinstance(found, dict):
-        found = found.get("landmark")
+        found = _by_names(found)
     found = getattr(found, "landmark", found)
     if isinstance(found, str | bytes | int | float | None):
         raise ValueError("it holds something else than landmarks")
     return list(found)
 
 
+def _by_names(found):
+    """Landmarks in their order, out of a dictionary from their names."""
+    known = {str(name).lower().replace(" ", "_"): name for name in found}
+    joints = skeletons.get("mediapipe33").joints
+    if not set(joints) <= set(known):
+        raise ValueError("it holds something else than landmarks")
+    return [found[known[joint]] for joint in joints]
+
+
 def _is_landmark(found):
     if isinstance(found, dict):
-        return "x" in found
+        return "x" in found or "X" in found
     if isinstance(found, list):
         return bool(found) and isinstance(found[0], int | float | None)
     return hasattr(found, "x")
 
 
 def _read_person(person):
+    if len(person) in (3 * NUM_LANDMARKS, 4 * NUM_LANDMARKS) and all(
+        isinstance(number, int | float | None) for number in person
+    ):
+        # All numbers one after the other.
+        width = len(person) // NUM_LANDMARKS
+        person = [person[i : i + width] for i in range(0, len(person), width)]
+    if all(isinstance(landmark, dict) for landmark in person):
+        numbers = [_number(one, LANDMARK_NUMBERS) for one in person]
+        if set(numbers) == set(range(NUM_LANDMARKS)):
+            person = _sorted(person, numbers)
     numbers = []
     for landmark in person:
-        if not isinstance(landmark, list):
+        if landmark is None:
+            landmark = [None] * len(VALUES)
+        elif not isinstance(landmark, list):
             landmark = [_value(landmark, name) for name in VALUES]
             # Some results do not tell; then all that was found is visible.
             if landmark[-1] is None:
                 landmark[-1] = 1.0
         elif len(landmark) == 3:
             landmark = [*landmark, 1.0]
+        elif len(landmark) == 5:
+            # The last one is the presence.
+            landmark = landmark[:4]
         numbers.append(landmark)
     return parsing.to_array(numbers, (NUM_LANDMARKS, len(VALUES)))
 
 
 def _value(landmark, name):
     if isinstance(landmark, dict):
-        return landmark.get(name)
+        names = (name, name.title())
+        names += ("score",) if name == "visibility" else ()
+        return next((landmark[n] for n in names if n in landmark), None)
     return getattr(landmark, name, None)

@@ -1,8 +1,6 @@
 """OpenPose: its JSON files, one for each frame of a video."""
 
 import itertools
-import re
-import warnings
 
 from keras_skeleton import skeletons
 from keras_skeleton.datasets.files import parsing
@@ -21,7 +19,6 @@ SKELETONS = {
 }
 # Frames to look at for telling layouts apart.
 LOOK = 20
-NAME = re.compile(r"(.*?)_?(\d{1,18})(?:_keypoints)?\.json", re.I | re.A)
 # Version 0.1 has another key.
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
 HINT = (
@@ -133,10 +130,9 @@ class OpenPoseReader(_extracted.ExtractedReader):
         return {**self.__dict__, "_clips": None}
 
     def units(self):
+        grouped = set(itertools.chain(*self._group().values()))
         return list(self._group()) + [
-            name
-            for name in self._source.names
-            if not NAME.fullmatch(name.rpartition("/")[2])
+            name for name in self._source.names if name not in grouped
         ]
 
     def read(self, unit):
@@ -166,27 +162,9 @@ class OpenPoseReader(_extracted.ExtractedReader):
     def _group(self):
         """Maps the name of each clip to the names of its files, in order."""
         if self._clips is None:
-            groups = {}
-            for name in self._source.names:
-                folder, _, file = name.rpartition("/")
-                match = NAME.fullmatch(file)
-                if match:
-                    parts = tuple(filter(None, [*folder.split("/"), match[1]]))
-                    found = groups.setdefault(parts or (self._source.stem,), [])
-                    found.append((int(match[2]), name))
-            # A folder is mostly called as the video is.
-            keys = [
-                key[:-1] if len(key) > 1 and key[-1] == key[-2] else key
-                for key in groups
-            ]
-            if len(set(keys)) < len(keys):
-                keys = list(groups)
-            self._clips = {
-                name: [file for _, file in sorted(files)]
-                for name, files in zip(
-                    _extracted.clip_names(keys), groups.values(), strict=True
-                )
-            }
+            self._clips = _extracted.group_frames(
+                self._source.names, self._source.stem
+            )
         return self._clips
 
     def _find_layout(self, path, skeleton):
@@ -203,7 +181,16 @@ class OpenPoseReader(_extracted.ExtractedReader):
             if skeleton is not None:
                 return skeleton
             reason = f"no file in {str(path)!r} shows a person"
-            if first_fault:
+            if not self._group():
+                first = self._source.names[0]
+                reason = (
+                    f"no file in {str(path)!r} has a name that ends in the "
+                    "number of its frame, such as "
+                    "walk_000000000012_keypoints.json; the first one is "
+                    f"{first!r}, and files of whole clips are read by "
+                    "`coco.load_data`"
+                )
+            elif first_fault:
                 reason = f"{reason} (the first reason: {first_fault})"
             raise ValueError(f"{reason[0].upper()}{reason[1:]}. {HINT}")
         size = len(bodies[0])
@@ -221,20 +208,7 @@ class OpenPoseReader(_extracted.ExtractedReader):
                 f"which: {_layouts.of_size(size)}."
             )
         bodies = [body for body in bodies if len(body) == size]
-        return self._guess(SKELETONS[size], bodies)
-
-    def _guess(self, names, bodies):
-        likely = _layouts.likeliest(names, bodies)
-        found = skeletons.get(likely)
-        advice = f"Pass `skeleton`: {_layouts.of_size(len(bodies[0]))}."
-        if likely != names[0]:
-            warnings.warn(
-                f"The persons have {found.num_joints} joints, which fit "
-                f"{likely!r} better than the usual {names[0]!r}, and are read "
-                f"as {likely!r}. {advice}",
-                stacklevel=5,
-            )
-        return found
+        return skeletons.get(_layouts.guess(SKELETONS[size], bodies, 6))
 
 
 def parse_frame(data):
@@ -251,7 +225,8 @@ def parse_frame(data):
         ValueError: if it is anything else.
     """
     content = parsing.parse_json(data)
-    people = content.get("people") if isinstance(content, dict) else None
+    people = content.get("people", 0) if isinstance(content, dict) else 0
+    people = [] if people is None else people
     if not isinstance(people, list):
         raise ValueError("it has no list 'people'")
     persons = []
@@ -265,6 +240,11 @@ def parse_frame(data):
             raise ValueError(f"a person has no {KEYS[0]!r}")
         numbers = parsing.to_array(numbers, (None,))
         if not numbers.size:
+            if person.get("pose_keypoints_3d"):
+                raise ValueError(
+                    "a person has 'pose_keypoints_3d' alone, which are not "
+                    "read; write 2D keypoints as well"
+                )
             continue
         if numbers.size % 3:
             raise ValueError(

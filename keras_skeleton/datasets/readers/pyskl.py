@@ -6,11 +6,13 @@ import typing
 
 import numpy as np
 
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers import ntu
 from keras_skeleton.datasets.readers import nw_ucla
@@ -68,8 +70,8 @@ DATA_SETS = {
     "pku_mmd_2d": DataSet("coco17", 51, list(pku_mmd.CLASS_NAMES)),
     "nw_ucla": DataSet("nw_ucla", 10, list(nw_ucla.CLASS_NAMES), 1_484),
 }
-# By the number of joints, where the data set is not named.
-LAYOUTS = {25: "ntu", 17: "coco17", 18: "openpose18", 20: "nw_ucla"}
+# Annotations to look at for telling layouts apart.
+LOOK = 20
 # What names of clips tell, where they have one of these forms.
 NAME_FIELDS = (
     (ntu.NAME, ("setup", "camera", "subject", "repetition")),
@@ -133,8 +135,10 @@ def load_data(
             class names, and checks labels. Any other file needs none.
         skeleton: `Skeleton` or the name of a registered one. By default,
             that of `name`, or by the number of joints: 25 `"ntu"`, 17
-            `"coco17"`, 18 `"openpose18"`, 20 `"nw_ucla"`.
-        class_names: list of strings, in the order of the labels.
+            `"coco17"`, 18 `"openpose18"`, 20 `"nw_ucla"`, unless the bones
+            of another layout are clearly shorter, which is told.
+        class_names: list of strings, in the order of the labels; by default
+            those that are labels, if these are names, in alphabetical order.
         strict: boolean, whether an annotation that cannot be used is an
             error. If not, it is left out, and named in a warning and in
             `skipped`.
@@ -242,7 +246,9 @@ class AnnotationReader(Reader):
         self._content = None
         self._survey()
         found = self._first_shape()
-        self.skeleton = layout(skeleton or self._guess_skeleton(found))
+        if skeleton is None:
+            skeleton = self._guess_skeleton(found)
+        self.skeleton = layout(skeleton)
         if self.coordinates is None and found is not None:
             self.coordinates = self._name_coordinates(*found[1:])
 
@@ -253,9 +259,20 @@ class AnnotationReader(Reader):
             raise ValueError(f"{str(self.path)!r} has no annotation.")
         keys = set().union(*annotations)
         self.name_key = "filename" if "filename" in keys else "frame_dir"
+        if {"filename", "frame_dir"} <= keys:
+            self.name_key = "frame_dir"
         self.has_image = "img_shape" in keys
-        names = [a.get(self.name_key) for a in annotations]
+        names = [self._name_of(a) for a in annotations]
         self.name_fields = find_fields(names)
+        if self.class_names is None and all(map(_is_named, annotations)):
+            found = {a.get("label") for a in annotations} - {None}
+            if found:
+                self.class_names = sorted(found)
+                self.num_classes = len(found)
+
+    def _name_of(self, annotation):
+        name = annotation.get(self.name_key)
+        return annotation.get("filename") if name is None else name
 
     def _first_shape(self):
         """Joints, coordinates, and whether there are scores beside them."""
@@ -268,12 +285,42 @@ class AnnotationReader(Reader):
         return None
 
     def _guess_skeleton(self, found):
-        if found is None or found[0] not in LAYOUTS:
+        names = _layouts.BY_SIZE.get(None if found is None else found[0])
+        if names is not None:
+            return _layouts.guess(names, self._some_bodies(found), 5)
+        if found is not None:
             raise ValueError(
-                f"The joints of {str(self.path)!r} are not those of a known "
-                "layout. Pass `skeleton`."
+                f"The {found[0]} joints of {str(self.path)!r} are not those "
+                f"of a known layout. Pass `skeleton`: "
+                f"{_layouts.of_size(found[0])}."
             )
-        return LAYOUTS[found[0]]
+        try:
+            first = next(a for a in self.annotations if isinstance(a, dict))
+            self.read_frames(first)
+            reason = "it has no joints"
+        except ValueError as error:
+            reason = str(error)
+        raise ValueError(
+            f"No annotation of {str(self.path)!r} can be used, the first one "
+            f"because {reason}; its keys are "
+            f"{', '.join(repr(str(key)[:40]) for key in list(first)[:9])}. "
+            "Or pass `skeleton`."
+        )
+
+    def _some_bodies(self, found):
+        """Bodies `(V, C + 1)` of places and a score."""
+        bodies = []
+        for annotation in self.annotations[:LOOK]:
+            try:
+                frames = self.read_frames(annotation)
+            except (ValueError, AttributeError):
+                continue
+            if frames.size and frames.shape[2] == found[0]:
+                body = frames[0, frames.shape[1] // 2]
+                places = body[:, : 2 if self.has_image else 3]
+                scores = body[:, -1] if found[2] else places.any(-1)
+                bodies.append(np.column_stack([places, scores]))
+        return bodies
 
     def _name_coordinates(self, width, scored):
         if width not in (2, 3):
@@ -294,7 +341,7 @@ class AnnotationReader(Reader):
             content = read_pickle(self.path, lazy=True)
             if isinstance(content, dict) and "annotations" in content:
                 annotations = content["annotations"]
-                lists = content.get("split") or {}
+                lists = content.get("split") or content.get("splits") or {}
             else:
                 annotations, lists = content, {}
             if not isinstance(annotations, list) or not isinstance(lists, dict):
@@ -315,7 +362,7 @@ class AnnotationReader(Reader):
     def unit_name(self, unit):
         annotation = self.annotations[unit]
         if isinstance(annotation, dict):
-            name = annotation.get(self.name_key)
+            name = self._name_of(annotation)
             if isinstance(name, str) and len(name) < 1000:
                 return name
         return f"annotation {unit}"
@@ -324,7 +371,7 @@ class AnnotationReader(Reader):
         annotation = self.annotations[unit]
         if not isinstance(annotation, dict):
             raise ValueError("it is no dictionary")
-        name = as_name(annotation.get(self.name_key))
+        name = as_name(self._name_of(annotation))
         label = self.read_label(name, annotation)
         frames = self.read_frames(annotation)
         if self.coordinates and frames.shape[-1] != len(self.coordinates):
@@ -337,8 +384,12 @@ class AnnotationReader(Reader):
     def read_label(self, name, annotation):
         """The label of an annotation, -1 if it has none."""
         label = annotation.get("label")
-        if label is None:
+        if _names.is_unknown(label) or (type(label) is int and label == -1):
             return -1
+        if isinstance(label, str) and label in (self.class_names or ()):
+            return self.class_names.index(label)
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)
         return as_integer(label, "label", 0, self.num_classes - 1)
 
     def read_frames(self, annotation):
@@ -353,11 +404,18 @@ class AnnotationReader(Reader):
         return {**metadata, **read_fields(name, self.name_fields)}
 
     def splits(self, names, labels, metadata):
-        splits = join_splits(self._open()[1], names, self.path)
+        lists = read_lists(self._open()[1], self.path)
+        splits = join_splits(lists, names)
         # As the rule is called elsewhere.
         if self.name == "nw_ucla" and "official" in splits:
             splits["xview"] = splits.pop("official")
         return splits
+
+    def check(self, names, skipped):
+        lists = read_lists(self._open()[1], self.path)
+        there = map(self._name_of, filter(_is_dict, self.annotations))
+        check_lists(lists, names, [*there, *(name for name, _ in skipped)])
+        return super().check(names, skipped)
 
 
 def find_fields(names):
@@ -433,23 +491,55 @@ def parse_image_shape(shape):
     return tuple(as_integer(n, "img_shape", 0, 1 << 20) for n in shape[:2])
 
 
-def join_splits(lists, names, path):
-    """Makes protocols of lists of clip names.
+def _is_named(annotation):
+    """Whether the label of an annotation is a name, or unknown."""
+    label = annotation.get("label")
+    return label is None or (isinstance(label, str) and 0 < len(label) < 200)
+
+
+def _is_dict(found):
+    return isinstance(found, dict)
+
+
+def _is_text(found):
+    return isinstance(found, str)
+
+
+def read_lists(lists, path):
+    """Checks lists of clip names.
 
     Args:
         lists: dictionary from the name of a list, such as `"xsub_train"`,
             to names of clips.
-        names: list of the names of all clips.
         path: what to call the file in messages.
+
+    Returns:
+        A dictionary from names of lists to dictionaries, the keys of which
+        are the names.
+    """
+    return {
+        str(name): dict.fromkeys(
+            as_strings(members, f"{path}: split {name!s:.80}")
+        )
+        for name, members in lists.items()
+    }
+
+
+def join_splits(lists, names):
+    """Makes protocols of lists of clip names.
+
+    Args:
+        lists: See `read_lists`.
+        names: list of the names of all clips.
 
     Returns:
         A dictionary `{protocol: {part: indices}}`.
     """
     splits = {}
     for list_name, members in lists.items():
-        protocol, part = _protocol_and_part(str(list_name))
-        members = set(as_strings(members, f"{path}: split {list_name!s:.80}"))
-        chosen = [i for i, name in enumerate(names) if name in members]
+        protocol, part = _protocol_and_part(list_name)
+        find = _finder(members, names)
+        chosen = [i for i, name in enumerate(names) if find(name) is not None]
         splits.setdefault(protocol, {})[part] = chosen
     for parts in splits.values():
         if "val" in parts:
@@ -458,6 +548,44 @@ def join_splits(lists, names, path):
         parts.setdefault("train", [])
         parts.setdefault("test", [])
     return splits
+
+
+def check_lists(lists, names, others):
+    """Tells which names in lists are those of no clip.
+
+    Args:
+        lists: See `read_lists`.
+        names: list of the names of all clips.
+        others: list of names of clips that were left out.
+
+    Raises:
+        ValueError: If nothing or only half of a list is there, and there are
+            clips that are in no list.
+    """
+    there = list(filter(_is_text, [*names, *others]))
+    listed, lacking = set(), {}
+    for list_name, members in lists.items():
+        find = _finder(members, there)
+        found = {name: find(name) for name in there}
+        listed |= {name for name, member in found.items() if member is not None}
+        used = set(found.values())
+        lacking[list_name] = [name for name in members if name not in used]
+    complete = set(names) <= listed
+    for list_name, unmatched in lacking.items():
+        _names.report(
+            f"split[{list_name!r}]",
+            list(lists[list_name]),
+            unmatched,
+            names,
+            complete,
+        )
+
+
+def _finder(members, names):
+    """A function from names of clips to the members that mean them."""
+    if set(members) <= set(names):
+        return lambda name: name if name in members else None
+    return _names.Finder(members, names).find
 
 
 def _protocol_and_part(name):

@@ -11,17 +11,17 @@ from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers import ntu
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
-from keras_skeleton.datasets.readers.pyskl import LAYOUTS
 from keras_skeleton.datasets.readers.pyskl import find_fields
 from keras_skeleton.datasets.readers.pyskl import read_fields
 
 # The parts by their names in file names, and names of files by family.
-PARTS = {"train": "train", "val": "test"}
+PARTS = {"train": "train", "val": "test", "test": "test"}
 DATA_FILES = ("data", "data_joint", "position")
 PROTOCOLS = ("xsub", "xview", "xset", "xsetup")
 HINT = (
@@ -111,6 +111,12 @@ class ArrayReader(Reader):
         self.path = pathlib.Path(path)
         self._parts = {}
         self.parts = [p for p in PARTS if find_data(self.path, p) is not None]
+        if {"val", "test"} <= set(self.parts):
+            raise ValueError(
+                f"There are arrays 'val' and 'test' at {str(self.path)!r}; "
+                "move one of them elsewhere, so that it is plain which one is "
+                "to test on."
+            )
         if not self.parts:
             raise FileNotFoundError(
                 f"There are no arrays at {str(self.path)!r}. {HINT}"
@@ -118,13 +124,18 @@ class ArrayReader(Reader):
         self.split = split or _protocol_of(self.path.resolve().name)
         parts = [self._open(part) for part in self.parts]
         joints = {part.data.shape[3] for part in parts}
+        for part in parts:
+            _check_axes(part.data.shape, self.path)
         if skeleton is None:
-            skeleton = LAYOUTS.get(*joints) if len(joints) == 1 else None
-            if skeleton is None:
+            names = _layouts.BY_SIZE.get(min(joints))
+            if names is None or len(joints) > 1:
                 raise ValueError(
                     f"Arrays with {sorted(joints)} joints are not of a known "
-                    "layout. Pass `skeleton`."
+                    "layout. Pass `skeleton`. Axes are (samples, coordinates, "
+                    "frames, joints, persons), received shape "
+                    f"{parts[0].data.shape}."
                 )
+            skeleton = _layouts.guess(names, _some_bodies(parts[0].data))
         self.skeleton = layout(skeleton)
         # Estimators of two-dimensional poses give a score as well.
         width = {part.data.shape[1] for part in parts}
@@ -177,6 +188,29 @@ class ArrayReader(Reader):
             members = self._open(part).names
             indices[PARTS[part]] = [place[n] for n in members if n in place]
         return {self.split: indices}
+
+
+def _check_axes(shape, path):
+    """Refuses arrays whose axes seem to be in another order."""
+    if not 2 <= shape[1] <= 4 or (shape[1], shape[4]) == (2, 3):
+        raise ValueError(
+            f"The arrays at {str(path)!r} have the shape {shape}, which would "
+            f"mean {shape[1]} coordinates of {shape[4]} persons; expected "
+            "(samples, coordinates, frames, joints, persons). Transpose them, "
+            "or pass clips to `Sequences.from_arrays`."
+        )
+
+
+def _some_bodies(data):
+    """Bodies `(V, 3)` of the first two coordinates and whether they are."""
+    bodies = []
+    for row in range(min(len(data), 20)):
+        places = np.asarray(data[row, :2, :, :, 0], "float32")
+        shown = np.flatnonzero(places.any(axis=(0, 2)))
+        if len(shown):
+            body = places[:, shown[len(shown) // 2]].T
+            bodies.append(np.column_stack([body, body.any(-1)]))
+    return bodies
 
 
 class Part:

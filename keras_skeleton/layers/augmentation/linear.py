@@ -51,6 +51,8 @@ class RandomShear(SkeletonTransform):
     Reference: [AimCLR](https://arxiv.org/abs/2112.03590).
     """
 
+    moves_joints = True
+
     def __init__(self, limit=0.5, dimensions=3, **kwargs):
         super().__init__(**kwargs)
         if dimensions not in (2, 3) or limit < 0:
@@ -123,6 +125,8 @@ class JointCorruption(SkeletonTransform):
 
     Reference: [HaLP](https://arxiv.org/abs/2304.00387).
     """
+
+    moves_joints = True
 
     def __init__(
         self, num_joints=15, limit=1.0, zero_rate=0.5, dimensions=3, **kwargs

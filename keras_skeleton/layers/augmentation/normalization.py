@@ -3,6 +3,7 @@
 import keras
 
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.scores import KeepScores
 from keras_skeleton.layers.augmentation.space import rotate
 
 # Magnitudes below which PYSKL takes a coordinate, or an axis, for zero.
@@ -34,7 +35,7 @@ class PreNormalize3D(SkeletonTransform):
        A line without length, or along its axis already, turns nothing, nor
        does one that points exactly the other way.
 
-    A clip of zeros stays.
+    A clip of zeros stays. Clips with scores need `compact=False`.
 
     Args:
         center: Joint that is subtracted; by default joint 1 of 25, and the
@@ -88,6 +89,15 @@ class PreNormalize3D(SkeletonTransform):
         if len(pair) != 2:
             raise ValueError(f"`{name}` must be two joints. Received: {joints}")
         return pair
+
+    def beside_scores(self, number):
+        if self.compact:
+            raise ValueError(
+                "PreNormalize3D drops frames and swaps persons by their "
+                "places x, y, z, and would lose whose the scores are. Pass "
+                "compact=False, or PreNormalize2D for poses in the image."
+            )
+        return KeepScores(self, number)
 
     def check(self, shape):
         if shape[1] > 2 or shape[-1] != 3:

@@ -190,6 +190,7 @@ class GaussianBlur(_InTime):
     Reference: [AimCLR](https://arxiv.org/abs/2112.03590).
     """
 
+    moves_joints = True
     num_draws = 1
 
     def __init__(

@@ -14,8 +14,8 @@ class DynamicGraphConvolution(ShortcutLayer):
     """Graph convolution over learned graphs that every clip changes.
 
     Nothing is known of the body but the number of its joints: the graphs
-    begin as random numbers. The channels are parted among `num_graphs` graphs
-    `k`, and each channel `c` of a graph has one of its own:
+    begin as random numbers. There are `num_graphs` graphs `k`, among which the
+    channels are parted, and each channel `c` of a graph has one of its own:
 
         s, r = mean over time of sender(x), receiver(x)
         differences[k, c, v, w] = tanh(s[k, c, v] - r[k, c, w])
@@ -32,8 +32,10 @@ class DynamicGraphConvolution(ShortcutLayer):
     graphs, begin at 0.
 
     Args:
-        filters: Channels of the output, a multiple of `num_graphs`.
+        filters: Channels of the output.
         num_graphs: Number of graphs.
+        graph_filters: Channels of each graph. Defaults to
+            `filters / num_graphs`, which must be a whole number then.
         graph_initializer: Of the graphs. Defaults to normal numbers with mean
             0.04 and deviation 0.02.
         kernel_initializer: Of all kernels. Defaults to uniform numbers below
@@ -57,23 +59,31 @@ class DynamicGraphConvolution(ShortcutLayer):
         self,
         filters,
         num_graphs=8,
+        graph_filters=None,
         graph_initializer=None,
         kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(filters, gamma=1.0, **kwargs)
-        if num_graphs < 1 or filters % num_graphs:
+        if num_graphs < 1 or (graph_filters is None and filters % num_graphs):
             raise ValueError(
                 "`filters` must be a multiple of `num_graphs`, which share "
                 f"them. Received filters={filters} and num_graphs="
                 f"{num_graphs}."
             )
+        if graph_filters is not None and graph_filters < 1:
+            raise ValueError(
+                "`graph_filters` must be at least 1. Received graph_filters="
+                f"{graph_filters}."
+            )
         self.num_graphs = num_graphs
+        self.graph_filters = graph_filters
         self.graph_initializer = keras.initializers.get(graph_initializer)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.sender = self.pointwise(filters, "sender")
-        self.receiver = self.pointwise(filters, "receiver")
-        self.value = self.pointwise(filters, "value")
+        inner = num_graphs * self._share
+        self.sender = self.pointwise(inner, "sender")
+        self.receiver = self.pointwise(inner, "receiver")
+        self.value = self.pointwise(inner, "value")
         self.value_norm = BatchNormalization(
             name="value_norm", dtype=self.dtype_policy
         )
@@ -100,8 +110,9 @@ class DynamicGraphConvolution(ShortcutLayer):
         output_shape = self.compute_output_shape(input_shape)
         for layer in (self.sender, self.receiver, self.value):
             layer.build(input_shape)
+        inner = (*output_shape[:-1], self.num_graphs * self._share)
         for layer in (self.value_norm, self.mix):
-            layer.build(output_shape)
+            layer.build(inner)
         self.build_end(input_shape)
 
     def call(self, inputs, training=None):
@@ -112,7 +123,8 @@ class DynamicGraphConvolution(ShortcutLayer):
         )
         _, frames, joints, _ = inputs.shape
         graphs = self.graph[:, None] + self.clip_graphs(inputs)
-        graphs = ops.reshape(graphs, (-1, self.filters, joints, joints))
+        inner = self.num_graphs * self._share
+        graphs = ops.reshape(graphs, (-1, inner, joints, joints))
         # Each channel has a graph of its own: channels in front.
         received = ops.matmul(ops.transpose(values, (0, 3, 1, 2)), graphs)
         received = ops.transpose(received, (0, 2, 3, 1))
@@ -122,7 +134,7 @@ class DynamicGraphConvolution(ShortcutLayer):
         return self.end(outputs, inputs, training)
 
     def clip_graphs(self, inputs):
-        """What each clip adds to the graphs: `(B, S, filters / S, V, V)`.
+        """What each clip adds to the graphs: `(B, S, C / S, V, V)`.
 
         Senders are in the rows, receivers in the columns.
         """
@@ -141,10 +153,12 @@ class DynamicGraphConvolution(ShortcutLayer):
 
     @property
     def _share(self):
+        if self.graph_filters is not None:
+            return self.graph_filters
         return self.filters // self.num_graphs
 
     def topology(self, inputs=None):
-        """The graphs of each row: `(B, S, filters / S, V, V)`.
+        """The graphs of each row: `(B, S, C / S, V, V)`.
 
         Entry `[b, s, c, u, v]` is the weight at which, in channel `c` of
         graph `s`, joint `u` receives from joint `v`. Without inputs, the
@@ -161,6 +175,7 @@ class DynamicGraphConvolution(ShortcutLayer):
             **super().get_config(),
             "filters": self.filters,
             "num_graphs": self.num_graphs,
+            "graph_filters": self.graph_filters,
             "graph_initializer": keras.initializers.serialize(
                 self.graph_initializer
             ),

@@ -142,7 +142,7 @@ def test_equal_names_and_sides():
         ("}\nMOTION", "MOTION", "not complete"),
         ("}\nMOTION", "}\n}\nMOTION", "its hierarchy holds b'}'"),
         ("}\nMOTION", "} ROOT B { OFFSET 1 1 1 }\nMOTION", "one ROOT"),
-        ("OFFSET 2.0", "OFFSET two", "b'two' is not a number"),
+        ("OFFSET 2.0", "OFFSET two", "'two' is not a number"),
         ("OFFSET 2.0", "OFFSETS 2.0", "where b'OFFSET' is expected"),
         ("CHANNELS 6", "CHANNELS 7", "7 channels"),
         ("CHANNELS 6", "CHANNELS -1", "not a whole number"),
@@ -259,7 +259,7 @@ def test_the_first_reason_is_kept(tmp_path):
     (tmp_path / "a.bvh").write_text("no")
     (tmp_path / "b.bvh").write_text(BIPED.replace("OFFSET -1", "OFFSET one"))
     with pytest.raises(
-        ValueError, match="can be read. 'b.bvh': line 16: b'one'"
+        ValueError, match="can be read. 'b.bvh': line 16: 'one'"
     ):
         bvh.load_data(tmp_path)
 

@@ -205,3 +205,26 @@ def test_the_way_in_the_documentation(tmp_path):
     data = Sequences.from_arrays(clips, [0, 1], skeleton=ARM)
     np.testing.assert_array_equal(data[0][0], EXPECTED)
     assert data.skeleton.num_joints == 3
+
+
+def test_other_spellings_in_tables(tmp_path):
+    rows = [
+        f"{clip},{t},{joint},0.1,0.2,0.9,1.0,{part}"
+        for clip, part in (("a", "Train"), ("b", "val"))
+        for t in range(2)
+        for joint in ("Left-Elbow", "0.0")
+    ]
+    head = "clip,frame,joint,x,y,confidence,label,split"
+    path = tmp_path / "own.csv"
+    path.write_text("\n".join([head, *rows]))
+    bones = skeletons.Skeleton(
+        "bones", ("shoulder", "left elbow"), edges=((1, 0),)
+    )
+    data = custom.from_csv(path, bones, metadata=["split"])
+    assert data.coordinates == ("x", "y", "score")
+    assert data.labels.tolist() == [1, 1]
+    train, test = data.split("own")
+    assert (train.names, test.names) == (["a"], ["b"])
+    path.write_text(path.read_text().replace("Train", "1").replace("val", "2"))
+    with pytest.raises(ValueError, match="'split' holds '1', '2'"):
+        custom.from_csv(path, bones, metadata=["split"])

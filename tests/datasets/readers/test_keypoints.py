@@ -232,3 +232,68 @@ def test_names_of_joints_are_used(tmp_path):
     )
     data = read(tmp_path, content, skeleton=own)
     assert data[0][0][0, 0, :, 0].tolist() == [3, 1, 5]
+
+
+OTHERS = {
+    "a batch of one frame": [[[apart(pose)]] for pose in POSES],
+    "arrays of all persons": [[pose.tolist()] for pose in POSES],
+    "arrays of one person": [pose.tolist() for pose in POSES],
+    "times in seconds": [
+        {"timestamp": t / 30, "keypoints": POSES[t].tolist()}
+        for t in (3, 0, 5, 1, 4, 2)
+    ],
+    "places apart": [
+        [
+            {
+                "keypoints": [
+                    {"position": {"x": x, "y": y}, "score": score}
+                    for x, y, score in pose.tolist()
+                ]
+            }
+        ]
+        for pose in POSES
+    ],
+}
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_other_forms(tmp_path, form):
+    clip = read(tmp_path, OTHERS[form])[0][0]
+    np.testing.assert_allclose(clip[0], POSES, rtol=1e-6)
+
+
+def test_a_line_for_each_entry(tmp_path):
+    lines = [
+        json.dumps({"image_id": t, "keypoints": pose.ravel().tolist()})
+        for t, pose in enumerate(POSES)
+    ]
+    path = tmp_path / "walk.json"
+    path.write_text("\n".join(lines) + "\n")
+    assert coco.load_data(path)[0][0].shape == (1, 6, 17, 3)
+
+
+@pytest.mark.parametrize("form", ["instances", "entries"])
+def test_files_of_one_frame_are_a_clip(tmp_path, form):
+    """As estimators write them for a folder of images."""
+    for t, pose in enumerate(POSES):
+        content = [apart(pose)]
+        if form == "entries":
+            flat = pose.ravel().tolist()
+            content = [{"image_id": f"{t}.jpg", "keypoints": flat}]
+        place = tmp_path / f"img_{t + 7}.json"
+        place.write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="put together of 6 files"):
+        data = coco.load_data(tmp_path, num_persons=1)
+    assert data.names == ["img"]
+    np.testing.assert_allclose(data[0][0][0], POSES, rtol=1e-6)
+    if form == "entries":
+        # Whoever names them means single images.
+        labels = {f"img_{t + 7}": t % 2 for t in range(6)}
+        data = coco.load_data(tmp_path, labels=labels)
+        assert data.lengths.tolist() == [1] * 6
+
+
+def test_named_joints_are_refused_with_their_names(tmp_path):
+    content = [{"image_id": 0, "keypoints": {"nose": [1, 2, 0.5]}}]
+    with pytest.raises(ValueError, match="have the names 'nose'"):
+        read(tmp_path, content)

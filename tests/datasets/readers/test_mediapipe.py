@@ -272,3 +272,60 @@ def test_the_reason_names_what_is_there(tmp_path):
     (tmp_path / "walk.json").write_text("[null, null]")
     with pytest.raises(ValueError, match="its 2 frames show nobody"):
         mediapipe.load_data(tmp_path)
+
+
+def test_frames_and_landmarks_go_by_their_numbers(tmp_path):
+    frames = []
+    for t in (2, 0, 1):
+        found = [
+            {"id": j, "x": float(t), "y": float(j), "z": 0.0, "visibility": 1}
+            for j in range(33)
+        ]
+        frames.append({"frame": t, "landmarks": found[::-1]})
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    by_frame = {f"frame_{f['frame']}": f for f in frames}
+    (tmp_path / "b.json").write_text(json.dumps(by_frame))
+    data = mediapipe.load_data(tmp_path)
+    for clip, _ in (data[0], data[1]):
+        assert clip[0, :, 3, :2].tolist() == [[0, 3], [1, 3], [2, 3]]
+
+
+def test_other_forms_of_landmarks(tmp_path):
+    values = landmarks(0)
+    names = skeletons.get("mediapipe33").joints
+    named = {
+        name.upper(): dict(zip("XYZ", place[:3].tolist(), strict=True))
+        for name, place in zip(names, values, strict=True)
+    }
+    forms = {
+        "flat": [values.ravel().tolist()],
+        "presence": [np.pad(values, [(0, 0), (0, 1)]).tolist()],
+        "named": [{"pose": named}],
+        "null": [values.tolist(), [None] * 33],
+    }
+    for name, content in forms.items():
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        if name == "null":
+            with pytest.warns(UserWarning, match="NaN or null"):
+                clip = mediapipe.load_data(tmp_path)[0][0]
+        else:
+            clip = mediapipe.load_data(tmp_path)[0][0]
+        np.testing.assert_allclose(
+            clip[0, 0, :, :3], values[:, :3], atol=1e-6, err_msg=name
+        )
+
+
+def test_tables_of_several_videos_and_of_samples(tmp_path):
+    row = ",".join(["0.5"] * 99)
+    axes = ",".join(f"{axis}{j}" for j in range(33) for axis in "xyz")
+    head = f"video,frame,{axes}"
+    lines = [f"v{t // 3},{t % 3},{row}" for t in range(6)]
+    (tmp_path / "a.csv").write_text("\n".join([head, *lines]))
+    data = mediapipe.load_data(tmp_path)
+    assert data.names == ["a/v0", "a/v1"]
+    assert data.lengths.tolist() == [3, 3]
+    # The name of each sample comes first, the class after it.
+    lines = [f"s{t},up,{row}" for t in range(4)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    data = mediapipe.load_data(tmp_path)
+    assert (data.class_names, data.lengths.tolist()) == (["up"], [4])

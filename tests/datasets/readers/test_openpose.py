@@ -262,3 +262,25 @@ def test_names_that_do_not_fit_are_told(tmp_path):
     (tmp_path / "calibration.json").write_text("{}")
     with pytest.warns(UserWarning, match="calibration.json: its name does not"):
         assert openpose.load_data(tmp_path).names == ["a/walk"]
+
+
+def test_people_that_are_null_are_nobody(tmp_path):
+    write(tmp_path / "walk", [frame([body(t)]) for t in range(4)])
+    file = sorted(tmp_path.rglob("*.json"))[2]
+    file.write_text('{"version": 1.3, "people": null}')
+    clip = openpose.load_data(tmp_path / "walk", num_persons=1)[0][0]
+    assert clip[0].any(axis=(1, 2)).tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("name", ["f-{}.json", "{}_pose.json", "a.{}.json"])
+def test_other_names_of_frames(tmp_path, name):
+    for t in range(12):
+        (tmp_path / name.format(t)).write_text(frame([body(t)]))
+    data = openpose.load_data(tmp_path, num_persons=1)
+    assert data.lengths.tolist() == [12]
+
+
+def test_a_file_of_a_whole_clip_is_no_frame(tmp_path):
+    (tmp_path / "walk.json").write_text("[]")
+    with pytest.raises(ValueError, match="'walk.json', and files of whole"):
+        openpose.load_data(tmp_path)

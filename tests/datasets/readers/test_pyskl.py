@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers import pyskl
 
 generator = np.random.default_rng(0)
@@ -61,7 +62,8 @@ def test_three_dimensions(tmp_path, protocol):
         xview_train=[NTU[1], NTU[2]],
         xview_val=NTU[:1],
     )
-    data = pyskl.load_data(path, "ntu60_3d", strict=True)
+    with pytest.warns(UserWarning, match="No clip is called 'S009C001P001"):
+        data = pyskl.load_data(path, "ntu60_3d", strict=True)
     assert data.names == NTU
     assert data.labels.tolist() == [0, 59, 6]
     assert data.class_names[59] == "walking apart from each other"
@@ -130,14 +132,14 @@ def test_bare_list_by_file_name(tmp_path):
     ],
 )
 def test_names_of_splits(lists, expected):
-    splits = pyskl.join_splits(lists, ["a", "b"], "file")
+    splits = pyskl.join_splits(pyskl.read_lists(lists, "file"), ["a", "b"])
     found = {k: (v["train"], v["test"]) for k, v in splits.items()}
     assert found == expected
 
 
 def test_three_parts():
     lists = {"train": ["a"], "val": ["b"], "test": ["c"]}
-    splits = pyskl.join_splits(lists, ["a", "b", "c"], "file")
+    splits = pyskl.join_splits(lists, ["a", "b", "c"])
     expected = {"train": [0], "validation": [1], "test": [2]}
     assert splits == {"official": expected}
 
@@ -157,18 +159,21 @@ def test_rule_of_nw_ucla(tmp_path):
     assert data.metadata["camera"].tolist() == [1, 3]
 
 
-@pytest.mark.parametrize("layout", pyskl.LAYOUTS.items())
-def test_joints_tell_the_skeleton(tmp_path, layout):
-    joints, name = layout
+@pytest.mark.parametrize("joints", [17, 18, 20, 25, 33])
+def test_joints_tell_the_skeleton(tmp_path, joints):
+    name = _layouts.BY_SIZE[joints][0]
     clip = annotation("x", 0, (1, 3, joints, 3))
     path = write(tmp_path / "any.pkl", [None, clip])
     assert pyskl.AnnotationReader(path).skeleton == skeletons.get(name)
-    clip = annotation("x", 0, (1, 3, 33, 3))
+
+
+def test_joints_of_no_layout(tmp_path):
+    clip = annotation("x", 0, (1, 3, 15, 3))
     path = write(tmp_path / "other.pkl", [clip])
-    with pytest.raises(ValueError, match="Pass `skeleton`"):
+    with pytest.raises(ValueError, match="Pass `skeleton`: layouts of 15"):
         pyskl.AnnotationReader(path)
-    data = pyskl.load_data(path, skeleton="mediapipe33")
-    assert data[0][0].shape == (1, 3, 33, 3)
+    data = pyskl.load_data(path, skeleton="itop15")
+    assert data[0][0].shape == (1, 3, 15, 3)
 
 
 def broken(**changes):
@@ -187,7 +192,7 @@ CYCLE += [CYCLE] * 3
         (broken(frame_dir=3), "its name is"),
         (broken(frame_dir="a\0b"), "control characters"),
         (broken(label=101), "its label is 101"),
-        (broken(label=-1), "its label is -1"),
+        (broken(label=-2), "its label is -2"),
         (broken(label="3"), "its label is '3'"),
         (broken(label=CYCLE), "its label is of type list"),
         (broken(total_frames=7), "'total_frames' is 7"),
@@ -286,3 +291,48 @@ def test_reader_is_small_when_pickled(tmp_path):
     (clip,) = pickle.loads(pickled).read(19)
     assert clip.name == "x19"
     assert reader.unit_name(3) == "x3"
+
+
+def test_lists_that_name_no_clip(tmp_path):
+    content = [annotation("v/a", 1), annotation("b", 0)]
+    path = write(tmp_path / "a.pkl", content, train=["v/a.mp4"], val=["x", "y"])
+    with pytest.raises(ValueError, match=r"0 of the 2 names in `split\['val'"):
+        pyskl.load_data(path)
+    path = write(tmp_path / "b.pkl", content, train=["v/a.mp4"], val=["b"])
+    train, test = pyskl.load_data(path).split("official")
+    assert (train.names, test.names) == (["v/a"], ["b"])
+
+
+def test_labels_of_all_kinds(tmp_path):
+    labels = ["run", None, "walk"]
+    content = [annotation(f"c{i}", label) for i, label in enumerate(labels)]
+    data = pyskl.load_data(write(tmp_path / "a.pkl", content))
+    assert data.class_names == ["run", "walk"]
+    assert data.labels.tolist() == [0, -1, 1]
+    labels = [2.0, float("nan"), -1, "walk"]
+    content = [annotation(f"c{i}", label) for i, label in enumerate(labels)]
+    path = write(tmp_path / "b.pkl", content)
+    data = pyskl.load_data(path, class_names=["a", "walk", "c"])
+    assert data.labels.tolist() == [2, -1, -1, 1]
+
+
+def test_bones_tell_the_skeleton(tmp_path):
+    """25 joints are those of a Kinect, unless OpenPose's fit better."""
+    openpose = skeletons.get("openpose25")
+    places = np.zeros((25, 2))
+    for child, parent in sorted(openpose.edges, key=lambda edge: edge[0] > 8):
+        places[child] = places[parent] + np.random.default_rng(child).normal(
+            size=2
+        )
+    clip = annotation("x", 0, (1, 3, 25, 2))
+    clip["keypoint"] = np.broadcast_to(100 + 9 * places, (1, 3, 25, 2)).copy()
+    path = write(tmp_path / "a.pkl", [clip])
+    with pytest.warns(UserWarning, match="fit 'openpose25' better"):
+        data = pyskl.load_data(path)
+    assert data.skeleton == openpose
+
+
+def test_the_first_reason_is_told(tmp_path):
+    path = write(tmp_path / "a.pkl", [annotation("x", 0, (3, 17, 2))])
+    with pytest.raises(ValueError, match="has the shape .*its keys are"):
+        pyskl.load_data(path)

@@ -170,3 +170,19 @@ def test_reader_opens_files_again(folder):
     copy = pickle.loads(pickle.dumps(reader))
     (clip,) = copy.read(copy.units()[2])
     assert clip.name == reader.unit_name(("val", 0)) == NAMES["val"][0]
+
+
+def test_axes_in_another_order_are_refused(tmp_path):
+    folder = write(tmp_path / "arrays")
+    path = folder / "train_data.npy"
+    np.save(path, np.load(path).transpose(0, 4, 2, 3, 1))
+    with pytest.raises(ValueError, match="2 coordinates of 3 persons"):
+        stgcn.load_data(folder)
+
+
+def test_the_other_part_may_be_called_test(tmp_path):
+    folder = write(tmp_path / "arrays")
+    for file in list(folder.glob("val_*")):
+        file.rename(folder / file.name.replace("val", "test"))
+    train, test = stgcn.load_data(folder).split("official")
+    assert len(train) and len(test)

@@ -45,6 +45,9 @@ MOVING = [
     augmentation.BoneNormalization((5, 11)),
     augmentation.GaussianNoise(SHAPE, 3.0),
     augmentation.DropAxis(),
+    augmentation.RandomShear(dimensions=2),
+    augmentation.JointCorruption(3, dimensions=2),
+    augmentation.GaussianBlur(),
     augmentation.RandomApply(augmentation.RandomScale((0.8, 0.9)), 1.0),
     augmentation.RandomChoice([augmentation.Center(), augmentation.DropAxis()]),
 ]
@@ -184,3 +187,13 @@ def test_pose_preprocessing_keeps_the_aspect():
     assert not form[0].on_numpy()(nobody).any()
     with pytest.raises(ValueError, match="image_shape=\\(9, 16\\)"):
         augmentation.pose_preprocessing(16, (9, 16), keep_aspect=True)
+
+
+def test_scores_would_be_lost_with_frames():
+    with pytest.raises(ValueError, match="whose the scores are"):
+        prepared(augmentation.PreNormalize3D())
+    clip, made = prepared(
+        augmentation.PreNormalize3D(compact=False),
+        coordinates=("x", "y", "z", "score"),
+    )
+    np.testing.assert_array_equal(made[..., 3], clip[..., 3])
