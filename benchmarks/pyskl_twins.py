@@ -1,4 +1,4 @@
-"""DG-STGCN and ACLNet in plain PyTorch, in the published form.
+"""ST-GCN++, DG-STGCN and ACLNet in plain PyTorch, in the published form.
 
 The operations are those of the published code, one by one. Clips are
 `(N, C, T, V, M)`, features `(N * M, C, T, V)`, and the tensors have the
@@ -90,10 +90,30 @@ class DynamicGraph(nn.Module):
         return F.relu(self.bn(y) + self.down(x))
 
 
-class MultiScale(nn.Module):
-    """Six branches over frames, with the mean of the joints, then mixed."""
+class LearnedGraph(nn.Module):
+    """Three graphs, the same for all clips, that begin as the body."""
 
-    def __init__(self, channels, stride):
+    def __init__(self, inputs, outputs, joints):
+        super().__init__()
+        self.A = nn.Parameter(0.04 + 0.02 * torch.randn(3, joints, joints))
+        self.bn = nn.BatchNorm2d(outputs)
+        self.conv = nn.Conv2d(inputs, 3 * outputs, 1)
+        self.down = nn.Identity()
+        if inputs != outputs:
+            self.down = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x):
+        values = self.conv(x).unflatten(1, (3, -1))
+        y = torch.einsum("nkctv,kvw->nctw", values, self.A)
+        return F.relu(self.bn(y) + self.down(x))
+
+
+class MultiScale(nn.Module):
+    """Six branches over frames, then mixed; `mean` adds that of the joints."""
+
+    def __init__(self, channels, stride, mean):
         super().__init__()
         width = channels // 6
         first = channels - 5 * width
@@ -118,7 +138,9 @@ class MultiScale(nn.Module):
             )
         )
         self.branches.append(nn.Conv2d(channels, width, 1, stride=(stride, 1)))
-        self.add_coeff = nn.Parameter(torch.zeros(25))
+        self.has_mean = mean
+        if mean:
+            self.add_coeff = nn.Parameter(torch.zeros(25))
         self.transform = nn.Sequential(
             nn.BatchNorm2d(channels),
             nn.ReLU(),
@@ -128,18 +150,20 @@ class MultiScale(nn.Module):
 
     def forward(self, x):
         joints = x.shape[3]
-        x = torch.cat([x, x.mean(-1, keepdim=True)], -1)
+        if self.has_mean:
+            x = torch.cat([x, x.mean(-1, keepdim=True)], -1)
         x = torch.cat([branch(x) for branch in self.branches], dim=1)
-        local, mean = x[..., :joints], x[..., joints:]
-        x = local + mean * self.add_coeff[:joints]
+        if self.has_mean:
+            local, mean = x[..., :joints], x[..., joints:]
+            x = local + mean * self.add_coeff[:joints]
         return self.bn(self.transform(x))
 
 
 class Block(nn.Module):
-    def __init__(self, inputs, outputs, stride, joints, residual, mean_first):
+    def __init__(self, graph, inputs, outputs, stride, residual, mean):
         super().__init__()
-        self.gcn = DynamicGraph(inputs, outputs, joints, mean_first)
-        self.tcn = MultiScale(outputs, stride)
+        self.gcn = graph
+        self.tcn = MultiScale(outputs, stride, mean)
         self.has_residual = residual
         self.residual = nn.Identity()
         if residual and (inputs != outputs or stride != 1):
@@ -155,22 +179,15 @@ class Block(nn.Module):
 class Backbone(nn.Module):
     """From clips `(N, M, T, V, C)` to `(N, M, C', T', V)`."""
 
-    def __init__(self, input_shape, width, plan, mean_first):
+    def __init__(self, input_shape, width, plan, graph, mean):
         super().__init__()
         persons, _, joints, channels = input_shape
         self.data_bn = nn.BatchNorm1d(joints * channels)
         self.gcn = nn.ModuleList()
         for i, (factor, stride) in enumerate(plan):
-            self.gcn.append(
-                Block(
-                    channels,
-                    factor * width,
-                    stride,
-                    joints,
-                    i > 0,
-                    mean_first,
-                )
-            )
+            sizes = channels, factor * width
+            own = graph(*sizes, joints)
+            self.gcn.append(Block(own, *sizes, stride, i > 0, mean))
             channels = factor * width
 
     def forward(self, clips):
@@ -183,14 +200,16 @@ class Backbone(nn.Module):
         return x.view(batch, persons, *x.shape[1:])
 
 
-class DGSTGCN(nn.Module):
-    """DG-STGCN; `input_shape` is `(M, T, V, C)`."""
+class Classifier(nn.Module):
+    """A backbone and its head; `input_shape` is `(M, T, V, C)`."""
 
-    mean_first = True
+    mean = True
 
     def __init__(self, input_shape, classes, width=64, plan=PLAN):
         super().__init__()
-        self.backbone = Backbone(input_shape, width, plan, self.mean_first)
+        self.backbone = Backbone(
+            input_shape, width, plan, self.graph, self.mean
+        )
         self.cls_head = nn.Module()
         self.cls_head.fc_cls = nn.Linear(plan[-1][0] * width, classes)
 
@@ -202,10 +221,30 @@ class DGSTGCN(nn.Module):
         return F.cross_entropy(self(clips), labels)
 
 
-class ACLNet(DGSTGCN):
-    """ACLNet; `input_shape` is `(M, T, V, C)`."""
+class STGCNPlusPlus(Classifier):
+    """ST-GCN++, the classifier of BRL."""
 
-    mean_first = False
+    mean = False
+
+    @staticmethod
+    def graph(*sizes):
+        return LearnedGraph(*sizes)
+
+
+class DGSTGCN(Classifier):
+    """DG-STGCN."""
+
+    @staticmethod
+    def graph(*sizes):
+        return DynamicGraph(*sizes, mean_first=True)
+
+
+class ACLNet(Classifier):
+    """The network of ACLNet."""
+
+    @staticmethod
+    def graph(*sizes):
+        return DynamicGraph(*sizes, mean_first=False)
 
     def __init__(self, input_shape, classes, width=96, plan=PLAN):
         super().__init__(input_shape, classes, width, plan)

@@ -133,6 +133,7 @@ def test_training(fixtures_dir, twins, system, pattern):
     [
         ("pyskl", "backbone_dgstgcn*.npz", "DGSTGCN"),
         ("aclnet", "recognizer_test*.npz", "ACLNet"),
+        ("brl", "backbone_stgcnpp*.npz", "STGCNPlusPlus"),
     ],
 )
 def test_twins_of_pyskl(fixtures_dir, monkeypatch, system, pattern, name):
