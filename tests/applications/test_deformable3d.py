@@ -93,6 +93,12 @@ def test_a_joint_shows_its_place_in_the_video():
     np.testing.assert_allclose(found[1, 0], mean, atol=1e-4)
     # A joint that is nowhere shows nothing.
     assert not found[:, 1].any()
+    # Places of both frames, the first ones first, whatever the video shows.
+    place = np.zeros(layer.place.shape, "float32")
+    place[5, 0] = place[9 + 5, 1] = place[9 + 7, 2] = 1
+    layer.place.assign(place)
+    found = ops.convert_to_numpy(layer(0 * tokens, heatmaps))[0, :, 0]
+    np.testing.assert_allclose(found, [[1, 1, 0, 0], [0, 0, 0.5, 0]], atol=1e-6)
 
 
 def test_what_matters_is_shown():
