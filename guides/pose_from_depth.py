@@ -7,7 +7,8 @@ label. As in UniPose, a network of point clouds learns from 2D joints, from the
 depths measured at them and from what bodies are like; what it finds teaches a
 network of depth maps; and a recogniser learns from the skeletons that this one
 finds. Persons and pictures are generated, so nothing is downloaded. It takes
-about three minutes on two cores; with `KERAS_SKELETON_SHORT=1` it only shows that everything runs.
+about three minutes on two cores; with `KERAS_SKELETON_SHORT=1` it only shows
+that everything runs.
 
     python guides/pose_from_depth.py [FOLDER]
 """
