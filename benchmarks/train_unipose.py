@@ -37,6 +37,7 @@ FRAMES = 6
 CENTERS = (64, 16)
 CROP = 64
 PIXEL_ERROR = 0.5
+BOXES = ("points", "rotation", "offset", "length")
 
 
 def make_data(options, camera):
@@ -127,9 +128,6 @@ def fit(model, x, y, folder, stage, epochs, batch_size, rate, **compiled):
             keras.callbacks.CSVLogger(folder / f"{stage}.csv", append=True),
         ],
     )
-
-
-BOXES = ("points", "rotation", "offset", "length")
 
 
 def train_clouds(options, part, camera, folder):
@@ -226,14 +224,13 @@ def measure(found, part, name, results):
     result = ks.evaluation.measure_poses(part["joints"], found, SKELETON)
     distance = np.linalg.norm(found - part["joints"], axis=-1)
     results[name] = {
-        "centimetres": 100 * float(distance.mean()),
-        "joints": dict(
-            zip(
-                SKELETON.joints,
-                (100 * distance.mean(axis=0)).round(2).tolist(),
-                strict=True,
+        "centimetres": round(100 * float(distance.mean()), 2),
+        "joints": {
+            joint: round(100 * float(error), 1)
+            for joint, error in zip(
+                SKELETON.joints, distance.mean(axis=0), strict=True
             )
-        ),
+        },
         **{key: str(value) for key, value in result["scores"].items()},
     }
     print(name, json.dumps(results[name], indent=1), flush=True)
