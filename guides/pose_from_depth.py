@@ -201,7 +201,7 @@ depth_network = ks.applications.A2J(
     head_layers=1,
 )
 lifting = depth_network.training_model()
-epochs = 1 if short else 16
+epochs = 1 if short else 10
 lifting.compile(
     keras.optimizers.Adam(
         keras.optimizers.schedules.CosineDecay(
