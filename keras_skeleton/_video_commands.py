@@ -38,6 +38,8 @@ def prepare(options, chosen):
         f"{report.num_clips} clips of {report.num_frames} frames of "
         f"{' x '.join(map(str, report.frame_shape))} are in {report.path}"
     )
+    if report.num_resumed:
+        print(f"{report.num_resumed} clips had been read by a stopped run")
     print_skipped(report.skipped)
 
 

@@ -55,6 +55,7 @@ class UniPoseTraining(InputCheck, StepModel):
         projection: See `losses.PoseConstraints`.
         thickness: See `losses.PoseConstraints`.
         min_score: See `losses.PoseConstraints`.
+        joint_depths: See `losses.PoseConstraints`.
         name: Name of the model.
         dtype: Data type policy of the layers.
         **model_arguments: Arguments of `UniPose`.
@@ -68,7 +69,9 @@ class UniPoseTraining(InputCheck, StepModel):
         `intrinsics` `(N, 3, 3)` of the camera, whose focal lengths are
         negative where its axes point left or up. `extrinsics` `(N, 4, 4)`
         bring points of the cloud to the camera of the pictures;
-        `bone_lengths` are `(N, 2 L)`.
+        `bone_lengths` are `(N, 2 L)`. With the term `depth` there are `depths`
+    `(N, T, V)`, what a depth camera measures at the 2D joints
+    (`datasets.depth.depth_at`).
 
     Raises:
         ValueError: If arguments do not fit together.
@@ -101,6 +104,7 @@ class UniPoseTraining(InputCheck, StepModel):
         projection="ray",
         thickness=0.15,
         min_score=0.0,
+        joint_depths=None,
         name="unipose_training",
         dtype=None,
         **model_arguments,
@@ -118,6 +122,7 @@ class UniPoseTraining(InputCheck, StepModel):
             "projection": projection,
             "thickness": thickness,
             "min_score": min_score,
+            "joint_depths": _plain(joint_depths),
         }
         self.constraints = losses.PoseConstraints(
             model.skeleton,
@@ -127,6 +132,7 @@ class UniPoseTraining(InputCheck, StepModel):
             projection,
             thickness,
             min_score,
+            joint_depths,
         )
         weights = self.constraints.weights
         frames = model.output_shape[1]
@@ -177,6 +183,8 @@ class UniPoseTraining(InputCheck, StepModel):
             form["extrinsics"] = (4, 4)
         if self._by_clip:
             form["bone_lengths"] = (self.constraints.limbs[..., 0].size,)
+        if "depth" in self.constraints.weights:
+            form["depths"] = (frames, joints)
         return form
 
     @property
@@ -229,6 +237,7 @@ class UniPoseTraining(InputCheck, StepModel):
                 x.get("extrinsics"),
                 lengths,
                 points,
+                x.get("depths"),
             )
             loss = loss + total
         # Those of the last stage, the result.
@@ -247,6 +256,11 @@ class UniPoseTraining(InputCheck, StepModel):
     def from_config(cls, config):
         model = keras.saving.deserialize_keras_object(config["model"])
         return cls(**{**config, "model": model})
+
+
+def _plain(values):
+    """An array as a list, for the configuration."""
+    return None if values is None else np.asarray(values).tolist()
 
 
 def _is(value, word):

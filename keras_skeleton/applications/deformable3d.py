@@ -47,10 +47,20 @@ class GridPosition(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class PoseTokens(keras.layers.Layer):
-    """What the video shows at the joints, with embeddings of joint and time.
+    """What the video shows at the joints, and where the joints are.
 
-    Of the pictures `m` of a joint, averaged over the frames that belong to
-    one of the grid, its token is `sum(m * z) / (sum(m) + 1e-6)` over places.
+    With the pictures `m` of a joint in the frames that belong to one of the
+    grid, its token is the sum of
+
+    - what is at its place, `sum(m * z) / (sum(m) + 1e-6)` over places, `m`
+      averaged over those frames;
+    - where it is, a linear map of all numbers of `m`, in the order of the
+      frames;
+    - an embedding of the joint and one of the time.
+
+    All of it is a choice. The linear map makes the pose a modality of its
+    own: without it the place of a joint shows only through the embedding of
+    places in `z`, behind all that the video shows there.
 
     Call arguments:
         tokens: Tensor `(N, T, H, W, C)`.
@@ -60,7 +70,7 @@ class PoseTokens(keras.layers.Layer):
     """
 
     def build(self, tokens_shape, heatmaps_shape):
-        frames, channels = tokens_shape[1], tokens_shape[-1]
+        _, frames, height, width, channels = tokens_shape
         normal = keras.initializers.RandomNormal
         self.joint = self.add_weight(
             name="joint",
@@ -72,20 +82,26 @@ class PoseTokens(keras.layers.Layer):
             shape=(frames, 1, channels),
             initializer=normal(stddev=0.02),
         )
+        each = heatmaps_shape[1] // frames
+        self.place = self.add_weight(
+            name="place",
+            shape=(each * height * width, channels),
+            initializer="glorot_normal",
+        )
 
     def call(self, tokens, heatmaps):
         frames, height, width, _ = tokens.shape[1:]
-        shape = (-1, frames, heatmaps.shape[1] // frames)
-        maps = ops.reshape(
-            heatmaps, (*shape, height * width, heatmaps.shape[-1])
-        )
-        maps = ops.mean(maps, axis=2)
-        rows = ops.reshape(
-            tokens, (-1, frames, height * width, tokens.shape[-1])
-        )
-        total = ops.matmul(ops.swapaxes(maps, 2, 3), rows)
-        weight = ops.sum(maps, axis=2)[..., None]
-        return total / (weight + 1e-6) + self.joint + self.time
+        each, joints = heatmaps.shape[1] // frames, heatmaps.shape[-1]
+        pixels = height * width
+        maps = ops.reshape(heatmaps, (-1, frames, each * pixels, joints))
+        maps = ops.swapaxes(maps, 2, 3)
+        place = ops.matmul(maps, self.place)
+        maps = ops.reshape(maps, (-1, frames, joints, each, pixels))
+        maps = ops.mean(maps, axis=3)
+        rows = ops.reshape(tokens, (-1, frames, pixels, tokens.shape[-1]))
+        total = ops.matmul(maps, rows)
+        weight = ops.sum(maps, axis=3)[..., None]
+        return total / (weight + 1e-6) + place + self.joint + self.time
 
     def compute_output_shape(self, tokens_shape, heatmaps_shape):
         return (*tokens_shape[:2], heatmaps_shape[-1], tokens_shape[-1])

@@ -84,6 +84,32 @@ def prepare_clouds(
     }
 
 
+def depth_clouds(depth, mask, intrinsics):
+    """The points that depth maps show.
+
+    Args:
+        depth: Array `(T, H, W)` in metres; 0 where nothing was measured.
+        mask: boolean `(T, H, W)`, the pixels that count.
+        intrinsics: The matrix of the camera `(3, 3)`, see `datasets.depth`.
+
+    Returns:
+        List of `T` float32 arrays `(P, 3)` in metres, in the axes of the
+        camera, for `prepare_clouds`.
+
+    Example:
+
+    >>> clouds = depth_clouds(depth, is_person, camera.intrinsics)
+    """
+    (fx, _, cx), (_, fy, cy), _ = np.asarray(intrinsics, "float32")
+    clouds = []
+    for picture, wanted in zip(depth, mask, strict=True):
+        rows, columns = np.nonzero(np.asarray(wanted) & (picture > 0))
+        z = picture[rows, columns]
+        points = [(columns - cx) * z / fx, (rows - cy) * z / fy, z]
+        clouds.append(np.stack(points, axis=-1).astype("float32"))
+    return clouds
+
+
 def principal_axes(points):
     """The axes of a cloud in columns, that of its largest extent first.
 

@@ -179,28 +179,32 @@ def joints_in_crop(
 
 
 def depth_at(depth, places, radius=3):
-    """The median of what was measured around a place of each picture.
+    """The median of what was measured around places of each picture.
 
-    Of the root of a person, the depth to which `A2J(modality="video")` adds
-    that of the joints.
+    Around the root of a person, it is the depth to which
+    `A2J(modality="video")` adds that of the joints; around all 2D joints, in
+    depth maps of the person alone, what `UniPoseTraining` takes as `depths`.
 
     Args:
         depth: Array `(T, H, W)` in metres, 0 where nothing was measured.
-        places: Array `(T, 2)`: column and row.
+        places: Array `(T, 2)` or `(T, V, 2)`: column and row.
         radius: Pixels to each side; 3 for 7 x 7 pixels.
 
     Returns:
-        float32 `(T, 1)`; 0 where nothing was measured around the place.
+        float32 `(T, 1)` or `(T, V)`; 0 where nothing was measured around the
+        place.
     """
-    found = np.zeros((len(depth), 1), "float32")
-    for i, (column, row) in enumerate(np.round(places).astype(int)):
-        part = depth[i][
-            max(row - radius, 0) : max(row + radius + 1, 0),
-            max(column - radius, 0) : max(column + radius + 1, 0),
-        ]
-        part = part[part > 0]
-        if part.size:
-            found[i] = np.median(part)
+    places = np.round(places).astype(int).reshape(len(depth), -1, 2)
+    found = np.zeros(places.shape[:2], "float32")
+    for picture, own, values in zip(depth, places, found, strict=True):
+        for i, (column, row) in enumerate(own):
+            part = picture[
+                max(row - radius, 0) : max(row + radius + 1, 0),
+                max(column - radius, 0) : max(column + radius + 1, 0),
+            ]
+            part = part[part > 0]
+            if part.size:
+                values[i] = np.median(part)
     return found
 
 

@@ -1,7 +1,6 @@
 """Preparing a data set: from its files to one store, by several processes."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -12,10 +11,9 @@ import numpy as np
 from keras_skeleton import _outputs
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _storage
+from keras_skeleton.datasets import _unfinished
 from keras_skeleton.datasets.readers import base as readers
 from keras_skeleton.datasets.sequences import Sequences
-
-PLAN = "plan.txt"
 
 
 @dataclasses.dataclass
@@ -78,7 +76,9 @@ def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
     _check_source(reader, path)
     units = readers.find_units(reader)
     chunks = readers.chunked(units, readers.UNITS_AT_ONCE)
-    folder = _open_parts(f"{path}.parts", _fingerprint(reader, units))
+    folder = _unfinished.open_parts(
+        f"{path}.parts", _fingerprint(reader, units)
+    )
     parts = [folder / f"part_{index:06d}.h5" for index in range(len(chunks))]
     tasks = [
         (str(part), chunk)
@@ -151,36 +151,14 @@ def _read_notes(part):
     return list(map(tuple, json.loads(path.read_text("utf-8"))))
 
 
-def _open_parts(folder, fingerprint):
-    """Makes the folder of unfinished work, or keeps that of the same work."""
-    folder = pathlib.Path(folder)
-    plan = folder / PLAN
-    if folder.exists() and not plan.exists():
-        raise ValueError(
-            f"{str(folder)!r} is needed for unfinished work, but is something "
-            "else. Move it away, or write to another path."
-        )
-    if plan.exists() and plan.read_text() != fingerprint:
-        # Another data set, other options or other files: nothing to go on.
-        shutil.rmtree(folder)
-    if not plan.exists():
-        folder.mkdir(parents=True)
-        plan.write_text(fingerprint)
-    return folder
-
-
 def _fingerprint(reader, units):
     """Tells whether unfinished work belongs to this reader and its files."""
     parts = [reader.identity(), _storage.VERSION, readers.UNITS_AT_ONCE]
     for unit in units:
         parts.append(unit)
         if isinstance(unit, os.PathLike):
-            state = os.stat(unit)
-            parts.append((state.st_size, state.st_mtime_ns))
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(repr(part).encode())
-    return digest.hexdigest()
+            parts.append(_unfinished.state_of(unit))
+    return _unfinished.fingerprint_of(parts)
 
 
 def _join(reader, parts):

@@ -10,6 +10,8 @@ import dataclasses
 import io
 import json
 import os
+import pickle
+import shutil
 import zlib
 
 import h5py
@@ -18,12 +20,17 @@ import numpy as np
 from keras_skeleton import _outputs
 from keras_skeleton import _progress
 from keras_skeleton.datasets import _picture_sources
+from keras_skeleton.datasets import _unfinished
 from keras_skeleton.datasets.files import hdf5
 
 FORMAT = "keras_skeleton videos"
 VERSION = 1
 ENCODINGS = ("png", "jpeg")
 CHUNK = 1 << 18
+# Bytes that are copied at once.
+PIECE = 1 << 24
+# Clips of a part, which are decoded anew after a stop.
+CLIPS_AT_ONCE = 32
 
 
 @dataclasses.dataclass
@@ -36,6 +43,7 @@ class Report:
         num_frames: Frames of all clips.
         frame_shape: `(H, W, 3)`, or `(H, W)` of one channel.
         skipped: List of `(name, reason)` of clips that were left out.
+        num_resumed: Clips that an earlier, stopped run had been through.
     """
 
     path: str
@@ -43,6 +51,7 @@ class Report:
     num_frames: int
     frame_shape: tuple
     skipped: list
+    num_resumed: int = 0
 
 
 def prepare(
@@ -59,8 +68,10 @@ def prepare(
     """Decodes videos, folders of pictures or depth maps into one file.
 
     Each is decoded once, from its first frame to its last. What cannot be
-    decoded to its end is left out as a whole and named in the report. The
-    file is written beside and renamed when it is complete.
+    decoded to its end is left out as a whole and named in the report.
+    Finished work is kept in the folder `<path>.parts` until the store is
+    complete: a run that was stopped goes on there when it is started again.
+    The store is written there and moved, so that it is never half written.
 
     Args:
         files: Dict from the name of a clip to what `Videos` takes.
@@ -97,12 +108,55 @@ def prepare(
             f"{path!r} is there already. Pass overwrite=True (--overwrite) to "
             "replace it."
         )
-    with _outputs.replacing(path) as part, h5py.File(part, "w") as file:
-        report = _write(
-            file, files, size, encoding, quality, list(skipped), progress
-        )
-    report.path = path
+    _outputs.check({"`path`": path})
+    settings = size, encoding, quality
+    folder = _unfinished.open_parts(
+        f"{path}.parts",
+        _unfinished.fingerprint_of(
+            [VERSION, CLIPS_AT_ONCE, settings, *map(_identity, files.items())]
+        ),
+    )
+    parts, resumed, form = [], 0, None
+    items = list(files.items())
+    with _progress.Progress(len(items), "clip") as shown:
+        for start in range(0, len(items), CLIPS_AT_ONCE):
+            chunk = items[start : start + CLIPS_AT_ONCE]
+            part = folder / f"part_{start // CLIPS_AT_ONCE:06d}.h5"
+            step = (lambda: shown.add(1)) if progress else None
+            if part.exists():
+                resumed += len(chunk)
+                if progress:
+                    shown.add(len(chunk))
+            else:
+                with (
+                    _outputs.replacing(part) as unfinished,
+                    h5py.File(unfinished, "w") as file,
+                ):
+                    _write(file, chunk, settings, form, step)
+            parts.append(part)
+            form = _form_of(part) or form
+    try:
+        # In that folder, so that nothing else is left after a stop.
+        whole = folder / "whole.h5"
+        with h5py.File(whole, "w") as file:
+            report = _join(file, parts, list(skipped))
+        os.replace(whole, path)
+    finally:
+        shutil.rmtree(folder)
+    report.path, report.num_resumed = path, resumed
     return report
+
+
+def _identity(item):
+    """What tells the source of a clip from another."""
+    name, source = item
+    if isinstance(source, (str, os.PathLike)):
+        exists = os.path.exists(source)
+        state = _unfinished.state_of(source) if exists else None
+        return name, os.fspath(source), state
+    if isinstance(source, (list, tuple)):
+        return name, *(_identity(("", each)) for each in source)
+    return name, zlib.crc32(pickle.dumps(source))
 
 
 def _check_size(size):
@@ -120,44 +174,78 @@ def _check_size(size):
     return height, width
 
 
-def _write(file, files, size, encoding, quality, skipped, progress):
-    data = file.create_dataset(
-        "encoded", (0,), "uint8", maxshape=(None,), chunks=(CHUNK,)
-    )
-    names, lengths, ends, checksums, form = [], [], [], [], None
+def _write(file, items, settings, form, step):
+    """Writes a part: the clips `items` in the form of those before."""
+    data = _new_data(file)
+    names, lengths, ends, checksums, skipped = [], [], [], [], []
     start = 0
-    with _progress.Progress(len(files), "clip") as shown:
-        for name, source in files.items():
-            if progress:
-                shown.add(1)
-            try:
-                frames, own = _encode_clip(source, size, encoding, quality)
-                if form is not None and own != form:
-                    raise ValueError(
-                        f"its frames are {_words(own)}, those of the clips "
-                        f"before are {_words(form)}; pass a `size`"
-                    )
-            except (OSError, ValueError) as error:
-                skipped.append((str(name), str(error)))
-                continue
-            form = own
-            joined = b"".join(frames)
-            data.resize(start + len(joined), axis=0)
-            data[start:] = np.frombuffer(joined, "uint8")
-            ends.append(start + np.cumsum([len(each) for each in frames]))
-            names.append(str(name))
-            lengths.append(len(frames))
-            checksums.append(zlib.crc32(joined))
-            start += len(joined)
+    for name, source in items:
+        if step is not None:
+            step()
+        try:
+            frames, own = _encode_clip(source, *settings)
+            if form is not None and own != form:
+                raise ValueError(
+                    f"its frames are {_words(own)}, those of the clips "
+                    f"before are {_words(form)}; pass a `size`"
+                )
+        except (OSError, ValueError) as error:
+            skipped.append((str(name), str(error)))
+            continue
+        form = own
+        joined = b"".join(frames)
+        data.resize(start + len(joined), axis=0)
+        data[start:] = np.frombuffer(joined, "uint8")
+        ends.append(start + np.cumsum([len(each) for each in frames]))
+        names.append(str(name))
+        lengths.append(len(frames))
+        checksums.append(zlib.crc32(joined))
+        start += len(joined)
+    ends = np.concatenate(ends) if ends else []
+    _finish(file, names, lengths, ends, checksums, skipped, form)
+
+
+def _join(file, parts, skipped):
+    """Copies the clips of all parts into the store."""
+    data, start = _new_data(file), 0
+    names, form = [], None
+    lengths, ends, checksums = [], [], []
+    for part in parts:
+        with hdf5.open_file(part) as source:
+            found = source["encoded"]
+            data.resize(start + len(found), axis=0)
+            for first in range(0, len(found), PIECE):
+                piece = found[first : first + PIECE]
+                data[start + first : start + first + len(piece)] = piece
+            ends.append(start + source["ends"][:])
+            lengths.append(source["lengths"][:])
+            checksums.append(source["checksums"][:])
+            names += _read_text(source, "names")
+            skipped += map(tuple, _read_text(source, "skipped"))
+            start += len(found)
+        form = _form_of(part) or form
     if not names:
         raise ValueError(
-            f"None of {len(files)} videos can be used. The first: "
+            f"None of {len(skipped)} videos can be used. The first: "
             f"{skipped[0] if skipped else 'there is none'}"
         )
-    file["ends"] = np.concatenate(ends).astype("int64")
+    lengths, ends, checksums = map(np.concatenate, (lengths, ends, checksums))
+    _finish(file, names, lengths, ends, checksums, skipped, form)
+    return Report("", len(names), int(lengths.sum()), form[0], skipped)
+
+
+def _new_data(file):
+    return file.create_dataset(
+        "encoded", (0,), "uint8", maxshape=(None,), chunks=(CHUNK,)
+    )
+
+
+def _finish(file, names, lengths, ends, checksums, skipped, form):
+    """Writes what is told of the frames."""
+    file["ends"] = np.array(ends, "int64")
     file["lengths"] = np.array(lengths, "int64")
     file["checksums"] = np.array(checksums, "uint32")
-    shape, kind = form
+    shape, kind = form or ((), None)
     file.attrs["description"] = json.dumps(
         {
             "format": FORMAT,
@@ -170,7 +258,18 @@ def _write(file, files, size, encoding, quality, skipped, progress):
     for key, value in (("names", names), ("skipped", skipped)):
         text = json.dumps(value).encode()
         file[key] = np.frombuffer(text, "uint8")
-    return Report("", len(names), sum(lengths), shape, skipped)
+
+
+def _read_text(file, key):
+    return json.loads(bytes(hdf5.open_dataset(file, key)[:]))
+
+
+def _form_of(part):
+    """Shape and type of the frames of a part, `None` if it has none."""
+    with hdf5.open_file(part) as file:
+        description = json.loads(file.attrs["description"])
+    shape = tuple(description["frame_shape"])
+    return (shape, description["dtype"]) if shape else None
 
 
 def _words(form):
@@ -335,8 +434,7 @@ def _open(path):
                     "`keras-skeleton prepare videos` writes one"
                 )
             names, skipped = (
-                json.loads(bytes(hdf5.open_dataset(file, key)[:]))
-                for key in ("names", "skipped")
+                _read_text(file, key) for key in ("names", "skipped")
             )
             lengths, ends, checksums = (
                 hdf5.open_dataset(file, key)[:]

@@ -5,7 +5,10 @@ from keras import ops
 
 from keras_skeleton import skeletons
 
-TERMS = ("ray", "length", "symmetry", "motion", "constancy", "surface")
+TERMS = (
+    *("ray", "length", "symmetry", "motion", "constancy", "surface"),
+    "depth",
+)
 FORMS = ("code", "poster", "metric")
 _C3P = {
     "ray": 10.0,
@@ -33,6 +36,16 @@ GENERAL_LENGTHS = (
     *(0.3052, 0.3112, 0.4775, 0.4607),
     *(0.3014, 0.3084, 0.4784, 0.4603),
 )
+# How far joints lie behind the skin that a camera sees, in metres, by what
+# their names say; the first that fits counts. Rough measures of adults.
+GENERAL_DEPTHS = (
+    *((name, 0.1) for name in ("head", "neck", "spine", "chest", "torso")),
+    *((name, 0.1) for name in ("hip", "pelvis", "nose", "eye", "ear")),
+    *((name, 0.06) for name in ("shoulder", "elbow", "knee")),
+)
+GENERAL_DEPTH = 0.03
+# So far behind its place a joint is likely to be covered by something.
+_COVERED = 0.1
 # The bones of C3P whose lengths are compared: others than the edges, as the
 # nose and the shoulders are no bone.
 _COCO17 = (
@@ -89,6 +102,26 @@ def symmetric_bones(skeleton):
             pairs.append(((parent, child), other))
             seen.add(key)
     return np.array(pairs, "int32").reshape(-1, 2, 2).swapaxes(0, 1)
+
+
+def general_depths(skeleton):
+    """How far the joints of a person lie behind the skin.
+
+    Args:
+        skeleton: A `Skeleton` or its registered name.
+
+    Returns:
+        float32 array `(V,)` in metres: `GENERAL_DEPTHS`, and `GENERAL_DEPTH`
+        of hands, feet and all others.
+    """
+    return np.array(
+        [
+            next((d for word, d in GENERAL_DEPTHS if word in name), 0)
+            or GENERAL_DEPTH
+            for name in skeletons.get(skeleton).joints
+        ],
+        "float32",
+    )
 
 
 def compared_bones(skeleton):
@@ -162,8 +195,15 @@ class PoseConstraints:
     same bone in the clip; `motion` the length of the second difference; and
     `surface` how much farther than `thickness` a joint is from the cloud.
 
-    None but `surface` and the choice of real points that joints are near to
-    (`UniPose`) fixes how far away a pose is.
+    `depth` may be added to any form, a choice of ours: a depth camera says
+    how far away the skin is that it sees at a 2D joint, and the joint lies
+    behind it by what `joint_depths` says, or farther where something is in
+    front of it. With `g` how much too far back a joint is, the term is the
+    mean of `-g` where that is negative, and of `c (1 - exp(-g / c))` with `c`
+    10 cm where it is not, which pulls less the farther away.
+
+    None but `surface`, `depth` and the choice of real points that joints are
+    near to (`UniPose`) fixes how far away a pose is.
 
     All forms may weight `ray` by scores of the 2D joints, a choice: the mean
     is then weighted. C3P has no scores.
@@ -176,6 +216,8 @@ class PoseConstraints:
         projection: `"ray"`, `"plane"` or `"pixels"`; of `"metric"` only.
         thickness: In metres. Default 0.15.
         min_score: Least score of 2D joints that count; a choice. Default 0.
+        joint_depths: How far joints lie behind the skin, `(V,)` in metres,
+            for `depth`. Defaults to `general_depths`.
 
     Attributes:
         weights: Dict of the weights of all terms that count.
@@ -192,6 +234,7 @@ class PoseConstraints:
         projection="ray",
         thickness=0.15,
         min_score=0.0,
+        joint_depths=None,
     ):
         for name, value, choices in (
             ("form", form, FORMS),
@@ -217,6 +260,16 @@ class PoseConstraints:
         self.thickness = thickness
         self.min_score = min_score
         self.bones = compared_bones(skeleton)
+        self.joint_depths = general_depths(skeleton)
+        if joint_depths is not None:
+            given = np.asarray(joint_depths, "float32")
+            if given.shape != self.joint_depths.shape:
+                raise ValueError(
+                    "`joint_depths` must be metres for each of the "
+                    f"{len(self.joint_depths)} joints. Received shape "
+                    f"{given.shape}."
+                )
+            self.joint_depths = given
         if form == "metric":
             self.pairs = symmetric_bones(skeleton)
         if form != "metric" or "length" in self.weights:
@@ -231,6 +284,7 @@ class PoseConstraints:
         extrinsics=None,
         bone_lengths=None,
         points=None,
+        depths=None,
     ):
         """The terms of some clips.
 
@@ -244,16 +298,18 @@ class PoseConstraints:
             bone_lengths: Tensor `(N, 2 L)` of the lengths of `limbs` in
                 metres, for `length`.
             points: Tensor `(N, T, P, 3)` in metres, for `surface`.
+            depths: Tensor `(N, T, V)` in metres: the depth that the camera of
+                the pictures measures at the 2D joints, for `depth`; 0 where
+                it measures none.
 
         Returns:
             Tuple of the weighted sum and a dict of the terms by name.
         """
-        joints, keypoints, intrinsics, extrinsics, bone_lengths, points = (
-            None if given is None else ops.cast(given, "float32")
-            for given in (
-                *(joints, keypoints, intrinsics),
-                *(extrinsics, bone_lengths, points),
-            )
+        joints, keypoints, intrinsics, extrinsics = map(
+            _single, (joints, keypoints, intrinsics, extrinsics)
+        )
+        bone_lengths, points, depths = map(
+            _single, (bone_lengths, points, depths)
         )
         found = {}
         for name in self.weights:
@@ -265,6 +321,8 @@ class PoseConstraints:
                 found[name] = self._length(joints, bone_lengths)
             elif name == "surface":
                 found[name] = self._surface(joints, points)
+            elif name == "depth":
+                found[name] = self._depth(joints, depths, extrinsics)
             else:
                 found[name] = getattr(self, f"_{name}")(joints)
         total = sum(self.weights[name] * value for name, value in found.items())
@@ -340,6 +398,19 @@ class PoseConstraints:
         distance = length_of(joints - ops.matmul(one_hot, points))
         return ops.mean(ops.maximum(distance - self.thickness, 0))
 
+    def _depth(self, joints, depths, extrinsics):
+        if extrinsics is not None:
+            joints = transform_points(joints, extrinsics)
+        behind = (
+            joints[..., 2] - depths - ops.convert_to_tensor(self.joint_depths)
+        )
+        hidden = _COVERED * (1 - ops.exp(-ops.relu(behind) / _COVERED))
+        is_known = ops.cast(depths > 0, behind.dtype)
+        found = is_known * (ops.relu(-behind) + hidden)
+        if self.form == "poster":
+            return self._reduce(found)
+        return ops.sum(found) / ops.maximum(ops.sum(is_known), 1.0)
+
     def _deviation(self, x):
         return ops.square(x) if self.form == "code" else ops.abs(x)
 
@@ -349,6 +420,10 @@ class PoseConstraints:
             return ops.mean(x)
         axes = tuple(range(1, len(x.shape)))
         return ops.mean(ops.sum(x, axis=axes))
+
+
+def _single(given):
+    return None if given is None else ops.cast(given, "float32")
 
 
 def length_of(x):

@@ -93,6 +93,12 @@ def test_a_joint_shows_its_place_in_the_video():
     np.testing.assert_allclose(found[1, 0], mean, atol=1e-4)
     # A joint that is nowhere shows nothing.
     assert not found[:, 1].any()
+    # Places of both frames, the first ones first, whatever the video shows.
+    place = np.zeros(layer.place.shape, "float32")
+    place[5, 0] = place[9 + 5, 1] = place[9 + 7, 2] = 1
+    layer.place.assign(place)
+    found = ops.convert_to_numpy(layer(0 * tokens, heatmaps))[0, :, 0]
+    np.testing.assert_allclose(found, [[1, 1, 0, 0], [0, 0, 0.5, 0]], atol=1e-6)
 
 
 def test_what_matters_is_shown():
@@ -110,11 +116,19 @@ def test_what_matters_is_shown():
     maps = explain.attention_maps(model, x)
     assert maps.shape == (2, 2, 1, 2, 2, 40)
     np.testing.assert_allclose(maps.sum(axis=-1), 1, atol=1e-5)
-    # The same weights as those of the joints, in another order.
-    weights = maps[1].mean(axis=(1, 2, 3)).reshape(2, 2, 20)
-    assert weights.shape == joints.shape
-    order = np.argsort(weights[0, 0])
-    assert np.corrcoef(weights[0, 0][order], joints[0, 0][order])[0, 1] > 0.99
+    # Those of the joints: of each head and token all frames in one row.
+    layer = model.get_layer("block_1").joints
+    random = np.random.default_rng(0)
+    pose, cross = (
+        ops.convert_to_tensor(random.normal(size=shape).astype("float32"))
+        for shape in ((2, 2, 20, 8), (2, 2, 8))
+    )
+    rows = ops.convert_to_numpy(layer.importance(pose, cross))
+    rows = rows.transpose(0, 1, 3, 2, 4).reshape(2, 2, 2, 40)
+    found = ops.convert_to_numpy(layer.attention_weights(pose, cross))
+    np.testing.assert_allclose(
+        found, rows / rows.sum(axis=-1, keepdims=True), rtol=1e-4
+    )
 
 
 def test_tokens_of_low_score_are_left_out():

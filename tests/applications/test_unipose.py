@@ -146,6 +146,38 @@ def test_training_takes_scores_lengths_and_another_camera():
         training.fit({"points": data["points"]})
 
 
+def test_joints_lie_behind_what_the_camera_sees_at_them():
+    training = UniPoseTraining(
+        **UniPoseTraining.tiny, term_weights={"length": 0, "depth": 2}
+    )
+    assert training.input_form["depths"] == (3, 15)
+    again = UniPoseTraining.from_config(training.get_config())
+    assert again.constraints.weights["depth"] == 2
+    data = {**clouds(training.model, 2), **pictures(2, 3, 15)}
+    constraints = losses.PoseConstraints(
+        "itop15",
+        weights={"length": 0, "depth": 2},
+        joint_depths=np.full(15, 0.1),
+    )
+    joints = np.random.default_rng(0).normal(size=(2, 3, 15, 3)) + [0, 0, 9]
+    depths = joints[..., 2] - 0.1
+    # One joint is 5 cm in front of its place, one 20 cm behind it, and of
+    # another nothing was measured: it does not count.
+    depths[0, 0, 0] += 0.05
+    depths[1, 2, 3] -= 0.2
+    depths[1, 1, 1] = 0
+    given = data["keypoints"], data["intrinsics"]
+    _, terms = constraints(joints, *given, depths=depths)
+    hidden = 0.1 * (1 - np.exp(-2))
+    assert float(terms["depth"]) == pytest.approx(
+        (0.05 + hidden) / 89, rel=1e-3
+    )
+    data["depths"] = np.full((2, 3, 15), 2.0, "float32")
+    training.compile(keras.optimizers.Adam(1e-2))
+    logs = training.fit(data, epochs=4, verbose=0).history
+    assert logs["depth"][-1] < logs["depth"][0]
+
+
 @pytest.mark.once
 def test_layouts_bring_their_bones():
     left, right = weak_poses.limbs("itop15").tolist()
@@ -156,6 +188,17 @@ def test_layouts_bring_their_bones():
     # Each pair once.
     bones = {frozenset(bone) for bone in sides.reshape(-1, 2).tolist()}
     assert len(bones) == 12
+    depths = dict(
+        zip(
+            ("head", "neck"),
+            weak_poses.general_depths("itop15"),
+            strict=False,
+        )
+    )
+    assert depths == pytest.approx({"head": 0.1, "neck": 0.1})
+    assert weak_poses.general_depths("coco17")[[5, 9]] == pytest.approx(
+        [0.06, 0.03]
+    )
 
 
 @pytest.mark.once
@@ -186,6 +229,7 @@ def test_what_cannot_be_built(arguments, message):
         ({"input_shape": (2, 24, 6)}, "three frames at least"),
         ({"bone_lengths": (0.3, 0.3)}, "there are 2 lengths"),
         ({"bone_lengths": "mine"}, "bone_lengths='mine'"),
+        ({"joint_depths": (0.1, 0.1)}, "each of the 15 joints"),
         ({"skeleton": "ntu"}, "bones of limbs, but there are 8"),
         ({"model": UniPose}, "Pass either `model` or"),
     ],

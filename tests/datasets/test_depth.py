@@ -75,6 +75,9 @@ def test_depth_around_a_place():
     picture[1, 0, 19] = 3.0
     found = depth.depth_at(picture, np.array([[9.6, 9.4], [21, -2], [5, 5]]))
     np.testing.assert_allclose(found, [[2], [3], [0]])
+    several = np.array([[[9.6, 9.4], [21, -2]], [[5, 5], [19, 0]]])
+    found = depth.depth_at(picture[:2], several)
+    np.testing.assert_allclose(found, [[2, 0], [0, 3]])
 
 
 def test_statistics_leave_out_what_was_not_measured():

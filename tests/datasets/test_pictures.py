@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import clouds as point_clouds
 from keras_skeleton.datasets import synthetic
 
 pytestmark = pytest.mark.once
@@ -72,6 +73,24 @@ def test_points_lie_on_the_figure(clip, drawn):
         assert distance.max() < 0.2
     empty = synthetic.depth_points(np.zeros((1, 4, 4)), CAMERA, 5)
     assert not empty.any()
+
+
+def test_film_and_the_clouds_of_its_depth_maps():
+    data = synthetic.load_data(num_clips=2, skeleton="kinect20", noise=0)
+    camera = synthetic.Camera(32, 40)
+    found = synthetic.film(data, 3, camera)
+    assert found["depth"].shape == found["person"].shape == (2, 3, 32, 40)
+    assert found["skeletons"].shape == (2, 1, 3, 20, 3)
+    np.testing.assert_array_equal(
+        found["skeletons"][1][:, [0, 2]], data[1][0][:, [0, -1]]
+    )
+    depth, person = found["depth"][1], found["person"][1]
+    clouds = point_clouds.depth_clouds(depth, person, camera.intrinsics)
+    assert [len(cloud) for cloud in clouds] == person.sum(axis=(1, 2)).tolist()
+    rows, columns = np.nonzero(person[2])
+    pixels = [columns, rows, depth[2, rows, columns]]
+    expected = camera.unproject(np.stack(pixels, axis=-1))
+    np.testing.assert_allclose(clouds[2], expected, atol=1e-5)
 
 
 def test_persons_hide_each_other_and_absent_ones_are_not_drawn(clip):

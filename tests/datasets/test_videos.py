@@ -79,6 +79,43 @@ def test_stored_frames_are_the_decoded_ones(tmp_path):
         decoded.save(path)
 
 
+def test_a_stopped_preparation_goes_on(tmp_path, monkeypatch):
+    """No half store is left, and what was done is not done again."""
+    files = {name: tmp_path / name for name in "abcd"}
+    for seed, folder in enumerate(files.values()):
+        write_pictures(folder, noise(2 + seed, 8, 9, 3, seed=seed))
+    (files["b"] / "000000.png").write_bytes(b"broken")
+    video_store.prepare(files, tmp_path / "whole.h5")
+    monkeypatch.setattr(video_store, "CLIPS_AT_ONCE", 1)
+    path, read, encode = tmp_path / "v.h5", [], video_store._encode_clip
+
+    def stopped(source, *settings):
+        read.append(source.name)
+        if read == ["a", "b", "c"]:
+            raise KeyboardInterrupt
+        return encode(source, *settings)
+
+    monkeypatch.setattr(video_store, "_encode_clip", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        video_store.prepare(files, path)
+    assert not path.exists()
+    report = video_store.prepare(files, path)
+    assert read == ["a", "b", "c", "c", "d"] and report.num_resumed == 2
+    assert [name for name, _ in report.skipped] == ["b"]
+    found, expected = Videos.load(path), Videos.load(tmp_path / "whole.h5")
+    assert found.names == expected.names == ["a", "c", "d"]
+    for i in range(3):
+        np.testing.assert_array_equal(found.clip(i), expected.clip(i))
+    assert not video_store.find_damage(path)
+    # Of other settings nothing is taken over.
+    del read[:]
+    with pytest.raises(KeyboardInterrupt):
+        video_store.prepare(files, path, overwrite=True)
+    report = video_store.prepare(files, path, size=(4, 4), overwrite=True)
+    assert report.num_resumed == 0 and len(read) == 7
+    assert not list(tmp_path.glob("*.parts")) + list(tmp_path.glob(".*"))
+
+
 def test_jpeg_is_smaller_and_close(tmp_path):
     smooth = np.add.outer(np.arange(64), np.arange(80)).astype("uint8")
     frames = np.stack([np.stack([smooth + t] * 3, axis=-1) for t in range(2)])

@@ -8,6 +8,8 @@ __getattr__, __dir__, __all__ = attach(
         **dict.fromkeys(
             ("CAMERA_HEIGHT", "CLASS_NAMES", "load_data"), "motion"
         ),
-        **dict.fromkeys(("Camera", "depth_points", "draw_clip"), "pictures"),
+        **dict.fromkeys(
+            ("Camera", "depth_points", "draw_clip", "film"), "pictures"
+        ),
     },
 )

@@ -171,6 +171,41 @@ def draw_clip(clip, skeleton, camera=None, *, wall=4.6, noise=0.0, seed=0):
     return drawn
 
 
+def film(sequences, num_frames, camera=None, *, noise=0.0):
+    """Draws depth maps of clips, as many frames of each.
+
+    Args:
+        sequences: A `Sequences` of skeletons in metres, as
+            `synthetic.load_data` makes them.
+        num_frames: Frames of each clip `T`, evenly spread over it.
+        camera: A `Camera`.
+        noise: Standard deviation in metres of the measured depths.
+
+    Returns:
+        Dict of `depth`, float32 `(N, T, H, W)`; `person`, boolean `(N, T, H,
+        W)`, where somebody is seen; and `skeletons`, float32 `(N, M, T, V,
+        3)`, who was drawn.
+
+    Example:
+
+    >>> data = synthetic.load_data(num_clips=4, skeleton="kinect20", noise=0)
+    >>> film(data, 6)["depth"].shape
+    (4, 6, 96, 96)
+    """
+    found = {"depth": [], "person": [], "skeletons": []}
+    for number in range(len(sequences)):
+        clip = sequences[number][0]
+        chosen = np.linspace(0, clip.shape[1] - 1, num_frames)
+        clip = clip[:, chosen.round().astype(int)]
+        drawn = draw_clip(
+            clip, sequences.skeleton, camera, noise=noise, seed=number
+        )
+        found["depth"].append(drawn["depth"])
+        found["person"].append(drawn["person"] >= 0)
+        found["skeletons"].append(clip)
+    return {name: np.stack(arrays) for name, arrays in found.items()}
+
+
 def depth_points(depth, camera, number, *, mask=None, seed=0):
     """Point clouds of depth maps.
 
