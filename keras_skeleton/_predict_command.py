@@ -76,7 +76,6 @@ def add(commands):
     found.add_argument(
         "--frame-rate",
         type=float,
-        default=30.0,
         help="frames per second of pictures or files with poses (30)",
     )
     found.add_argument(
@@ -144,7 +143,15 @@ def run(options):
     if options.serve is not None:
         raise ValueError("--serve shows a camera: pass --camera NUMBER.")
     if not pathlib.Path(source).exists():
-        raise FileNotFoundError(f"There is no video or folder {source!r}.")
+        what = "file" if poses in FILES else "video"
+        raise FileNotFoundError(f"There is no {what} or folder {source!r}.")
+    if options.frame_rate is None:
+        options.frame_rate = 30.0
+    elif poses not in FILES and pathlib.Path(source).is_file():
+        raise ValueError(
+            "--frame-rate is for folders of pictures and files with poses; a "
+            "video says itself when its frames were taken."
+        )
     if poses in FILES:
         poses = serving.poses.FilePoses(
             source,
@@ -178,6 +185,8 @@ def run(options):
             verbose=0 if options.quiet else 1,
         )
     print(found)
+    if options.html is not None and video_output.why_no_page(found):
+        written.remove(options.html)
     for path in written:
         print(f"Written: {path}")
 
@@ -188,6 +197,11 @@ def run_live(options):
     from keras_skeleton.serving import live
 
     camera = options.camera
+    if pathlib.Path(camera).is_file():
+        raise ValueError(
+            f"{camera} is a file and no camera. Pass it as VIDEO, without "
+            "--camera."
+        )
     poses = _estimator(options)
     chosen = {
         name: vars(options)[name]

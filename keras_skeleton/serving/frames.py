@@ -69,7 +69,9 @@ class VideoFile:
                     self.num_frames = round(seconds * self.frame_rate)
         except av.error.FFmpegError as error:
             raise ValueError(
-                f"{self.path.name} is no video that can be read: {error}"
+                f"{self.path.name} is no video that can be read: {error}. If "
+                "it was cut off, its index is lost, which most cameras write "
+                "at the end of a file: copy it again."
             ) from error
 
     def __iter__(self):

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from keras_skeleton import _values
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
 from keras_skeleton.serving.poses.estimators import make_estimator
@@ -54,6 +55,9 @@ class LivePredictor:
         smoothing: Share of the past, see `StreamingClassifier`.
         threshold: Probability below which there is no name.
 
+    Raises:
+        ValueError: If a number is none of these.
+
     Attributes:
         seconds: Dict of the seconds spent in each part of the work.
     """
@@ -68,6 +72,10 @@ class LivePredictor:
         smoothing=0.5,
         threshold=0.0,
     ):
+        if window is not None:
+            _values.number("window", window, above=0)
+        _values.number("step", step, above=0)
+        _values.number("threshold", threshold, least=0, most=1)
         self.classifier = as_classifier(weights)
         self.estimator = estimator
         form = self.classifier.form

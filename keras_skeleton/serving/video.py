@@ -75,7 +75,8 @@ def predict_video(
             that ends in `.mp4` or `.gif`; without sound.
         json_path: Where to write everything but the poses.
         csv_path: Where to write a line for each window.
-        page_path: Where to write a page with the moving skeletons.
+        page_path: Where to write a page with the moving skeletons; that there
+            is none for nobody, or for a long video, is a note.
         verbose: 1 for a progress bar.
 
     Returns:
@@ -168,6 +169,9 @@ def predict_video(
         notes=notes,
         seconds=clock.seconds,
     )
+    no_page = video_output.why_no_page(found) if page_path is not None else ""
+    if no_page:
+        found.notes.append(no_page)
     for note in found.notes:
         warnings.warn(note, stacklevel=2)
     # What takes longest comes last: who stops it has the rest.
@@ -175,7 +179,7 @@ def predict_video(
         found.save(json_path)
     if csv_path is not None:
         found.save_csv(csv_path)
-    if page_path is not None:
+    if page_path is not None and not no_page:
         video_output.write_page(page_path, found)
     if output is not None:
         with clock("drawing"):

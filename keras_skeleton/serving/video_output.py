@@ -158,6 +158,25 @@ def _write_gif(path, pictures, prediction):
     )
 
 
+def why_no_page(prediction):
+    """Why a prediction cannot be shown on a page; empty if it can."""
+    count, people = len(_page_times(prediction)), len(prediction.tracks)
+    if not people:
+        return "Nobody was seen who could be shown on a page."
+    if count * people > MOST_PAGE_FRAMES:
+        return (
+            f"The page would hold {count} frames of {people} persons; "
+            f"it has room for {MOST_PAGE_FRAMES} in all. Write a video "
+            "instead: output='out.mp4'."
+        )
+    return ""
+
+
+def _page_times(prediction):
+    rate = min(prediction.frame_rate, 30.0)
+    return np.arange(int(prediction.duration * rate) + 1) / rate
+
+
 def write_page(path, prediction):
     """Writes the interactive page of all persons, see `drawing.write_page`.
 
@@ -165,18 +184,10 @@ def write_page(path, prediction):
         ValueError: If there is nobody, or the video is longer than such a
             page can hold.
     """
-    rate = min(prediction.frame_rate, 30.0)
-    count = int(prediction.duration * rate) + 1
-    tracks = prediction.tracks
-    if not tracks:
-        raise ValueError("Nobody was seen who could be shown on a page.")
-    if count * len(tracks) > MOST_PAGE_FRAMES:
-        raise ValueError(
-            f"The page would hold {count} frames of {len(tracks)} persons; "
-            f"it has room for {MOST_PAGE_FRAMES} in all. Write a video "
-            "instead: output='out.mp4'."
-        )
-    times = np.arange(count) / rate
+    if reason := why_no_page(prediction):
+        raise ValueError(reason)
+    times, tracks = _page_times(prediction), prediction.tracks
+    count = len(times)
     joints = prediction.skeleton.num_joints
     clip = np.zeros((len(tracks), count, joints, 2), "float32")
     for row, track in zip(clip, tracks, strict=True):
@@ -192,6 +203,6 @@ def write_page(path, prediction):
             f"{each.name or 'unsure'}"
             for each in prediction.segments[:12]
         ),
-        frame_rate=rate,
+        frame_rate=min(prediction.frame_rate, 30.0),
         up="-y",
     )

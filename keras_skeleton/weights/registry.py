@@ -13,6 +13,8 @@ from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
 
 FILE_FORMAT = "keras_skeleton"
+# How many names of weights a message holds.
+MOST_NAMES = 12
 
 
 def names(pattern="*", system=None):
@@ -63,6 +65,18 @@ def _names(system):
     return sorted(registered.union(cards.packaged(system)))
 
 
+def _listed(system):
+    """The names in a message, those of packaged weights first."""
+    packaged = sorted(cards.packaged(system))
+    names = packaged + [each for each in _names(system) if each not in packaged]
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names) or "none"
+    return (
+        f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more "
+        "(`keras-skeleton weights` lists them)"
+    )
+
+
 def official(system):
     """The cards of the weights that a system's authors published."""
     return conversion.system_module(system).PRETRAINED
@@ -86,7 +100,7 @@ def get(system, name):
     if path is None:
         raise ValueError(
             f"There are no registered weights {name!r} of {system}. "
-            f"Registered are {', '.join(_names(system)) or 'none'}."
+            f"Registered are {_listed(system)}."
         )
     file = path.with_suffix(".safetensors")
     return cards.read(
@@ -134,7 +148,7 @@ def resolve(system, weights):
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
         f"weights={str(weights)!r} is neither a registered name of {system} "
-        f"({', '.join(names) or 'none yet'}) nor an existing file nor an "
+        f"({_listed(system)}) nor an existing file nor an "
         f"hf:// or https:// address.{hint}"
     )
 

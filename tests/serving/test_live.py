@@ -173,6 +173,16 @@ def test_the_page():
         get(page.address)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("window", 0), ("step", -1), ("threshold", 2)]
+)
+def test_odd_numbers(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a number"):
+        serving.LivePredictor(
+            people.make_classifier(), people.make_estimator(), **{name: value}
+        )
+
+
 def test_what_does_not_go_together(capsys):
     weights = ["--weights", "ctrgcn:nw_ucla"]
     for words, message in (

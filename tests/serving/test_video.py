@@ -108,9 +108,17 @@ def test_times_and_not_numbers_of_frames_count(tmp_path):
 def test_nobody_and_an_unsure_classifier(video, tmp_path):
     pictures = [people.picture([])] * 10
     path = people.write_video(tmp_path / "empty.mp4", pictures)
-    found = predict(path, output=tmp_path / "out.mp4")
+    with pytest.warns(UserWarning, match="Nobody was seen who"):
+        found = predict(
+            path,
+            output=tmp_path / "out.mp4",
+            csv_path=tmp_path / "out.csv",
+            page_path=tmp_path / "out.html",
+        )
     assert found.windows == [] and "Nobody" in str(found)
     assert (tmp_path / "out.mp4").stat().st_size
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1
+    assert not (tmp_path / "out.html").exists()
     found = predict(video, threshold=1.0, poses=_low_estimator())
     assert {each.name for each in found.windows} == {None}
     assert "(unsure)" in str(found)
@@ -253,6 +261,11 @@ def test_the_command(video, tmp_path, capsys, monkeypatch):
             "no video or folder",
         ),
         ([str(video), "--weights", "x:y"], "SYSTEM:NAME"),
+        (
+            [str(video), "--weights", "x:y", "--frame-rate", "10"],
+            "--frame-rate is for folders",
+        ),
+        (["--camera", str(video), "--weights", "x:y"], "is a file and no"),
         ([str(video), "--weights", "x:y", "--json", "/no/a"], "no folder"),
         ([str(video), "--weights", "x:y", "--output", "a.avi"], ".mp4 or .gif"),
     ):
