@@ -48,7 +48,11 @@ def serve(connection, memory, kind, *arguments):
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     model = kind(*arguments)
     while True:
-        order, argument = connection.recv()
+        try:
+            order, argument = connection.recv()
+        except EOFError:
+            # Who gave the orders has ended.
+            return
         if order == "compute":
             connection.send(model.compute(argument))
         elif order == "step":
