@@ -173,9 +173,16 @@ def test_joints_lie_behind_what_the_camera_sees_at_them():
         (0.05 + hidden) / 89, rel=1e-3
     )
     data["depths"] = np.full((2, 3, 15), 2.0, "float32")
+    # Nothing but the measured depths pulls.
+    keras.utils.set_random_seed(0)
+    training = UniPoseTraining(
+        **UniPoseTraining.tiny,
+        term_weights={**dict.fromkeys(constraints.weights, 0), "depth": 1},
+    )
     training.compile(keras.optimizers.Adam(1e-2))
-    logs = training.fit(data, epochs=4, verbose=0).history
-    assert logs["depth"][-1] < logs["depth"][0]
+    logs = training.fit(data, epochs=20, verbose=0).history
+    # Centres are drawn anew in each step, so that the error wavers.
+    assert np.mean(logs["depth"][-5:]) < 0.95 * np.mean(logs["depth"][:3])
 
 
 @pytest.mark.once
