@@ -52,9 +52,10 @@ published optimizer, schedule and augmentation; so small a network learns
 faster with twice the learning rate. In clips of 32 frames, joints move little
 from one frame to the next: the motion over 8 frames, with three quarters of
 the joints hidden instead of nine tenths, leaves the better encoder here and on
-NW-UCLA. Length counts most: after a third of these epochs the encoder helps
-nobody. `ResumeTraining` keeps the whole state after each epoch: stop this
-script and start it again, and it goes on as if nothing had happened.
+NW-UCLA. Length counts too: after a third of these epochs, the nearest training
+clip has the same action for 59 % of the test clips, after all of them for
+69 %. `ResumeTraining` keeps the whole state after each epoch: stop this script
+and start it again, and it goes on as if nothing had happened.
 """
 
 # %%
