@@ -26,19 +26,26 @@ from keras_skeleton.layers import augmentation
 from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.training import Recipe
 
-FRAMES = 64
 # Most videos of Penn Action: height and width in pixels.
 IMAGE = (270, 480)
 # One pixel, where the width of the image is 2.
 NOISE = 2 / IMAGE[1]
-ARCHITECTURES = {
-    "nw_ucla": {"input_shape": (1, FRAMES, 20, 3), "skeleton": "nw_ucla"},
-    "penn_action": {"input_shape": (1, FRAMES, 13, 2), "skeleton": "penn13"},
+JOINTS = {
+    "nw_ucla": (20, 3, "nw_ucla"),
+    "penn_action": (13, 2, "penn13"),
 }
 BATCH_SIZES = {"pretrain": 128, "finetune": 32}
 
 
-def transforms(data_set, is_training):
+def architecture(data_set, frames):
+    joints, coordinates, skeleton = JOINTS[data_set]
+    return {
+        "input_shape": (1, frames, joints, coordinates),
+        "skeleton": skeleton,
+    }
+
+
+def transforms(data_set, frames, is_training):
     """Preparation of the clips, and in training what changes them.
 
     The paper's noise of a pixel on image coordinates; on NW-UCLA, whose test
@@ -47,22 +54,22 @@ def transforms(data_set, is_training):
     if data_set == "penn_action":
         mode = "train" if is_training else "test"
         chain = [
-            augmentation.UniformSample(FRAMES, mode=mode),
+            augmentation.UniformSample(frames, mode=mode),
             augmentation.PreNormalize2D(IMAGE),
             augmentation.ZeroInvisible(),
         ]
         if is_training:
-            shape = ARCHITECTURES[data_set]["input_shape"]
+            shape = architecture(data_set, frames)["input_shape"]
             chain.append(augmentation.GaussianNoise(shape, NOISE))
         return chain
     chain = [augmentation.Center(joint=1)]
     if not is_training:
-        return [*chain, augmentation.CropResize(FRAMES, interval=(0.95,))]
+        return [*chain, augmentation.CropResize(frames, interval=(0.95,))]
     return [
         *chain,
         augmentation.RandomRotation((0.4, 1.05, 0.2)),
         augmentation.RandomScale((0.8, 1.2)),
-        augmentation.CropResize(FRAMES, interval=(0.5, 1.0), min_frames=16),
+        augmentation.CropResize(frames, interval=(0.5, 1.0), min_frames=16),
     ]
 
 
@@ -74,10 +81,11 @@ def main():
         default=["right_arm", "right_leg"],
         help="names of parts of the body, or how many are drawn",
     )
+    parser.add_argument("--frames", type=int, default=64)
     options = parser.parse_args()
     folder, train, test = two_stages.prepare(options, "skeletonmae")
-    chain = transforms(options.data_set, True)
-    encoder = SkeletonMAE(**ARCHITECTURES[options.data_set])
+    chain = transforms(options.data_set, options.frames, True)
+    encoder = SkeletonMAE(**architecture(options.data_set, options.frames))
     if options.pretrain_epochs:
         hidden = options.hidden_parts
         if len(hidden) == 1 and hidden[0].isdigit():
@@ -107,7 +115,7 @@ def main():
         options.batch_size or BATCH_SIZES["finetune"],
         SmoothedCrossentropy(recipe.label_smoothing),
     )
-    chain = transforms(options.data_set, False)
+    chain = transforms(options.data_set, options.frames, False)
     scores = two_stages.score(model, train, test, chain)
     two_stages.report(folder, options, scores=scores)
 
