@@ -178,12 +178,15 @@ class CascadeFormer(Application):
             "learning_rate": 1e-4,
             "minimum": 0.0,
             "weight_decay": 1e-4,
+            "decay_vectors": True,
             "batch_size": 4,
             "label_smoothing": 0.0,
         },
         "finetune": {
             "learning_rate": 3e-5,
+            "minimum": 0.0,
             "weight_decay": 1e-4,
+            "decay_vectors": True,
             "batch_size": 4,
             "label_smoothing": 0.0,
         },
@@ -441,11 +444,10 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
     def hide(self, clips):
         frames, joints = clips.shape[1:3]
         length = frames * (joints if self.hidden == "joints" else 1)
-        # In this order, as rounding decides about the last one.
-        count = self.mask_ratio * frames
-        count = count * joints if self.hidden == "joints" else count
         noise = self.draw(ops.shape(clips)[0], length)
-        _, places = ops.top_k(-noise, max(1, int(count)))
+        # Of the product, as rounding decides about the last one.
+        count = max(1, int(self.mask_ratio * length))
+        _, places = ops.top_k(-noise, count)
         ones = ops.ones_like(places, dtype="float32")[..., None]
         mask = layers.scatter_tokens(ones, places, length)[..., 0]
         if self.hidden == "frames":
