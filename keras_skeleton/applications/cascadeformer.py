@@ -80,7 +80,9 @@ class CascadeFormer(Application):
     public hub whose list we could not read: the error of the first call says
     how their scripts call the files, and which command installs them. A
     model is four files, `T1` and `T2` for the two transformers, `cross_attn`
-    and `head`; `T1` alone, or that of pre-training, gives the encoder.
+    and `head`; `T1` alone, or that of pre-training, gives the encoder. Those
+    of another training are loaded by `weights.load_official(model, {"T1":
+    path, ...})`, into a model of its sizes.
 
     Args:
         weights: `None` (random), a registered name, a path, or an `hf://` or

@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 import fnmatch
 import importlib
+import os
 import re
 
 import numpy as np
@@ -334,6 +335,26 @@ def without_wrapper(model, tensors):
     return tensors
 
 
+def named_tensors(source, key=None):
+    """The tensors of a dict of names to arrays, or of roles to files.
+
+    Names of tensors of a file have its role in front, as in
+    `encoder.norm.weight`.
+
+    Args:
+        source: The dict.
+        key: As in `read_tensors`.
+    """
+    tensors = {}
+    for name, found in source.items():
+        if isinstance(found, str | os.PathLike):
+            for inner, array in read_tensors(found, key).items():
+                tensors[f"{name}.{inner}"] = array
+        else:
+            tensors[name] = np.asarray(found)
+    return tensors
+
+
 def load_official(model, source, head="load", key=None):
     """Loads the tensors of a published checkpoint into a model.
 
@@ -347,7 +368,8 @@ def load_official(model, source, head="load", key=None):
     Args:
         model: A model of `keras_skeleton.applications`.
         source: Path of the published file, or dict of official names to
-            arrays.
+            arrays. Where a model is several files, a dict of their roles to
+            their paths.
         head: `"load"`, or `"fresh"` to leave the classification head as it
             is, for example to fine-tune from a pre-training checkpoint.
         key: As in `read_tensors`, if `source` is a path.
@@ -366,7 +388,7 @@ def load_official(model, source, head="load", key=None):
             f"`head` must be 'load' or 'fresh'. Received head={head!r}."
         )
     if isinstance(source, collections.abc.Mapping):
-        tensors = {name: np.asarray(array) for name, array in source.items()}
+        tensors = named_tensors(source, key)
         label = "The given tensors"
     else:
         tensors = read_tensors(source, key)

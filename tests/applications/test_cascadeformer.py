@@ -318,6 +318,28 @@ def small(monkeypatch):
 
 
 @pytest.mark.once
+def test_the_four_files_of_a_model_of_other_sizes(tmp_path):
+    arguments = {**CascadeFormer.tiny, "cascade_layers": 3, "classes": 4}
+    source, model = CascadeFormer(**arguments), CascadeFormer(**arguments)
+    paths = {}
+    for role, tensors in official(source, cascadeformer.ROLES).items():
+        paths[role] = tmp_path / f"Own_finetuned_{role}.npz"
+        np.savez(paths[role], **tensors)
+    weights.load_official(model, paths)
+    names = weights.official_names(model)
+    for path, variable in conversion.variables_of(model).items():
+        role, _, name = names[path].partition(".")
+        expected = np.load(paths[role])[name]
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(variable.value),
+            conversion.convert_array(model, names[path], expected),
+        )
+    del paths["T2"]
+    with pytest.raises(ValueError, match="Missing: T2.encoder"):
+        weights.load_official(model, paths)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("name", weights.names(system="cascadeformer"))
 def test_the_four_files_of_a_model(name, small, tmp_path, capsys):
     with pytest.raises(FileNotFoundError) as error:
