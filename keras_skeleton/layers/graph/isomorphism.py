@@ -5,10 +5,17 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.layers import _joined
+from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.dense import uniform_dense
 
-ACTIVATIONS = ("prelu", "relu")
+# Those of GraphMAE; the first has a slope to learn.
+ACTIVATIONS = {
+    "prelu": None,
+    "relu": ops.relu,
+    "gelu": exact_gelu,
+    "elu": ops.elu,
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -31,7 +38,7 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             as wide as the output.
         center_weight: Weight of the joint itself, `1 + epsilon` in the
             paper.
-        activation: `"prelu"` or `"relu"`.
+        activation: `"prelu"`, `"relu"`, `"gelu"` or `"elu"`.
         normalized: Whether the second normalization and activation follow.
         dropout_rate: Dropout of the inputs.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -111,8 +118,8 @@ class GraphIsomorphismLayer(keras.layers.Layer):
         return norm
 
     def _activation(self, name, channels):
-        if self.activation_name == "relu":
-            return ops.relu
+        if self.activation_name != "prelu":
+            return ACTIVATIONS[self.activation_name]
         layer = keras.layers.PReLU(
             keras.initializers.Constant(0.25),
             shared_axes=(1, 2),
@@ -164,8 +171,9 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         filters: Channels of each layer.
         graph: Array `(V, V)`, see `GraphIsomorphismLayer`.
         num_layers: Number of layers, the sub-layers `layer_0`, `layer_1` ...
-        activation: `"prelu"` or `"relu"`.
+        activation: See `GraphIsomorphismLayer`.
         dropout_rate: Dropout of the inputs of each layer.
+        center_weight: See `GraphIsomorphismLayer`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(..., V, C)`.
@@ -182,6 +190,7 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         num_layers=3,
         activation="prelu",
         dropout_rate=0.0,
+        center_weight=1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -195,10 +204,12 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         self.num_layers = num_layers
         self.activation_name = activation
         self.dropout_rate = dropout_rate
+        self.center_weight = center_weight
         self.layers = [
             GraphIsomorphismLayer(
                 filters,
                 graph,
+                center_weight=center_weight,
                 activation=activation,
                 dropout_rate=dropout_rate,
                 name=f"layer_{i}",
@@ -233,4 +244,5 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
             "num_layers": self.num_layers,
             "activation": self.activation_name,
             "dropout_rate": self.dropout_rate,
+            "center_weight": self.center_weight,
         }
