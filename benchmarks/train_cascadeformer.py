@@ -8,7 +8,8 @@
 `DATA_PATH` is the NW-UCLA archive `all_sqe.zip` (`nw_ucla`), or the folder
 `labels` of Penn Action. A run that was stopped goes on when the same command
 is given again. The output folder receives the scores and a log of each stage,
-and of NW-UCLA the weights `nw_ucla` of the package with their card.
+and of a pre-trained model on NW-UCLA the weights `nw_ucla` of the package
+with their card.
 
 Data, augmentation, batch sizes, optimizers and the numbers of epochs are
 those of the published code, version by version (`--version`), but that every
@@ -231,7 +232,11 @@ def main():
     for callback in tests:
         found["official_best_epoch"] = callback.best()
     two_stages.report(folder, options, **found)
-    if options.data_set == "nw_ucla" and not options.validate:
+    if (
+        options.data_set == "nw_ucla"
+        and options.pretrain_epochs
+        and not options.validate
+    ):
         training.package(
             model,
             folder / "cascadeformer_nw_ucla.safetensors",
@@ -239,9 +244,8 @@ def main():
             options.data_path,
             "benchmarks/train_cascadeformer.py",
             options,
-            stage="pre-trained without labels, then trained with them,"
-            if options.pretrain_epochs
-            else "trained with labels",
+            stage="pre-trained without labels, then trained with them,",
+            kind="finetuned",
         )
 
 

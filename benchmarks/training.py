@@ -96,8 +96,9 @@ def package(model, file, chain, data_path, script, options, **card):
         script: See `write_card`, also for the other arguments.
         options: Parsed arguments of the script.
         card: Further arguments of `write_card`; `stream` goes into the
-            recipe.
+            recipe, and `kind` is that of the scores.
     """
+    kind = card.pop("kind", "supervised")
     recipe = {
         "data_set": "nw_ucla",
         "protocol": "xview",
@@ -112,7 +113,7 @@ def package(model, file, chain, data_path, script, options, **card):
         file,
         script,
         options,
-        scores=counts(found, "supervised"),
+        scores=counts(found, kind),
         recipe=recipe,
         class_names=formats.class_names("nw_ucla"),
         **card,
