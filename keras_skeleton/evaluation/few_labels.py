@@ -5,6 +5,7 @@ import functools
 import time
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
 from keras_skeleton.evaluation import features
@@ -20,7 +21,9 @@ _METHODS = {
 }
 
 
-def choose_labelled(labels, ratio, choice="random", seed=0):
+def choose_labelled(
+    labels: ArrayLike, ratio: float, choice="random", seed=0
+) -> np.ndarray:
     """The clips that keep their label.
 
     Args:
@@ -82,7 +85,7 @@ def semi_supervised(
     transforms=None,
     seed=0,
     **options,
-):
+) -> results.Result:
     """Trains on a small share of the labelled clips, several times.
 
     Each repetition draws its own clips. (The official code of MAMP repeats

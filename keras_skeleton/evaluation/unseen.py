@@ -26,7 +26,7 @@ def few_shot(
     feature_batch_size=64,
     seed=0,
     verbose=0,
-):
+) -> results.Result:
     """Recognizes classes that the encoder was not trained on.
 
     A test clip of these classes has the class of its nearest labelled clips.
