@@ -326,7 +326,7 @@ class Application(InputCheck, keras.Model):
             return self.pooled(features, ends["pooling"], dtype)
         return features
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
         """Trains the model, see `keras.Model.fit`.
 
         Raises:
@@ -408,7 +408,7 @@ class Application(InputCheck, keras.Model):
         return settings
 
     @classmethod
-    def arguments(cls):
+    def arguments(cls) -> dict:
         """The published defaults of all settings, by name."""
         parameters = inspect.signature(cls.__init__).parameters
         return {
@@ -457,7 +457,7 @@ class Application(InputCheck, keras.Model):
         were loaded after the head was made; does nothing by default.
         """
 
-    def note_fresh_head(self):
+    def note_fresh_head(self) -> None:
         """Remembers that weights were loaded, but none of the head."""
         if self.ends["classes"] is not None:
             self._fresh_head = self._head_values()

@@ -7,8 +7,10 @@ import threading
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
+from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.people import Person
 from keras_skeleton.serving.poses.people import Track
@@ -97,14 +99,14 @@ class LivePredictor:
         self.seconds = self._clock.seconds
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets everybody."""
         self._tracker = Tracker(remember=False)
         for number in list(self._streams):
             self._retire(number)
         self._bridge = None
 
-    def update(self, frame):
+    def update(self, frame: Frame) -> list[LivePerson]:
         """Takes the next frame.
 
         Args:
@@ -183,14 +185,14 @@ def predict_live(
     camera=0,
     *,
     poses="rtmlib",
-    pose_model=None,
+    pose_model: PathLike | None = None,
     people=None,
     min_score=None,
     show=None,
     stop=None,
     wait=1.0,
     **options,
-):
+) -> None:
     """Classifies people before a camera until it is told to stop.
 
     If the camera or the estimator fails, that is told, and both are tried

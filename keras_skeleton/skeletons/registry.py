@@ -48,7 +48,7 @@ def names() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def get(identifier) -> Skeleton:
+def get(identifier: SkeletonLike) -> Skeleton:
     """Returns the layout for a name, a `Skeleton` or its dictionary.
 
     Example:

@@ -7,8 +7,10 @@ import importlib
 import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import applications
+from keras_skeleton._types import PathLike
 from keras_skeleton.weights.reader import read_tensors
 
 
@@ -19,7 +21,9 @@ def transpose(array):
     return array.T
 
 
-def resize_temporal_embedding(embedding, num_segments):
+def resize_temporal_embedding(
+    embedding: ArrayLike, num_segments: int
+) -> np.ndarray:
     """Resizes a learned embedding of time segments to another number of them.
 
     Cubic convolution (a = -0.75) with half-pixel centres, repeated edges and
@@ -253,7 +257,7 @@ def table_for(model, names=()):
     return system_module(system_of(model)).table(model, names)
 
 
-def official_names(model, names=()):
+def official_names(model, names=()) -> dict[str, str]:
     """Maps the variable paths of a model to official tensor names.
 
     Args:
@@ -270,7 +274,7 @@ def official_names(model, names=()):
     return {path: name for path, name in found.items() if name is not None}
 
 
-def convert_array(model, name, array):
+def convert_array(model, name, array: ArrayLike) -> np.ndarray:
     """Converts one official array, for example a gradient, to our layout.
 
     Args:
@@ -317,7 +321,9 @@ def without_wrapper(model, tensors):
     return tensors
 
 
-def load_official(model, source, head="load", key=None):
+def load_official(
+    model, source: PathLike | dict, head="load", key=None
+) -> None:
     """Loads the tensors of a published checkpoint into a model.
 
     Every variable of the model must get a tensor and every tensor must find a
