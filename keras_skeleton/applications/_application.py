@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import typing
 import warnings
 
 import keras
@@ -14,6 +15,8 @@ from keras_skeleton._compat import current_path
 from keras_skeleton.training import targets
 from keras_skeleton.training.targets import check_targets
 
+# To type checkers a constructor keeps the signature that it is written with.
+Init = typing.TypeVar("Init")
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.
 _ENDS = ("classes", "pooling", "classifier_activation")
@@ -118,7 +121,7 @@ def _check_end(classes, pooling):
         )
 
 
-def constructor(init):
+def constructor(init: Init) -> Init:
     """Makes the constructor of an application out of its signature.
 
     The signature is the one place where the arguments of a system stand, with
@@ -141,7 +144,7 @@ def constructor(init):
     return construct
 
 
-def renamed(init, name):
+def renamed(init: Init, name) -> Init:
     """The constructor of a subclass that differs in its default name only.
 
     Args:

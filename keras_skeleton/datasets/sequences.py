@@ -319,7 +319,7 @@ class Sequences:
         return self.select(parts["train"]), self.select(parts["test"])
 
     def split_by(
-        self, by="random", test: float | list = 0.25, seed=0
+        self, by: str | list = "random", test: float | list = 0.25, seed=0
     ) -> tuple[typing.Self, typing.Self]:
         """Returns `(train, test)`, divided by a rule of one's own.
 
@@ -573,7 +573,7 @@ class Sequences:
         _storage.save(self, os.fspath(path))
 
     @classmethod
-    def load(cls, path: PathLike, in_memory=True) -> typing.Self:
+    def load(cls, path: PathLike | list, in_memory=True) -> typing.Self:
         """Reads a file that `save` wrote, or several.
 
         Args:

@@ -26,7 +26,7 @@ def draw_comparison(
     skeleton: SkeletonLike,
     before: ArrayLike | None = None,
     *,
-    frames=6,
+    frames: int | ArrayLike = 6,
     up="y",
     title=None,
 ) -> "Figure":

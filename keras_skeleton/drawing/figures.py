@@ -80,7 +80,7 @@ def draw_strip(
     skeleton: SkeletonLike,
     importance: ArrayLike | None = None,
     *,
-    frames=6,
+    frames: int | ArrayLike = 6,
     up="y",
     title=None,
     label=DEFAULT_LABEL,

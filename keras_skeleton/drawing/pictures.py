@@ -26,7 +26,7 @@ def draw_pictures(
     skeleton: SkeletonLike | None = None,
     maps: ArrayLike | dict | None = None,
     *,
-    frames=6,
+    frames: int | ArrayLike = 6,
     title=None,
 ) -> "Figure":
     """Draws a sheet of frames of video or depth, with skeletons in them.

@@ -126,7 +126,7 @@ def draw_hyper_edges(
     incidence: ArrayLike,
     *,
     weights: ArrayLike | None = None,
-    edges=4,
+    edges: int | ArrayLike = 4,
     joints=None,
     up="y",
     title=None,

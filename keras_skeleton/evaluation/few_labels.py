@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,7 +81,7 @@ def semi_supervised(
     ratio=0.1,
     choice="random",
     repetitions=5,
-    method="finetune",
+    method: str | Callable = "finetune",
     full_epochs=False,
     transforms=None,
     seed=0,

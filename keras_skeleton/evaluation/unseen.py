@@ -19,7 +19,7 @@ def few_shot(
     *,
     classes=None,
     shots=None,
-    k=1,
+    k: int | tuple | list = 1,
     repetitions=1,
     metric="cosine",
     transforms=None,

@@ -69,7 +69,7 @@ def draw_reconstruction(
     clip: ArrayLike,
     true: ArrayLike | None = None,
     *,
-    frames=6,
+    frames: int | ArrayLike = 6,
     up="y",
     title=None,
 ) -> "Figure":

@@ -41,7 +41,7 @@ def explain(
     *,
     skeleton: SkeletonLike | None = None,
     class_index=None,
-    layer="features",
+    layer: str | None = "features",
     shown: ArrayLike | None = None,
     label=None,
     measure=True,

@@ -47,7 +47,7 @@ def graph_blocks(model) -> tuple[str, ...]:
     return tuple(_blocks(model))
 
 
-def block_joints(model, block=-1) -> tuple:
+def block_joints(model, block: int | str = -1) -> tuple:
     """The joints of the skeleton that the graphs of a block are about.
 
     Args:
@@ -62,7 +62,7 @@ def block_joints(model, block=-1) -> tuple:
     return joints_of(model, _choose(model, block).operation.name)
 
 
-def shared_topology(model, block=-1) -> np.ndarray:
+def shared_topology(model, block: int | str = -1) -> np.ndarray:
     """The graphs of a block that are the same for all clips.
 
     What each graph means is said by the layer: most often joints themselves,
@@ -87,7 +87,12 @@ def shared_topology(model, block=-1) -> np.ndarray:
 
 
 def clip_topology(
-    model, clips: ArrayLike | dict, block=-1, *, channels="mean", batch_size=8
+    model,
+    clips: ArrayLike | dict,
+    block: int | str = -1,
+    *,
+    channels="mean",
+    batch_size=8,
 ) -> np.ndarray:
     """The graphs that a block makes for clips: what it learned, refined.
 
@@ -146,7 +151,7 @@ def clip_topology(
 
 
 def hyper_edges(
-    model, clips: ArrayLike | dict, block=-1, *, batch_size=8
+    model, clips: ArrayLike | dict, block: int | str = -1, *, batch_size=8
 ) -> HyperEdges:
     """The hyper-edges that a block makes for clips.
 

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import threading
+from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
 from keras_skeleton.serving.frames import Frame
+from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.people import Person
 from keras_skeleton.serving.poses.people import Track
@@ -182,9 +185,9 @@ class _Stream:
 
 def predict_live(
     weights,
-    camera=0,
+    camera: int | str | Iterable[Frame] = 0,
     *,
-    poses="rtmlib",
+    poses: str | PoseEstimator | Callable = "rtmlib",
     pose_model: PathLike | None = None,
     people=None,
     min_score=None,

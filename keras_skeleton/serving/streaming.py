@@ -181,7 +181,7 @@ class StreamingClassifier:
         self._count = 0
         self._past = None
 
-    def update(self, frame: ArrayLike | list) -> Prediction | None:
+    def update(self, frame: ArrayLike | list | None) -> Prediction | None:
         """Takes the next frame.
 
         Args:

@@ -3,6 +3,7 @@
 import contextlib
 import time
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from keras_skeleton.serving import segments
 from keras_skeleton.serving import video_output
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import open_source
+from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.tracking import Tracker
 from keras_skeleton.serving.segments import VideoPrediction
@@ -27,7 +29,7 @@ def predict_video(
     source,
     weights,
     *,
-    poses="rtmlib",
+    poses: str | PoseEstimator | Callable = "rtmlib",
     pose_model: PathLike | None = None,
     people=None,
     min_score=None,

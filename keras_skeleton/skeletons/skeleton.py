@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,9 +34,9 @@ class Skeleton:
     """
 
     name: str
-    joints: tuple
-    edges: tuple
-    mirror: tuple = ()
+    joints: Sequence
+    edges: Sequence
+    mirror: Sequence = ()
     center: int = 0
     parts: dict = dataclasses.field(default_factory=dict)
 

@@ -125,7 +125,7 @@ class Recipe:
         object.__setattr__(self, "steps", steps)
 
     @classmethod
-    def of(cls, system, kind="training", **given) -> typing.Self:
+    def of(cls, system, kind: str | tuple = "training", **given) -> typing.Self:
         """The recipe of a system: what is given, else what was published.
 
         Args:
