@@ -25,6 +25,9 @@ with on_first_use(globals()) as _places:
     from keras_skeleton.applications import stgcn as stgcn
     from keras_skeleton.applications import stgcnpp as stgcnpp
     from keras_skeleton.applications import unipose as unipose
+
+    # Of each system its encoder and classifier first.
+    # isort: off
     from keras_skeleton.applications.a2j import A2J as A2J
     from keras_skeleton.applications.aclnet import ACLNet as ACLNet
     from keras_skeleton.applications.aclnet import (
@@ -57,8 +60,8 @@ with on_first_use(globals()) as _places:
     from keras_skeleton.applications.mamp import MAMPPretext as MAMPPretext
     from keras_skeleton.applications.mmixer import MMixer as MMixer
     from keras_skeleton.applications.msclr import MSCLR as MSCLR
-    from keras_skeleton.applications.msclr import AimCLRPretext as AimCLRPretext
     from keras_skeleton.applications.msclr import MSCLRPretext as MSCLRPretext
+    from keras_skeleton.applications.msclr import AimCLRPretext as AimCLRPretext
     from keras_skeleton.applications.psumnet import PSUMNet as PSUMNet
     from keras_skeleton.applications.skeletonmae import (
         SkeletonMAE as SkeletonMAE,
@@ -67,9 +70,9 @@ with on_first_use(globals()) as _places:
         SkeletonMAEPretext as SkeletonMAEPretext,
     )
     from keras_skeleton.applications.stars import STARS as STARS
-    from keras_skeleton.applications.stars import STARSDINO as STARSDINO
-    from keras_skeleton.applications.stars import STARSMoCo as STARSMoCo
     from keras_skeleton.applications.stars import STARSPretext as STARSPretext
+    from keras_skeleton.applications.stars import STARSMoCo as STARSMoCo
+    from keras_skeleton.applications.stars import STARSDINO as STARSDINO
     from keras_skeleton.applications.stgcn import STGCN as STGCN
     from keras_skeleton.applications.stgcnpp import (
         STGCNPlusPlus as STGCNPlusPlus,
@@ -80,21 +83,15 @@ with on_first_use(globals()) as _places:
     )
 
 
-def _classes_of(system):
-    found = [
+# All systems and the classes of each. What belongs to a system, in this package
+# and others, has its name: the module here, that of its weights, the attribute
+# `system` of its classes.
+SYSTEMS = {
+    system: tuple(
         name
         for name, place in _places.items()
         if place == f"{__name__}.{system}.{name}"
-    ]
-    return tuple(sorted(found, key=len))
-
-
-# All systems: the classes of each, its encoder and classifier first, which has
-# the shortest name. What belongs to a system, in this package and others, has
-# its name: the module here, that of its weights, the attribute `system` of its
-# classes.
-SYSTEMS = {
-    name: _classes_of(name)
-    for name, place in _places.items()
-    if place == f"{__name__}.{name}"
+    )
+    for system, module in _places.items()
+    if module == f"{__name__}.{system}"
 }
