@@ -10,27 +10,23 @@ import gc
 import importlib
 import sys
 
-from keras_skeleton._lazy import attach
+from keras_skeleton._lazy import on_first_use
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    submodules=(
-        "applications",
-        "datasets",
-        "drawing",
-        "evaluation",
-        "explain",
-        "layers",
-        "losses",
-        "serving",
-        "skeletons",
-        "training",
-        "tuning",
-        "weights",
-    ),
-)
+with on_first_use(globals()):
+    from keras_skeleton import applications as applications
+    from keras_skeleton import datasets as datasets
+    from keras_skeleton import drawing as drawing
+    from keras_skeleton import evaluation as evaluation
+    from keras_skeleton import explain as explain
+    from keras_skeleton import layers as layers
+    from keras_skeleton import losses as losses
+    from keras_skeleton import serving as serving
+    from keras_skeleton import skeletons as skeletons
+    from keras_skeleton import training as training
+    from keras_skeleton import tuning as tuning
+    from keras_skeleton import weights as weights
 
 
 def _define_what_is_saved():

@@ -11,6 +11,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from keras_skeleton._types import PathLike
+
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 30
 CHUNK_BYTES = 1 << 20
@@ -60,7 +62,9 @@ def web_address(address):
     return address
 
 
-def fetch(address, sha256=None, file_name=None, kind="models", check=None):
+def fetch(
+    address: PathLike, sha256=None, file_name=None, kind="models", check=None
+) -> pathlib.Path:
     """Fetches a file into the cache, unless it is there already.
 
     An interrupted transfer is taken up where it stopped, also by a later

@@ -1,7 +1,11 @@
 """Packages whose content is imported on first use."""
 
+import builtins
+import contextlib
 import importlib
 import importlib.util
+import threading
+import types
 
 # Where things live that people look for elsewhere.
 _ROOMS = (
@@ -9,9 +13,14 @@ _ROOMS = (
     *("training", "evaluation", "explain", "serving", "skeletons", "tuning"),
     *("drawing", "weights"),
 )
-# Where what such packages offer is defined, by package and name: tools that
-# read sources alone cannot know.
+# Where what such packages offer is defined, by package and name.
 PLACES = {}
+# Held while imports are noted.
+_LOCK = threading.RLock()
+
+
+class _Place(str):
+    """Full name of what is not imported yet, in its stead."""
 
 
 def missing(package, name):
@@ -35,38 +44,55 @@ def missing(package, name):
     return AttributeError(told)
 
 
-def attach(package, submodules=(), homes=None):
-    """Makes a package load its content on first use.
+@contextlib.contextmanager
+def on_first_use(namespace):
+    """Makes imports wait until their names are used.
+
+    Usage:
+
+        with on_first_use(globals()):
+            from package.heavy import Thing as Thing
+
+    These are plain imports to editors and type checkers, which know what they
+    offer from nowhere else. The module gets `__getattr__`, `__dir__` and
+    `__all__` out of them.
 
     Args:
-        package: `__name__` of the package.
-        submodules: Names of submodules to offer; or a dict from the name to
-            offer to the place of the module, relative to the package.
-        homes: Dict from the name of a public object to the submodule that
-            defines it.
+        namespace: `globals()` of the module.
 
-    Returns:
-        The functions `__getattr__` and `__dir__` and the list `__all__` of
-        the package.
+    Yields:
+        Dict from each name to the place of what it stands for; filled at the
+        end.
     """
-    homes = homes or {}
-    if not isinstance(submodules, dict):
-        submodules = {name: name for name in submodules}
-    public = sorted({*submodules, *homes})
-    PLACES[package] = {
-        **{name: f"{package}.{place}" for name, place in submodules.items()},
-        **{name: f"{package}.{home}.{name}" for name, home in homes.items()},
-    }
+    package = namespace["__name__"]
+    places = PLACES[package] = {}
+
+    def note(name, globals=None, locals=None, fromlist=(), level=0):
+        # Other threads may import other modules meanwhile.
+        if globals is not namespace:
+            return python_import(name, globals, locals, fromlist, level)
+        return types.SimpleNamespace(
+            **{each: _Place(f"{name}.{each}") for each in fromlist}
+        )
+
+    with _LOCK:
+        python_import = builtins.__import__
+        builtins.__import__ = note
+        try:
+            yield places
+        finally:
+            builtins.__import__ = python_import
+    for name, value in list(namespace.items()):
+        if isinstance(value, _Place):
+            places[name] = str(namespace.pop(name))
 
     def load(name):
-        if name in homes:
-            module = importlib.import_module(f"{package}.{homes[name]}")
-            return getattr(module, name)
-        if name in submodules:
-            return importlib.import_module(f"{package}.{submodules[name]}")
-        raise missing(package, name)
+        if name not in places:
+            raise missing(package, name)
+        place, _, last = places[name].rpartition(".")
+        if place == package:
+            return importlib.import_module(places[name])
+        return getattr(python_import(place, fromlist=[last]), last)
 
-    def names():
-        return public
-
-    return load, names, public
+    public = sorted(places)
+    namespace.update(__getattr__=load, __dir__=lambda: public, __all__=public)

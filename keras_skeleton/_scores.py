@@ -1,9 +1,10 @@
 """From class scores to probabilities. NumPy only."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def to_probabilities(scores):
+def to_probabilities(scores: ArrayLike) -> np.ndarray:
     """The softmax of class scores.
 
     Args:

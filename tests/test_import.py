@@ -1,13 +1,17 @@
+import ast
+import importlib
 import json
 import pathlib
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
 
 import keras_skeleton
+from keras_skeleton import _lazy
 
 SCRIPT = """
 import json, sys, time
@@ -66,6 +70,49 @@ def test_all_that_keras_saves_is_known(imports):
 def test_all_subpackages_load_on_first_use():
     for name in keras_skeleton.__all__:
         assert getattr(keras_skeleton, name).__name__.endswith(name)
+
+
+@pytest.mark.once
+def test_type_checkers_see_what_loads_on_first_use():
+    """In sources of a package with `py.typed`, as `name as name` only."""
+    root = pathlib.Path(keras_skeleton.__file__).parent
+    assert (root / "py.typed").exists()
+    packages = [
+        ".".join(("keras_skeleton", *path.parent.relative_to(root).parts))
+        for path in root.rglob("__init__.py")
+        if "with on_first_use(" in path.read_text(encoding="utf-8")
+    ]
+    assert len(packages) > 5
+    for package in packages:
+        module = importlib.import_module(package)
+        text = pathlib.Path(module.__file__).read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        block = next(each for each in tree.body if isinstance(each, ast.With))
+        seen = [each for line in block.body for each in line.names]
+        assert all(each.asname == each.name for each in seen), package
+        assert sorted(each.name for each in seen) == module.__all__
+        # A module with `__getattr__` has every name to them.
+        functions = [each for each in tree.body if hasattr(each, "args")]
+        assert "__getattr__" not in {each.name for each in functions}
+        with pytest.raises(AttributeError):
+            module.nowhere  # noqa: B018
+
+
+@pytest.mark.once
+def test_imports_wait_for_the_first_use(monkeypatch):
+    monkeypatch.setattr(_lazy, "PLACES", {})
+    module = types.ModuleType("keras_skeleton.drawing")
+    vars(module).update(on_first_use=_lazy.on_first_use)
+    code = """with on_first_use(globals()):
+        from fractions import Fraction as Share
+        from keras_skeleton.drawing import charts as charts
+        from nowhere import nothing as nothing"""
+    exec(code, vars(module))
+    assert module.__all__ == ["Share", "charts", "nothing"]
+    assert module.Share(1, 2) == 0.5
+    assert callable(module.charts.draw_bars)
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        module.nothing  # noqa: B018
 
 
 @pytest.mark.once

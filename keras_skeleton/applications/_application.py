@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import typing
 import warnings
 
 import keras
@@ -14,6 +15,8 @@ from keras_skeleton._compat import current_path
 from keras_skeleton.training import targets
 from keras_skeleton.training.targets import check_targets
 
+# To type checkers a constructor keeps the signature that it is written with.
+Init = typing.TypeVar("Init")
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.
 _ENDS = ("classes", "pooling", "classifier_activation")
@@ -118,7 +121,7 @@ def _check_end(classes, pooling):
         )
 
 
-def constructor(init):
+def constructor(init: Init) -> Init:
     """Makes the constructor of an application out of its signature.
 
     The signature is the one place where the arguments of a system stand, with
@@ -141,7 +144,7 @@ def constructor(init):
     return construct
 
 
-def renamed(init, name):
+def renamed(init: Init, name) -> Init:
     """The constructor of a subclass that differs in its default name only.
 
     Args:
@@ -326,7 +329,7 @@ class Application(InputCheck, keras.Model):
             return self.pooled(features, ends["pooling"], dtype)
         return features
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
         """Trains the model, see `keras.Model.fit`.
 
         Raises:
@@ -408,7 +411,7 @@ class Application(InputCheck, keras.Model):
         return settings
 
     @classmethod
-    def arguments(cls):
+    def arguments(cls) -> dict:
         """The published defaults of all settings, by name."""
         parameters = inspect.signature(cls.__init__).parameters
         return {
@@ -457,7 +460,7 @@ class Application(InputCheck, keras.Model):
         were loaded after the head was made; does nothing by default.
         """
 
-    def note_fresh_head(self):
+    def note_fresh_head(self) -> None:
         """Remembers that weights were loaded, but none of the head."""
         if self.ends["classes"] is not None:
             self._fresh_head = self._head_values()

@@ -5,11 +5,13 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import check_shape
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications.stgcn import BLOCKS
 from keras_skeleton.applications.stgcn import STGCN
 from keras_skeleton.layers.augmentation.streams import PUBLISHED_BONES
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 
 def _layouts_of(settings):
@@ -162,10 +164,10 @@ class MSCLR(STGCN):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 50, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         layouts=None,
         classes=None,
         pooling=None,

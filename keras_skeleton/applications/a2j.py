@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _resnet
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
@@ -12,6 +13,7 @@ from keras_skeleton.applications._poses import check_frames
 from keras_skeleton.applications._video_input import PIXEL_DEVIATION
 from keras_skeleton.applications._video_input import PIXEL_MEAN
 from keras_skeleton.layers.anchors import PLACES
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 __all__ = ["A2J", "PIXEL_DEVIATION", "PIXEL_MEAN"]
 MODALITIES = ("depth", "video")
@@ -119,10 +121,10 @@ class A2J(PoseEstimator):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(1, 288, 288, 1),
-        skeleton="itop15",
+        skeleton: SkeletonLike = "itop15",
         modality="depth",
         coordinates="camera",
         depth_scale=50.0,

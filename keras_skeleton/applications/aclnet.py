@@ -3,12 +3,14 @@
 import keras
 from keras import ops
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.dgstgcn import DGSTGCN
 from keras_skeleton.applications.stgcnpp import BLOCKS
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import ClassAffinity
 from keras_skeleton.training import LabelledMemory
 from keras_skeleton.training import SupervisedModel
@@ -147,10 +149,10 @@ class ACLNet(DGSTGCN):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 100, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _cascade
 from keras_skeleton.applications import _frame_tokens
 from keras_skeleton.applications._application import Application
@@ -13,6 +14,7 @@ from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.augmentation.views import MainPerson
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction
 
 # What some arguments may be; the published first.
@@ -212,10 +214,10 @@ class CascadeFormer(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(1, 64, 20, 3),
-        skeleton="nw_ucla",
+        skeleton: SkeletonLike = "nw_ucla",
         classes=None,
         pooling=None,
         encoder=None,

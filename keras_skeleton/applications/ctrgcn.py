@@ -4,12 +4,14 @@ import keras
 import numpy as np
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
 from keras_skeleton.layers.graph.skeleton_graphs import body_edges
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
 BLOCKS = (
@@ -184,10 +186,10 @@ class CTRGCN(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 64, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _deformable
 from keras_skeleton.applications import _video_input
 from keras_skeleton.applications._application import Application
@@ -12,6 +13,7 @@ from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._volumes import residual_volumes
 from keras_skeleton.layers import augmentation
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Channels of each stage, and its strides over frames and over pixels.
 STAGES = ((64, 1, 2), (128, 2, 2), (256, 1, 2))
@@ -257,11 +259,11 @@ class DeformableTransformer3D(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 16, 17, 3),
         video_shape=(16, 224, 224, 3),
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         classes=None,
         pooling=None,
         encoder=None,
@@ -276,7 +278,7 @@ class DeformableTransformer3D(Application):
         threshold=0.5,
         joint_stride=3,
         temporal_stride=2,
-        mlp_ratio=4,
+        mlp_ratio: float = 4,
         dropout_rate=0.1,
         drop_path_rate=0.1,
         name="deformable3d",

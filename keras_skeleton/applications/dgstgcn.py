@@ -4,11 +4,13 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.applications.stgcnpp import FUSION_WEIGHTS as FUSION_WEIGHTS
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -131,10 +133,10 @@ class DGSTGCN(STGCNPlusPlus):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 100, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._block_network import BlockNetwork
 from keras_skeleton.applications._conventions import conventions
@@ -12,6 +13,7 @@ from keras_skeleton.layers import _joined
 from keras_skeleton.layers import temporal
 from keras_skeleton.layers.graph.entries import add_entries
 from keras_skeleton.layers.graph.entries import drop_entries
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Channels, channels in which joints are compared, and stride over time.
 BLOCKS = (
@@ -454,10 +456,10 @@ class DSTA(BlockNetwork):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 50, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _pose_attention
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
@@ -17,6 +18,7 @@ from keras_skeleton.applications._video_input import choose_frames
 from keras_skeleton.applications._video_input import preprocess_input
 from keras_skeleton.applications._xshift import xshift_stream
 from keras_skeleton.layers import augmentation
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.weights import conversion
 
 __all__ = [
@@ -220,11 +222,11 @@ class EPAMNet(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 48, 17, 3),
         video_shape=(16, 224, 224, 3),
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         classes=None,
         pooling=None,
         encoder=None,

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import _graph
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _completion
 from keras_skeleton.applications import _physics
 from keras_skeleton.applications._application import InputCheck
@@ -17,6 +18,7 @@ from keras_skeleton.applications._dynamics import MotionFusion
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
 from keras_skeleton.layers.augmentation.corruption import STRATEGIES
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -177,10 +179,10 @@ class FineTec(STGCNPlusPlus):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(1, 48, 17, 2),
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         classes=None,
         pooling=None,
         encoder=None,

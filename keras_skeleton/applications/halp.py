@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton import _values
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
@@ -15,6 +16,7 @@ from keras_skeleton.applications._pretext import stream_branches
 from keras_skeleton.applications._pretext import stream_transform
 from keras_skeleton.layers.augmentation import Views
 from keras_skeleton.layers.augmentation import corrupting_augmentation
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MomentumContrast
 from keras_skeleton.training import Prototypes
 from keras_skeleton.training.distillation import mutual_distillation
@@ -138,10 +140,10 @@ class HaLP(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 64, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,
@@ -384,7 +386,7 @@ class HaLPPretext(InputCheck, MomentumContrast):
         num_distilled=8192,
         teacher_temperature=0.05,
         student_temperature=0.1,
-        augmentation="published",
+        augmentation: str | keras.layers.Layer | None = "published",
         seed=None,
         name="halp_pretext",
         dtype=None,

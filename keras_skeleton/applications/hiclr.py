@@ -205,7 +205,7 @@ class HiCLRPretext(StreamContrast):
         mining_epoch=150,
         num_mined=1,
         copy_keys=True,
-        augmentation="published",
+        augmentation: str | keras.layers.Layer | None = "published",
         seed=None,
         name="hiclr_pretext",
         dtype=None,

@@ -5,10 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction
 
 
@@ -146,10 +148,10 @@ class MAMP(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 120, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,
@@ -158,7 +160,7 @@ class MAMP(Application):
         hidden_dim=256,
         num_layers=8,
         num_heads=8,
-        mlp_ratio=4,
+        mlp_ratio: float = 4,
         segment_length=4,
         joints_per_patch=1,
         use_qkv_bias=True,

@@ -5,12 +5,14 @@ from keras import ops
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _mixing
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.stgcn import STGCN
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # The published modalities, and the width of their features.
 MODALITIES = (("video", 512), ("depth", 512), ("infrared", 512))
@@ -133,11 +135,11 @@ class MMixer(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 16, 25, 3),
         modalities=MODALITIES,
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_skeleton import layers
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_shape
 from keras_skeleton.applications._application import constructor
@@ -14,6 +15,7 @@ from keras_skeleton.layers.augmentation import SelectJoints
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import body_part
 from keras_skeleton.layers.graph import stack
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Width of each block in multiples of `hidden_dim`, and its stride.
 BLOCKS = {
@@ -169,10 +171,10 @@ class PSUMNet(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=None,
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         part=None,
         bones="published",
         classes=None,

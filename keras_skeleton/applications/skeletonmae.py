@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _hidden_parts
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import InputCheck
@@ -18,6 +19,7 @@ from keras_skeleton.applications._representation import RepresentationLayer
 from keras_skeleton.applications._representation import TemporalPooling
 from keras_skeleton.layers.dense import uniform_dense
 from keras_skeleton.losses import ReweightedCosineError
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction
 
 # Links of the published graph beside the bones of our layout: across the
@@ -162,10 +164,10 @@ class SkeletonMAE(Application):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 64, 17, 2),
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         classes=None,
         pooling=None,
         encoder=None,

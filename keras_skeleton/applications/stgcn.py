@@ -3,10 +3,12 @@
 import keras
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._block_network import BlockNetwork
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.layers.graph import stack
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Width in multiples of `hidden_dim`, and stride over time; a block of
 # `output_dim` channels follows.
@@ -156,17 +158,17 @@ class STGCN(BlockNetwork):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(2, 50, 25, 3),
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         classes=None,
         pooling=None,
         encoder=None,
         classifier_activation=None,
         head="published",
         hidden_dim=16,
-        output_dim=256,
+        output_dim: int | None = 256,
         blocks=BLOCKS,
         kernel_size=9,
         dropout_rate=0.5,

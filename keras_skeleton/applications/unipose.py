@@ -3,6 +3,7 @@
 import keras
 
 from keras_skeleton import layers
+from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _point_networks
 from keras_skeleton.applications import _point_poses
 from keras_skeleton.applications._application import check_choice
@@ -10,6 +11,7 @@ from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._poses import PoseEstimator
 from keras_skeleton.applications._poses import check_frames
 from keras_skeleton.applications._weak_poses import UniPoseTraining
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.weights import conversion
 
 __all__ = ["UniPose", "UniPoseTraining"]
@@ -174,10 +176,10 @@ class UniPose(PoseEstimator):
     @constructor
     def __init__(
         self,
-        weights=None,
+        weights: PathLike | None = None,
         *,
         input_shape=(6, 2048, 6),
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         network="hourglass",
         num_stages=2,
         num_centers=None,

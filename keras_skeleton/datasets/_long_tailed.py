@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 
-def class_counts(num_classes, max_count, imbalance):
+def class_counts(num_classes, max_count, imbalance) -> np.ndarray:
     """Clips that a long-tailed list keeps of every class.
 
     Class `c` of `C` keeps `int(max_count * (1 / imbalance)^(c / (C - 1)))`

@@ -3,13 +3,17 @@
 Which frames a batch shows is drawn once, for the skeletons, and holds for all.
 """
 
+import typing
 import warnings
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons as layouts
 from keras_skeleton.datasets import batches as skeleton_batches
+from keras_skeleton.datasets.sequences import Sequences
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 SKELETONS = "skeletons"
 
@@ -47,7 +51,7 @@ class Aligned:
     ((32, 1, 48, 20, 3), (32, 16, 96, 96, 3))
     """
 
-    def __init__(self, skeletons, **modalities):
+    def __init__(self, skeletons: Sequences, **modalities):
         if not modalities:
             raise ValueError(
                 "Aligned joins skeletons with something: pass, for example, "
@@ -99,26 +103,26 @@ class Aligned:
         return f"Aligned({self.skeletons!r} with {others})"
 
     @property
-    def skeletons(self):
+    def skeletons(self) -> Sequences:
         """The `Sequences` of the clips."""
         return self.parts[SKELETONS]
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Names of the clips."""
         return self.skeletons.names
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Labels of the clips, int64 `(N,)`."""
         return self.skeletons.labels
 
     @property
-    def class_names(self):
+    def class_names(self) -> list | None:
         """Names of the classes."""
         return self.skeletons.class_names
 
-    def select(self, indices):
+    def select(self, indices: ArrayLike) -> typing.Self:
         """Returns the given clips, in the given order."""
         selection = object.__new__(type(self))
         selection.missing = self.missing
@@ -127,7 +131,7 @@ class Aligned:
         }
         return selection
 
-    def split(self, protocol):
+    def split(self, protocol: str) -> tuple[typing.Self, typing.Self]:
         """Returns `(train, test)` by the published rule of a protocol."""
         rows = []
         for part in self.skeletons.split(protocol):
@@ -137,14 +141,14 @@ class Aligned:
 
     def to_keras(
         self,
-        transforms,
+        transforms: dict,
         batch_size=32,
         *,
         together=(),
         every=None,
         seed=0,
         **options,
-    ):
+    ) -> "AlignedBatches":
         """Returns batches for `fit`, on any backend.
 
         Args:
@@ -227,7 +231,7 @@ class AlignedBatches(keras.utils.PyDataset):
         self.epoch = 0
         self._current = None
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Makes `epoch` the number of the coming epoch."""
         self.epoch = int(epoch)
 
@@ -305,7 +309,13 @@ class MirrorTogether:
 
     num_draws = 1
 
-    def __init__(self, skeleton, pictures=("video",), rate=0.5, in_space=False):
+    def __init__(
+        self,
+        skeleton: SkeletonLike,
+        pictures=("video",),
+        rate=0.5,
+        in_space=False,
+    ):
         self.skeleton = layouts.get(skeleton)
         self.pictures, self.rate = tuple(pictures), rate
         self.in_space = in_space

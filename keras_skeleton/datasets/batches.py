@@ -413,7 +413,7 @@ class SequenceBatches(keras.utils.PyDataset):
         self.epoch = 0
         self._current = None
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Makes `epoch` the number of the coming epoch."""
         self.epoch = int(epoch)
 

@@ -9,6 +9,7 @@ from it.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # How much longer than the cloud the side of its box is.
 ROOM = 1.2
@@ -18,7 +19,7 @@ PAIRS = 1 << 22
 
 def prepare_clouds(
     clouds, number=2048, centres=(512, 128), neighbours=30, seed=0
-):
+) -> dict[str, np.ndarray]:
     """Turns point clouds into what a network of points takes.
 
     For each cloud: turn it so that its axes are those of falling extent
@@ -84,7 +85,9 @@ def prepare_clouds(
     }
 
 
-def depth_clouds(depth, mask, intrinsics):
+def depth_clouds(
+    depth: ArrayLike, mask: ArrayLike, intrinsics: ArrayLike
+) -> list[np.ndarray]:
     """The points that depth maps show.
 
     Args:
@@ -110,7 +113,7 @@ def depth_clouds(depth, mask, intrinsics):
     return clouds
 
 
-def principal_axes(points):
+def principal_axes(points: ArrayLike) -> np.ndarray:
     """The axes of a cloud in columns, that of its largest extent first.
 
     The first points to positive y, the third to positive z, and the second
@@ -131,7 +134,9 @@ def principal_axes(points):
     return np.stack([first, np.cross(third, first), third], axis=1)
 
 
-def to_box(joints, rotation, offset, length):
+def to_box(
+    joints: ArrayLike, rotation: ArrayLike, offset: ArrayLike, length: ArrayLike
+) -> np.ndarray:
     """Joints in metres as places in the box of their cloud.
 
     Args:
@@ -147,7 +152,9 @@ def to_box(joints, rotation, offset, length):
     return np.asarray(joints) @ np.asarray(rotation) / length - offset
 
 
-def from_box(places, rotation, offset, length):
+def from_box(
+    places: ArrayLike, rotation: ArrayLike, offset: ArrayLike, length: ArrayLike
+) -> np.ndarray:
     """The reverse of `to_box`."""
     offset, length = _broadcast(offset, length)
     places = (np.asarray(places) + offset) * length
@@ -161,7 +168,9 @@ def _broadcast(offset, length):
     )
 
 
-def surface_normals(points, cloud, neighbours=30):
+def surface_normals(
+    points: ArrayLike, cloud: ArrayLike, neighbours=30
+) -> np.ndarray:
     """Normals of a surface that is known by points, towards the camera.
 
     The direction of least extent of the nearest points, with a sign by which
@@ -195,7 +204,7 @@ def surface_normals(points, cloud, neighbours=30):
     return np.where(away[:, None], -normals, normals)
 
 
-def farthest_points(points, number, start=0):
+def farthest_points(points: ArrayLike, number: int, start=0) -> np.ndarray:
     """Points that cover a cloud evenly.
 
     Each is the one farthest from all those before it; of equally far ones the
@@ -229,7 +238,7 @@ def farthest_points(points, number, start=0):
     return chosen
 
 
-def clusters(points, radius=0.15, least=10):
+def clusters(points: ArrayLike, radius=0.15, least=10) -> np.ndarray:
     """Parts of a cloud that hang together: DBSCAN.
 
     A point is in the core of a part if `least` points, itself included, lie
@@ -377,13 +386,13 @@ def _prepare(points, number, centres, neighbours, generator):
 
 
 def clean_person(
-    points,
+    points: ArrayLike,
     space=((-0.85, 0.95), (-1.7, 1.0), (1.85, 3.7)),
     floor=True,
     radius=0.15,
     least=10,
     margin=0.1,
-):
+) -> np.ndarray:
     """The points of the person in the cloud of a whole scene.
 
     Leaves out what is outside of a space, then the floor, then all but the

@@ -8,9 +8,10 @@ the left of the picture, y up.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def person_boxes(places, margin=0.2):
+def person_boxes(places: ArrayLike, margin=0.2) -> np.ndarray:
     """The boxes around persons, from their joints in the picture.
 
     Args:
@@ -31,7 +32,7 @@ def person_boxes(places, margin=0.2):
     return _enlarged(low, high, known.any(axis=(-2, -1)), margin)
 
 
-def mask_boxes(mask, margin=0.1):
+def mask_boxes(mask: ArrayLike, margin=0.1) -> np.ndarray:
     """The boxes around what masks show.
 
     Args:
@@ -52,7 +53,13 @@ def mask_boxes(mask, margin=0.1):
     return _enlarged(low, high, mask.any(axis=(1, 2)), margin)
 
 
-def crop_depth(depth, boxes, size=288, mean=0.0, deviation=1.0):
+def crop_depth(
+    depth: ArrayLike,
+    boxes: ArrayLike,
+    size: int | tuple = 288,
+    mean=0.0,
+    deviation=1.0,
+) -> np.ndarray:
     """Cuts boxes out of depth maps and brings them to one size.
 
     Pixel `(row, column)` of a crop is the pixel that `top + row height /
@@ -109,7 +116,7 @@ def crop_depth(depth, boxes, size=288, mean=0.0, deviation=1.0):
     )
 
 
-def depth_statistics(crops):
+def depth_statistics(crops: ArrayLike):
     """Mean and deviation of what was measured in crops.
 
     Args:
@@ -126,8 +133,13 @@ def depth_statistics(crops):
 
 
 def joints_in_crop(
-    joints, boxes, intrinsics, size=288, depth_scale=50.0, root_depth=None
-):
+    joints: ArrayLike,
+    boxes: ArrayLike,
+    intrinsics: ArrayLike,
+    size: int | tuple = 288,
+    depth_scale=50.0,
+    root_depth: ArrayLike | None = None,
+) -> np.ndarray:
     """Joints in metres as rows, columns and depths of crops.
 
     What `losses.AnchorToJointError` compares; the reverse of
@@ -178,7 +190,7 @@ def joints_in_crop(
     return np.where(known[..., None], found, 0).astype("float32")
 
 
-def depth_at(depth, places, radius=3):
+def depth_at(depth: ArrayLike, places: ArrayLike, radius=3) -> np.ndarray:
     """The median of what was measured around places of each picture.
 
     Around the root of a person, it is the depth to which
@@ -209,8 +221,13 @@ def depth_at(depth, places, radius=3):
 
 
 def reliable_joints(
-    joints, places, intrinsics, scores=None, reach=0.15, least=0.3
-):
+    joints: ArrayLike,
+    places: ArrayLike,
+    intrinsics: ArrayLike,
+    scores: ArrayLike | None = None,
+    reach=0.15,
+    least=0.3,
+) -> np.ndarray:
     """Joints that agree with 2D joints; the others become zeros.
 
     For training by joints that another network found, which leaves out what

@@ -2,11 +2,17 @@
 
 import pathlib
 import re
+import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _picture_sources
+
+if typing.TYPE_CHECKING:
+    from keras_skeleton.datasets import video_store
 
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 
@@ -35,7 +41,7 @@ class Features:
     Features(2 clips of 9 to 30 frames of shape (512,))
     """
 
-    def __init__(self, arrays, skipped=()):
+    def __init__(self, arrays: dict, skipped=()):
         if not arrays:
             raise ValueError("There are no clips. Received an empty dict.")
         self.names = [str(name) for name in arrays]
@@ -58,7 +64,7 @@ class Features:
         self.frame_shape = shapes[0]
 
     @classmethod
-    def from_folder(cls, folder, pattern="*.npy"):
+    def from_folder(cls, folder: PathLike, pattern="*.npy") -> typing.Self:
         """Reads the `.npy` files of a folder, without loading their frames.
 
         Args:
@@ -94,7 +100,7 @@ class Features:
             f"to {max(self.lengths)} frames of shape {self.frame_shape})"
         )
 
-    def select(self, indices):
+    def select(self, indices: ArrayLike) -> typing.Self:
         """Returns the given clips, in the given order.
 
         Args:
@@ -108,11 +114,11 @@ class Features:
         selection._clips = [self._clips[index] for index in indices]
         return selection
 
-    def clip(self, index):
+    def clip(self, index: int) -> np.ndarray:
         """All frames of a clip, `(T, ...)`."""
         return self.take(index, np.arange(self.lengths[index]))
 
-    def take(self, index, frames):
+    def take(self, index: int, frames: ArrayLike) -> np.ndarray:
         """Some frames of a clip.
 
         Args:
@@ -131,7 +137,7 @@ class Features:
                 f"{error}"
             ) from error
 
-    def take_frames(self, indices, frames):
+    def take_frames(self, indices: ArrayLike, frames: ArrayLike) -> np.ndarray:
         """Some frames of several clips.
 
         Args:
@@ -178,7 +184,7 @@ class Videos(Features):
     ```
     """
 
-    def __init__(self, files, size=None, skipped=()):
+    def __init__(self, files: dict, size=None, skipped=()):
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ValueError(
                 "`size` must be the height and width of frames in pixels. "
@@ -199,7 +205,9 @@ class Videos(Features):
         super().__init__(readable, skipped)
 
     @classmethod
-    def from_folder(cls, folder, pattern="*", size=None):
+    def from_folder(
+        cls, folder: PathLike, pattern="*", size=None
+    ) -> typing.Self:
         """The videos, and folders of pictures, in a folder.
 
         Args:
@@ -212,7 +220,7 @@ class Videos(Features):
         return cls(find_videos(folder, pattern), size)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> typing.Self:
         """Opens a store that `save` or `keras-skeleton prepare` wrote.
 
         Args:
@@ -236,7 +244,9 @@ class Videos(Features):
         videos.size = videos.frame_shape[:2]
         return videos
 
-    def save(self, path, encoding="png", quality=95, overwrite=False):
+    def save(
+        self, path: PathLike, encoding="png", quality=95, overwrite=False
+    ) -> "video_store.Report":
         """Writes all frames into one file, for `Videos.load`.
 
         Frames are those that decoding gives, in their number, order and size.
@@ -265,7 +275,7 @@ class Videos(Features):
         )
 
 
-def find_videos(folder, pattern="*"):
+def find_videos(folder: PathLike, pattern="*") -> dict:
     """The videos and folders of pictures in a folder.
 
     Args:

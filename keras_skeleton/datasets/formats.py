@@ -5,6 +5,9 @@ import inspect
 import os
 import typing
 
+if typing.TYPE_CHECKING:
+    from keras_skeleton.datasets.readers import Reader
+
 
 class Format(typing.NamedTuple):
     """Where the reader of a format is.
@@ -115,7 +118,7 @@ NEEDED = {
 }
 
 
-def make_reader(name, path, **options):
+def make_reader(name: str, path, **options) -> "Reader":
     """Returns the `readers.Reader` of a format for the data at a path.
 
     Args:
@@ -170,7 +173,7 @@ def _describe(option):
     return f"{what}: in Python {option}=..., or --option {option}={example}."
 
 
-def class_names(name):
+def class_names(name: str) -> list[str]:
     """Names of the classes of a format's data, where all data have the same.
 
     Args:

@@ -1,14 +1,18 @@
 """What is in a data set: counts, lengths, copies, a clip to look at."""
 
+import pathlib
+
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets.sequences import Sequences
 
 BAR_WIDTH = 40
 BINS = 10
 
 
-def describe(sequences):
+def describe(sequences: Sequences) -> dict:
     """Counts what a data set holds.
 
     Args:
@@ -94,7 +98,7 @@ def _edges(lengths):
     return np.arange(low, high + 1 + width, width)
 
 
-def format_text(description):
+def format_text(description: dict) -> str:
     """Returns a `describe` dictionary as a text to read.
 
     Args:
@@ -185,7 +189,9 @@ def check_clip(sequences, index):
         )
 
 
-def write_page(sequences, path, index=None):
+def write_page(
+    sequences: Sequences, path: PathLike, index=None
+) -> pathlib.Path:
     """Writes an interactive page on which one clip moves.
 
     Args:
@@ -222,7 +228,7 @@ def write_page(sequences, path, index=None):
     )
 
 
-def describe_videos(videos):
+def describe_videos(videos) -> dict:
     """Returns what is in a store of videos as a text to read.
 
     Args:
@@ -244,7 +250,13 @@ def describe_videos(videos):
     return "\n".join(lines)
 
 
-def write_sheet(videos, path, skeletons=None, index=None, image_size=None):
+def write_sheet(
+    videos,
+    path: PathLike,
+    skeletons: Sequences | None = None,
+    index=None,
+    image_size=None,
+) -> pathlib.Path:
     """Writes a picture with frames of clips and the skeletons in them.
 
     Args:

@@ -9,10 +9,12 @@ import shutil
 import numpy as np
 
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _storage
 from keras_skeleton.datasets import _unfinished
 from keras_skeleton.datasets.readers import base as readers
+from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.sequences import Sequences
 
 
@@ -40,7 +42,14 @@ class Report:
     notes: list = dataclasses.field(default_factory=list)
 
 
-def prepare(reader, path, workers=1, shards=1, progress=False, overwrite=False):
+def prepare(
+    reader: Reader,
+    path: PathLike,
+    workers=1,
+    shards=1,
+    progress=False,
+    overwrite=False,
+) -> Report:
     """Reads a data set and writes its store, for `Sequences.load`.
 
     Units that cannot be read are left out and reported. Finished work is
@@ -197,7 +206,7 @@ def _save(sequences, path, shards):
     return paths
 
 
-def count_classes(sequences):
+def count_classes(sequences) -> dict:
     """Returns the number of clips by class name, or by number."""
     names, labels = sequences.class_names, sequences.labels
     counts = {}

@@ -13,7 +13,7 @@ import numpy as np
 class InOrder:
     """Every clip once, in the order of the data set."""
 
-    def order(self, epoch, seed, labels):
+    def order(self, epoch, seed, labels) -> np.ndarray:
         """Returns the clips of an epoch.
 
         Args:
@@ -30,7 +30,7 @@ class InOrder:
 class Shuffled:
     """Every clip once, in an order that is new in each epoch."""
 
-    def order(self, epoch, seed, labels):
+    def order(self, epoch, seed, labels) -> np.ndarray:
         """Returns the clips of an epoch, see `InOrder.order`."""
         return np.random.default_rng([seed, epoch]).permutation(len(labels))
 
@@ -61,7 +61,7 @@ class Repeated:
         self.times = int(times)
         self.sampler = Shuffled() if sampler is None else sampler
 
-    def order(self, epoch, seed, labels):
+    def order(self, epoch, seed, labels) -> np.ndarray:
         """Returns the clips of an epoch, see `InOrder.order`."""
         first = self.times * epoch
         return np.concatenate(
@@ -107,7 +107,7 @@ class Rebalanced:
         self.times = times
         self.class_counts = class_counts
 
-    def order(self, epoch, seed, labels):
+    def order(self, epoch, seed, labels) -> np.ndarray:
         """Returns the clips of an epoch, see `InOrder.order`."""
         generator = np.random.default_rng([seed, epoch])
         return self.drawn(labels, generator.permutation)
@@ -177,7 +177,7 @@ class ClassBalanced:
             )
         self.count = None if count is None else int(count)
 
-    def order(self, epoch, seed, labels):
+    def order(self, epoch, seed, labels) -> np.ndarray:
         """Returns the clips of an epoch, see `InOrder.order`."""
         labels = _known(labels)
         generator = np.random.default_rng([seed, epoch])

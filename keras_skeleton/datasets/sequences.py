@@ -1,17 +1,24 @@
 """Skeleton clips of different lengths, in memory or in one file."""
 
 import os
+import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _long_tailed
 from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import _selection
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from keras_skeleton.datasets.batches import SequenceBatches
 
 
 class Sequences:
@@ -63,15 +70,15 @@ class Sequences:
     def __init__(
         self,
         bodies,
-        lengths,
+        lengths: ArrayLike,
         labels=None,
         names=None,
         metadata=None,
-        skeleton="ntu",
+        skeleton: SkeletonLike = "ntu",
         class_names=None,
         splits=None,
         skipped=(),
-        persons=None,
+        persons: ArrayLike | None = None,
         num_persons=None,
         coordinates=None,
     ):
@@ -121,7 +128,7 @@ class Sequences:
         clips,
         labels=None,
         *,
-        skeleton,
+        skeleton: SkeletonLike,
         names=None,
         metadata=None,
         class_names=None,
@@ -129,7 +136,7 @@ class Sequences:
         coordinates=None,
         strict=True,
         missing="zeros",
-    ):
+    ) -> typing.Self:
         """Checks clips and joins them.
 
         Args:
@@ -203,14 +210,14 @@ class Sequences:
     def __len__(self):
         return len(self._starts)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple:
         """Returns clip `index`, `(M, T, V, C)`, and its label."""
         index = int(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} clips, not {index}.")
         return self.padded([index])[0], int(self.labels[index])
 
-    def clip(self, index):
+    def clip(self, index: int) -> np.ndarray:
         """Returns clip `index` as it is kept, `(P, T, V, C)`.
 
         `P` is the number of persons kept for this clip: at most `M`, and at
@@ -243,22 +250,22 @@ class Sequences:
         return f"Sequences({', '.join(words)})"
 
     @property
-    def frame_shape(self):
+    def frame_shape(self) -> tuple[int, int, int]:
         """Shape `(M, V, C)` of a frame."""
         return self._num_persons, *map(int, self._bodies.shape[1:])
 
     @property
-    def lengths(self):
+    def lengths(self) -> np.ndarray:
         """Frames of every clip."""
         return self._lengths
 
     @property
-    def persons(self):
+    def persons(self) -> np.ndarray:
         """Persons kept of every clip, see `clip`."""
         return self._persons
 
     @property
-    def bodies(self):
+    def bodies(self) -> np.ndarray:
         """All bodies, `(B, V, C)`; a selection copies its own."""
         counts = self._lengths * self._persons
         starts = np.cumsum(counts) - counts
@@ -270,7 +277,7 @@ class Sequences:
         bodies = [self.clip(i).reshape(-1, *shape) for i in range(len(self))]
         return np.concatenate([np.zeros((0, *shape), "float32"), *bodies])
 
-    def select(self, indices):
+    def select(self, indices: ArrayLike) -> typing.Self:
         """Returns the given clips, in the given order.
 
         Args:
@@ -295,7 +302,7 @@ class Sequences:
         }
         return selection
 
-    def split(self, protocol):
+    def split(self, protocol: str) -> tuple[typing.Self, typing.Self]:
         """Returns `(train, test)` by the published rule of a protocol."""
         if protocol not in self.splits:
             raise ValueError(
@@ -311,7 +318,9 @@ class Sequences:
             )
         return self.select(parts["train"]), self.select(parts["test"])
 
-    def split_by(self, by="random", test=0.25, seed=0):
+    def split_by(
+        self, by: str | list = "random", test: float | list = 0.25, seed=0
+    ) -> tuple[typing.Self, typing.Self]:
         """Returns `(train, test)`, divided by a rule of one's own.
 
         Args:
@@ -352,7 +361,9 @@ class Sequences:
         is_test = _selection.split(self.labels, groups, test, seed)
         return self.select(~is_test), self.select(is_test)
 
-    def resample(self, rate, source=None):
+    def resample(
+        self, rate: float, source: ArrayLike | None = None
+    ) -> typing.Self:
         """Returns the clips at a common frame rate.
 
         Joints move on straight lines between two frames; one that is lost
@@ -396,7 +407,13 @@ class Sequences:
         resampled.splits = self.splits
         return resampled
 
-    def fraction(self, ratio, seed=0, permutation=None, every_class=False):
+    def fraction(
+        self,
+        ratio: float,
+        seed=0,
+        permutation: ArrayLike | None = None,
+        every_class=False,
+    ) -> typing.Self:
         """Returns a share of the clips for training with few labels.
 
         Clips are shuffled and the first `int(len(self) * ratio)` kept,
@@ -437,7 +454,13 @@ class Sequences:
         )
         return share
 
-    def long_tailed(self, max_count=None, imbalance=None, names=None, seed=0):
+    def long_tailed(
+        self,
+        max_count=None,
+        imbalance=None,
+        names: list | PathLike | None = None,
+        seed=0,
+    ) -> typing.Self:
         """Returns a share of the clips in which classes are rare or frequent.
 
         The clips of class `c` of `C`, in the order of their names, are
@@ -475,7 +498,7 @@ class Sequences:
             indices = _long_tailed.find_names(self.names, names)
         return self.select(indices)
 
-    def padded(self, indices, length=None):
+    def padded(self, indices: ArrayLike, length=None) -> np.ndarray:
         """Returns clips in one array, with zeros after their end.
 
         Args:
@@ -497,7 +520,7 @@ class Sequences:
             row[: clip.shape[0], : clip.shape[1]] = clip
         return batch
 
-    def take_frames(self, indices, frames):
+    def take_frames(self, indices: ArrayLike, frames: ArrayLike) -> np.ndarray:
         """Returns some frames of each clip, and reads no others.
 
         Args:
@@ -517,7 +540,7 @@ class Sequences:
             row[: len(clip)] = clip[:, chosen]
         return batch
 
-    def duplicates(self, other=None):
+    def duplicates(self, other=None) -> np.ndarray:
         """Finds clips whose frames are an exact copy of another clip's.
 
         Args:
@@ -539,7 +562,7 @@ class Sequences:
                 seen.add(digest)
         return np.array(copies, "int64")
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes everything into one HDF5 file.
 
         The file is written beside `path` and renamed, so a file of that name
@@ -550,7 +573,7 @@ class Sequences:
         _storage.save(self, os.fspath(path))
 
     @classmethod
-    def load(cls, path, in_memory=True):
+    def load(cls, path: PathLike | list, in_memory=True) -> typing.Self:
         """Reads a file that `save` wrote, or several.
 
         Args:
@@ -587,7 +610,7 @@ class Sequences:
         workers=1,
         shard=None,
         training=None,
-    ):
+    ) -> "SequenceBatches":
         """Returns batches for `fit`, on any backend, without TensorFlow.
 
         The order of the clips and all random draws follow from `seed` and

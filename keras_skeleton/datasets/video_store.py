@@ -19,6 +19,7 @@ import numpy as np
 
 from keras_skeleton import _outputs
 from keras_skeleton import _progress
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _picture_sources
 from keras_skeleton.datasets import _unfinished
 from keras_skeleton.datasets.files import hdf5
@@ -55,8 +56,8 @@ class Report:
 
 
 def prepare(
-    files,
-    path,
+    files: dict,
+    path: PathLike,
     size=None,
     encoding="png",
     quality=95,
@@ -64,7 +65,7 @@ def prepare(
     skipped=(),
     progress=False,
     overwrite=False,
-):
+) -> Report:
     """Decodes videos, folders of pictures or depth maps into one file.
 
     Each is decoded once, from its first frame to its last. What cannot be
@@ -391,7 +392,7 @@ def open_clips(path):
     return clips, skipped
 
 
-def is_store(path):
+def is_store(path: PathLike) -> bool:
     """Whether a file says that it is a store of videos."""
     try:
         with hdf5.open_file(path) as file:

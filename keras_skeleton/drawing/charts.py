@@ -1,15 +1,23 @@
 """Figures of points, curves and bars: features, numbers of each epoch."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.canvas import new_figure
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # The form of the points of each ten classes.
 _MARKERS = "osD^vP*X"
 
 
-def draw_points(points, labels, class_names=None, *, title=None):
+def draw_points(
+    points: ArrayLike, labels: ArrayLike, class_names=None, *, title=None
+) -> "Figure":
     """Draws points in two dimensions in the colours of their classes.
 
     Beyond ten classes, forms tell those of the same colour apart.
@@ -92,7 +100,9 @@ def _check_points(points, labels, class_names):
     return points, labels, names
 
 
-def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
+def draw_curves(
+    curves: dict, x_label="Epoch", y_label="", *, title=None
+) -> "Figure":
     """Draws numbers that follow each other as lines.
 
     Args:
@@ -118,7 +128,7 @@ def draw_curves(curves, x_label="Epoch", y_label="", *, title=None):
     return figure
 
 
-def draw_bars(values, y_label="", *, line=None, title=None):
+def draw_bars(values: dict, y_label="", *, line=None, title=None) -> "Figure":
     """Draws numbers beside each other as bars, with the numbers above.
 
     Args:
@@ -171,7 +181,9 @@ def draw_bars(values, y_label="", *, line=None, title=None):
     return figure
 
 
-def draw_curve_panels(panels, x_label="", y_label="", *, title=None):
+def draw_curve_panels(
+    panels: dict, x_label="", y_label="", *, title=None
+) -> "Figure":
     """Draws several sets of curves beside each other, on one scale.
 
     Args:

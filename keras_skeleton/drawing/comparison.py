@@ -1,10 +1,17 @@
 """Clips before and after a change, frame by frame."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
 from keras_skeleton.drawing.canvas import new_figure
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BEFORE_COLOR = "#c9ced8"
 SIDE_COLORS = {"left": "#1f77b4", "right": "#d9661f", "": "#3a4454"}
@@ -15,8 +22,14 @@ LABEL_WIDTH, CELL_WIDTH, CELL_HEIGHT, FILLED = 1.9, 0.95, 1.0, 0.9
 
 
 def draw_comparison(
-    clips, skeleton, before=None, *, frames=6, up="y", title=None
-):
+    clips: dict,
+    skeleton: SkeletonLike,
+    before: ArrayLike | None = None,
+    *,
+    frames: int | ArrayLike = 6,
+    up="y",
+    title=None,
+) -> "Figure":
     """Draws what became of a clip, a row for each change.
 
     Left limbs are blue, right ones orange, and the clip as it was is grey

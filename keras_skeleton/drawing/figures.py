@@ -1,15 +1,23 @@
 """Figures of skeletons and of what a model looked at (matplotlib)."""
 
+import pathlib
+import typing
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _outputs
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
 from keras_skeleton.drawing.canvas import COLOR_MAP
 from keras_skeleton.drawing.canvas import new_figure
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BONE_COLORS = ("#52627a", "#8a6f5a", "#5a7d5f", "#7a5a80")
 JOINT_COLOR = "#1f77b4"
@@ -17,14 +25,14 @@ DEFAULT_LABEL = "Importance (share, %)"
 
 
 def draw_skeleton(
-    frame,
-    skeleton,
-    importance=None,
+    frame: ArrayLike,
+    skeleton: SkeletonLike,
+    importance: ArrayLike | None = None,
     *,
     up="y",
     title=None,
     label=DEFAULT_LABEL,
-):
+) -> "Figure":
     """Draws the persons of one frame in three dimensions.
 
     Joints are sized and coloured by their importance. A person whose
@@ -68,15 +76,15 @@ def draw_skeleton(
 
 
 def draw_strip(
-    clip,
-    skeleton,
-    importance=None,
+    clip: ArrayLike,
+    skeleton: SkeletonLike,
+    importance: ArrayLike | None = None,
     *,
-    frames=6,
+    frames: int | ArrayLike = 6,
     up="y",
     title=None,
     label=DEFAULT_LABEL,
-):
+) -> "Figure":
     """Draws several frames of a clip side by side.
 
     Args:
@@ -115,7 +123,13 @@ def draw_strip(
     )
 
 
-def draw_heat_map(importance, skeleton, *, title=None, label=DEFAULT_LABEL):
+def draw_heat_map(
+    importance: ArrayLike,
+    skeleton: SkeletonLike,
+    *,
+    title=None,
+    label=DEFAULT_LABEL,
+) -> "Figure":
     """Draws importance over joints (rows) and frames (columns).
 
     Args:
@@ -172,16 +186,16 @@ def draw_heat_map(importance, skeleton, *, title=None, label=DEFAULT_LABEL):
 
 
 def animate(
-    clip,
-    skeleton,
-    importance=None,
-    path="skeleton.gif",
+    clip: ArrayLike,
+    skeleton: SkeletonLike,
+    importance: ArrayLike | None = None,
+    path: PathLike = "skeleton.gif",
     *,
     frame_rate=15,
     up="y",
     title=None,
     label=DEFAULT_LABEL,
-):
+) -> pathlib.Path:
     """Writes an animated GIF of a clip.
 
     Args:

@@ -1,14 +1,27 @@
 """Figures of matrices: attention between joints, confusion of classes."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
 from keras_skeleton.drawing.canvas import new_figure
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def draw_attention(attention, skeleton=None, *, names=None, title=None):
+def draw_attention(
+    attention: ArrayLike,
+    skeleton: SkeletonLike | None = None,
+    *,
+    names=None,
+    title=None,
+) -> "Figure":
     """Draws attention between joints or frames: a row a layer, a column a head.
 
     Args:
@@ -98,7 +111,9 @@ def _tokens(count, skeleton):
     return range(count), range(count), "joint patch (number)"
 
 
-def draw_confusion_matrix(matrix, class_names=None, *, title=None):
+def draw_confusion_matrix(
+    matrix: ArrayLike, class_names=None, *, title=None
+) -> "Figure":
     """Draws a confusion matrix in per cent of each true class.
 
     Args:

@@ -1,8 +1,10 @@
 """Skeletons and labels over pictures (Pillow)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # By person, in turn; told apart also by those who do not see all colours.
 COLORS = (
@@ -21,8 +23,14 @@ def color_of(person):
 
 
 def draw_over(
-    image, joints, skeleton, scores=None, labels=None, numbers=None, least=0.2
-):
+    image: ArrayLike,
+    joints: ArrayLike,
+    skeleton: SkeletonLike,
+    scores: ArrayLike | None = None,
+    labels=None,
+    numbers=None,
+    least=0.2,
+) -> np.ndarray:
     """Draws persons with their bones and labels over a picture.
 
     Args:

@@ -2,31 +2,35 @@
 
 import html
 import json
+import pathlib
 import re
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 
 def write_page(
-    path,
-    clip,
-    skeleton,
-    importance=None,
+    path: PathLike,
+    clip: ArrayLike,
+    skeleton: SkeletonLike,
+    importance: ArrayLike | dict | None = None,
     *,
     title="Skeleton clip",
     prediction=None,
-    notes=None,
-    probabilities=None,
+    notes: dict | None = None,
+    probabilities: ArrayLike | None = None,
     class_names=None,
     frame_rate=30,
     up="y",
-):
+) -> pathlib.Path:
     """Writes an interactive page of one clip as a single HTML file.
 
     The skeleton moves and its joints glow by importance. The page plays,

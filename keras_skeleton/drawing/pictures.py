@@ -1,10 +1,17 @@
 """Frames of video or depth with the skeletons that belong to them."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.canvas import new_figure
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PERSON_COLORS = ("#ffd23f", "#3bceac", "#ee4266", "#7fb7ff")
 # Depth maps are grey, bright where they are near: skeletons stand out.
@@ -14,8 +21,14 @@ FRAME_SIZE, NAME_WIDTH = 1.7, 1.1
 
 
 def draw_pictures(
-    pictures, joints=None, skeleton=None, maps=None, *, frames=6, title=None
-):
+    pictures: ArrayLike | dict,
+    joints: ArrayLike | dict | None = None,
+    skeleton: SkeletonLike | None = None,
+    maps: ArrayLike | dict | None = None,
+    *,
+    frames: int | ArrayLike = 6,
+    title=None,
+) -> "Figure":
     """Draws a sheet of frames of video or depth, with skeletons in them.
 
     Joints at exactly (0, 0), and those whose score is 0, were not found and

@@ -1,10 +1,17 @@
 """Figures of learned graphs and hyper-edges on the body (matplotlib)."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton.drawing import canvas
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing import geometry
+from keras_skeleton.skeletons.skeleton import SkeletonLike
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EDGE_COLORS = ("#c8433f", "#2b7bba", "#2f9e5b", "#d9820f", "#7b5ab0", "#a0663d")
 BONE_COLOR = "#c3cad5"
@@ -13,16 +20,16 @@ SIGNED_COLOR_MAP = "RdBu_r"
 
 
 def draw_topology(
-    frame,
-    skeleton,
-    graph,
+    frame: ArrayLike,
+    skeleton: SkeletonLike,
+    graph: ArrayLike,
     *,
     joints=None,
     num_links=20,
     up="y",
     title=None,
     label="Weight",
-):
+) -> "Figure":
     """Draws a graph of the joints on the body, and as a matrix beside it.
 
     The strongest links are drawn as arcs, an arrow from sender to receiver
@@ -114,16 +121,16 @@ def draw_topology(
 
 
 def draw_hyper_edges(
-    frame,
-    skeleton,
-    incidence,
+    frame: ArrayLike,
+    skeleton: SkeletonLike,
+    incidence: ArrayLike,
     *,
-    weights=None,
-    edges=4,
+    weights: ArrayLike | None = None,
+    edges: int | ArrayLike = 4,
     joints=None,
     up="y",
     title=None,
-):
+) -> "Figure":
     """Draws hyper-edges as soft outlines around their joints.
 
     One panel for each hyper-edge, one row for each person. Joints are sized

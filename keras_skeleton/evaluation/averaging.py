@@ -1,11 +1,14 @@
 """Averages of class scores: over clips, persons and models. NumPy only."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton._scores import to_probabilities
 
 
-def average_scores(scores, is_counted=None, probabilities=False):
+def average_scores(
+    scores: ArrayLike, is_counted: ArrayLike | None = None, probabilities=False
+) -> np.ndarray:
     """Averages what a model says about several clips or persons of a sample.
 
     Args:
@@ -53,7 +56,12 @@ def average_scores(scores, is_counted=None, probabilities=False):
     return np.einsum("nk,nk...->n...", weights, scores)
 
 
-def fuse_scores(scores, weights=None, probabilities=False, names=None):
+def fuse_scores(
+    scores: ArrayLike | dict,
+    weights: ArrayLike | dict | None = None,
+    probabilities=False,
+    names=None,
+) -> np.ndarray:
     """Adds the class scores of several models.
 
     Published results of graph networks fuse models that were trained on

@@ -2,7 +2,9 @@
 
 import json
 import pathlib
+import typing
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.evaluation import result as results
 
 
@@ -33,12 +35,12 @@ class Comparison:
     def __init__(self, found=()):
         self.results = list(found)
 
-    def add(self, result):
+    def add(self, result: results.Result) -> None:
         """Adds a `Result`."""
         self.results.append(result)
 
     @property
-    def table(self):
+    def table(self) -> dict:
         """Dict of rows, dicts by heading of pairs as of `Result.columns`."""
         several = len({result.data for result in self.results}) > 1
         rows = {}
@@ -59,17 +61,17 @@ class Comparison:
     def __str__(self):
         return "\n".join(results.lines(list(self._cells())))
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """The table in Markdown."""
         heading, *rows = self._cells()
         rows = [heading, ["---"] * len(heading), *rows]
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """All results as plain data, which JSON can hold."""
         return {"results": [result.to_dict() for result in self.results]}
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes all results as JSON, or the table where `path` ends in .md."""
         if pathlib.Path(path).suffix == ".md":
             text = self.to_markdown() + "\n"
@@ -78,7 +80,7 @@ class Comparison:
             results.write_json(path, self.to_dict())
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> typing.Self:
         """Reads what `save` wrote as JSON."""
         content = json.loads(pathlib.Path(path).read_text("utf-8"))
         return cls(map(results.Result.from_dict, content["results"]))

@@ -11,6 +11,7 @@ from keras_skeleton.evaluation import neighbors
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation.probe import linear_probe
+from keras_skeleton.evaluation.result import Result
 from keras_skeleton.layers import augmentation
 
 
@@ -27,7 +28,7 @@ def robustness(
     seed=0,
     verbose=0,
     **recipe,
-):
+) -> Result:
     """Measures on test clips with lost frames and with jittered joints.
 
     What classifies was trained on whole clips, and sees them corrupted only
@@ -99,7 +100,7 @@ def robustness(
     )
 
 
-def default_corruptions(shape, fill=None):
+def default_corruptions(shape, fill=None) -> dict:
     """Lost frames and jittered joints of three strengths each.
 
     Args:

@@ -2,6 +2,7 @@
 
 import time
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import protocols
@@ -11,7 +12,7 @@ from keras_skeleton.evaluation import result as results
 
 def evaluate_model(
     model, data, batch_size=64, *, train=None, transforms=None, verbose=0
-):
+) -> results.Result:
     """Measures a classifier on labelled data.
 
     Args:
@@ -70,9 +71,9 @@ def evaluate_model(
 
 
 def evaluate_weights(
-    system,
-    weights,
-    data_path,
+    system: str,
+    weights: PathLike,
+    data_path: PathLike,
     *,
     protocol=None,
     data_set=None,
@@ -81,13 +82,13 @@ def evaluate_weights(
     stream=None,
     batch_size=64,
     verbose=0,
-    json_path=None,
-    predictions_path=None,
-    confusion_path=None,
-    features_path=None,
-    curves_path=None,
+    json_path: PathLike | None = None,
+    predictions_path: PathLike | None = None,
+    confusion_path: PathLike | None = None,
+    features_path: PathLike | None = None,
+    curves_path: PathLike | None = None,
     **options,
-):
+) -> results.Result:
     """Evaluates trained weights on the test part of their data set.
 
     What is not passed is taken from the card of registered weights, or from

@@ -11,7 +11,7 @@ from keras_skeleton.evaluation.averaging import average_scores
 
 def extract_features(
     encoder, data, pooling="published", batch_size=64, verbose=0
-):
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Computes the features of clips, in inference mode.
 
     Args:
@@ -90,7 +90,9 @@ def _pooled(features, kind):
     return reduce(features, axis=axes) if axes else features
 
 
-def predict(model, data, batch_size=64, probabilities=False, verbose=0):
+def predict(
+    model, data, batch_size=64, probabilities=False, verbose=0
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Computes the outputs for all samples, in inference mode.
 
     Several clips of a sample lie on an axis of their own, the second, as

@@ -3,8 +3,10 @@
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
 from keras_skeleton.evaluation import features
@@ -20,7 +22,9 @@ _METHODS = {
 }
 
 
-def choose_labelled(labels, ratio, choice="random", seed=0):
+def choose_labelled(
+    labels: ArrayLike, ratio: float, choice="random", seed=0
+) -> np.ndarray:
     """The clips that keep their label.
 
     Args:
@@ -77,12 +81,12 @@ def semi_supervised(
     ratio=0.1,
     choice="random",
     repetitions=5,
-    method="finetune",
+    method: str | Callable = "finetune",
     full_epochs=False,
     transforms=None,
     seed=0,
     **options,
-):
+) -> results.Result:
     """Trains on a small share of the labelled clips, several times.
 
     Each repetition draws its own clips. (The official code of MAMP repeats

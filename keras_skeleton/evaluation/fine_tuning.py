@@ -10,6 +10,7 @@ from keras_skeleton.evaluation import fitting
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
 from keras_skeleton.evaluation import probe
+from keras_skeleton.evaluation.result import Result
 from keras_skeleton.layers import augmentation as transforms_of
 from keras_skeleton.training import Recipe
 
@@ -30,7 +31,7 @@ def fine_tune(
     seed=0,
     verbose=0,
     **recipe,
-):
+) -> Result:
     """Trains a classifier that starts from an encoder, and measures it.
 
     The encoder stays as it is: a copy of it gets the head of its system and
@@ -136,7 +137,7 @@ def fine_tune(
     )
 
 
-def transfer(encoder, train, test, classes=None, **options):
+def transfer(encoder, train, test, classes=None, **options) -> Result:
     """Fine-tunes an encoder on other data than it was pre-trained on.
 
     Data of another skeleton are brought to the encoder's by `MapSkeleton`.

@@ -1,9 +1,10 @@
 """Measures of classification, in NumPy. Accuracies are in percent."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def top_k_accuracy(scores, labels, k=1):
+def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, k=1) -> float:
     """Percentage of clips whose class is among the `k` highest scores.
 
     Of equal scores the class with the lower number counts as higher, as for
@@ -30,7 +31,7 @@ def top_k_accuracy(scores, labels, k=1):
     return 100.0 * float(np.mean(is_in_top_k(scores, labels, k)))
 
 
-def is_in_top_k(scores, labels, k=1):
+def is_in_top_k(scores: ArrayLike, labels: ArrayLike, k=1) -> np.ndarray:
     """Whether the class of each clip is among the `k` highest scores.
 
     Args:
@@ -64,7 +65,9 @@ def is_in_top_k(scores, labels, k=1):
     return rank < k
 
 
-def confusion_matrix(labels, predicted, num_classes):
+def confusion_matrix(
+    labels: ArrayLike, predicted: ArrayLike, num_classes: int
+) -> np.ndarray:
     """Counts how often each class is taken for each other.
 
     Args:
@@ -91,7 +94,7 @@ def confusion_matrix(labels, predicted, num_classes):
     return counts.reshape(num_classes, num_classes)
 
 
-def per_class_accuracy(matrix):
+def per_class_accuracy(matrix: ArrayLike) -> np.ndarray:
     """Percentage of the clips of each class that were recognised.
 
     Args:
@@ -111,7 +114,7 @@ def per_class_accuracy(matrix):
     return np.where(clips > 0, 100.0 * share, np.nan)
 
 
-def mean_class_accuracy(matrix):
+def mean_class_accuracy(matrix: ArrayLike) -> float:
     """Mean of `per_class_accuracy` over the classes that have clips."""
     accuracy = per_class_accuracy(matrix)
     if np.isnan(accuracy).all():
@@ -119,7 +122,9 @@ def mean_class_accuracy(matrix):
     return float(np.nanmean(accuracy))
 
 
-def class_groups(class_counts, thresholds=None):
+def class_groups(
+    class_counts: ArrayLike, thresholds=None
+) -> dict[str, np.ndarray]:
     """Parts the classes of long-tailed training data by their frequency.
 
     Args:
@@ -164,7 +169,7 @@ def class_groups(class_counts, thresholds=None):
 _GROUPS = ("many", "medium", "few")
 
 
-def group_accuracy(matrix, groups):
+def group_accuracy(matrix: ArrayLike, groups: dict) -> dict[str, float]:
     """Mean accuracy of the classes of each group, in percent.
 
     Args:

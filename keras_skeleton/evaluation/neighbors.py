@@ -4,12 +4,14 @@ import time
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
 from keras_skeleton.evaluation import parts
+from keras_skeleton.evaluation.result import Result
 
 
 def nearest_neighbors(
@@ -23,7 +25,7 @@ def nearest_neighbors(
     transforms=None,
     feature_batch_size=64,
     verbose=0,
-):
+) -> Result:
     """Classifies test clips by the nearest training clips.
 
     Nothing is trained. Features are pooled by the rule of the encoder's system.
@@ -82,14 +84,14 @@ def nearest_neighbors(
 
 
 def knn(
-    train_features,
-    train_labels,
-    test_features,
+    train_features: ArrayLike,
+    train_labels: ArrayLike,
+    test_features: ArrayLike,
     k=1,
     metric="cosine",
     batch_size=1024,
     temperature=None,
-):
+) -> np.ndarray:
     """Classifies by the majority of the `k` nearest training features.
 
     Every neighbour has one vote, or with a `temperature` the weight
@@ -158,14 +160,14 @@ def knn(
 
 
 def knn_accuracy(
-    train_features,
-    train_labels,
-    test_features,
-    test_labels,
+    train_features: ArrayLike,
+    train_labels: ArrayLike,
+    test_features: ArrayLike,
+    test_labels: ArrayLike,
     k=1,
     metric="cosine",
     temperature=None,
-):
+) -> float:
     """Percentage of test features that `knn` classifies right.
 
     Args:

@@ -1,8 +1,14 @@
 """Pictures of results: maps of features, confusions, curves."""
 
+import typing
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import drawing
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 METHODS = ("tsne", "umap")
 _PARTS = ("confusion", "curves", "features")
@@ -41,7 +47,14 @@ def draw(result, what, **options):
     )
 
 
-def feature_map(features, labels, class_names=None, *, title=None, **options):
+def feature_map(
+    features: ArrayLike,
+    labels: ArrayLike,
+    class_names=None,
+    *,
+    title=None,
+    **options,
+) -> "Figure":
     """Draws clips as points that lie near each other where features do.
 
     Args:
@@ -70,7 +83,9 @@ def feature_map(features, labels, class_names=None, *, title=None, **options):
     )
 
 
-def embed(features, method="tsne", max_points=3000, seed=0, **options):
+def embed(
+    features: ArrayLike, method="tsne", max_points=3000, seed=0, **options
+) -> tuple[np.ndarray, np.ndarray]:
     """Places features in two dimensions, similar ones near each other.
 
     They are compared by the cosine of their angle, as by `knn`.

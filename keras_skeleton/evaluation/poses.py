@@ -7,16 +7,20 @@ as metrics of Keras.
 import time
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import recovery
 from keras_skeleton.evaluation import result as results
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 ALIGNMENTS = (None, "root", "procrustes")
 
 
-def joint_errors(true, found, align=None, root=None):
+def joint_errors(
+    true: ArrayLike, found: ArrayLike, align=None, root=None
+) -> np.ndarray:
     """Distance of each joint from its true place.
 
     Args:
@@ -55,7 +59,7 @@ def joint_errors(true, found, align=None, root=None):
     return np.linalg.norm(found - true, axis=-1)
 
 
-def procrustes(true, found):
+def procrustes(true: ArrayLike, found: ArrayLike) -> np.ndarray:
     """Poses brought to the true ones by the best similarity map of each.
 
     Args:
@@ -79,7 +83,9 @@ def procrustes(true, found):
     return scale[..., None, None] * (x @ (left @ right)) + middle
 
 
-def root_mpjpe(true, found, root=0, valid=None):
+def root_mpjpe(
+    true: ArrayLike, found: ArrayLike, root=0, valid: ArrayLike | None = None
+) -> float:
     """`mpjpe` with the joint `root` at its true place.
 
     Args:
@@ -94,7 +100,9 @@ def root_mpjpe(true, found, root=0, valid=None):
     return _mean_error(true, found, valid, "root", root)
 
 
-def pa_mpjpe(true, found, valid=None):
+def pa_mpjpe(
+    true: ArrayLike, found: ArrayLike, valid: ArrayLike | None = None
+) -> float:
     """`mpjpe` of poses brought to the true ones by `procrustes`.
 
     Args:
@@ -107,14 +115,14 @@ def pa_mpjpe(true, found, valid=None):
 
 
 def joint_accuracy(
-    true,
-    found,
+    true: ArrayLike,
+    found: ArrayLike,
     threshold=0.1,
     *,
     inclusive=False,
     per_joint=False,
-    valid=None,
-):
+    valid: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Percentage of joints that lie near to their true places.
 
     For a threshold of 0.1 m it is the mAP at 10 cm that results on ITOP and
@@ -155,15 +163,15 @@ def joint_accuracy(
 
 
 def measure_poses(
-    true,
-    found,
-    skeleton,
+    true: ArrayLike,
+    found: ArrayLike,
+    skeleton: SkeletonLike,
     *,
     threshold=0.1,
     inclusive=False,
-    valid=None,
+    valid: ArrayLike | None = None,
     root=None,
-):
+) -> dict:
     """Measures estimated poses by all that is usual, joint by joint.
 
     Args:
@@ -225,8 +233,15 @@ def measure_poses(
 
 
 def evaluate_poses(
-    model, inputs, true, skeleton=None, *, batch_size=64, verbose=0, **options
-):
+    model,
+    inputs: ArrayLike | dict,
+    true: ArrayLike,
+    skeleton: SkeletonLike | None = None,
+    *,
+    batch_size=64,
+    verbose=0,
+    **options,
+) -> results.Result:
     """Measures a model that estimates poses.
 
     Args:

@@ -14,6 +14,7 @@ from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import fitting
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
+from keras_skeleton.evaluation.result import Result
 
 
 def linear_probe(
@@ -31,7 +32,7 @@ def linear_probe(
     seed=0,
     verbose=0,
     **recipe,
-):
+) -> Result:
     """Trains a linear classifier on a frozen encoder.
 
     The encoder stays in inference mode. Its features are pooled by the rule

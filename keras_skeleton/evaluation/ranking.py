@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
 from keras_skeleton.evaluation import features as feature_extraction
@@ -28,7 +29,7 @@ def retrieval(
     transforms=None,
     feature_batch_size=64,
     verbose=0,
-):
+) -> results.Result:
     """Looks up every test clip among the training clips.
 
     The training clips are ordered by how near they lie to a test clip. Those
@@ -176,13 +177,13 @@ def field(part, name):
 
 
 def average_precision(
-    gallery,
-    gallery_labels,
-    queries,
-    query_labels,
+    gallery: ArrayLike,
+    gallery_labels: ArrayLike,
+    queries: ArrayLike,
+    query_labels: ArrayLike,
     metric="cosine",
-    excluded=None,
-):
+    excluded: ArrayLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """The average precision of each query, see `retrieval`.
 
     Of equally near clips, the one with the lower number comes first.

@@ -1,9 +1,12 @@
 """How well joints were restored, in NumPy; in the unit of the clips."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def mpjpe(true, restored, valid=None):
+def mpjpe(
+    true: ArrayLike, restored: ArrayLike, valid: ArrayLike | None = None
+) -> float:
     """Mean per-joint position error.
 
     The mean distance of each joint from its true place.
@@ -33,7 +36,9 @@ def mpjpe(true, restored, valid=None):
     return mean_of_frames(np.linalg.norm(restored - true, axis=-1), valid)
 
 
-def n_mpjpe(true, restored, valid=None):
+def n_mpjpe(
+    true: ArrayLike, restored: ArrayLike, valid: ArrayLike | None = None
+) -> float:
     """As `mpjpe`, each frame normalized to its best scale.
 
     What was restored is multiplied, in each frame, by the factor that brings
@@ -56,7 +61,9 @@ def n_mpjpe(true, restored, valid=None):
     )
 
 
-def mpjve(true, restored, valid=None):
+def mpjve(
+    true: ArrayLike, restored: ArrayLike, valid: ArrayLike | None = None
+) -> float:
     """Mean per-joint velocity error.
 
     The mean distance of each joint's motion from the true one. Motion is the

@@ -4,12 +4,18 @@ import csv
 import dataclasses
 import json
 import pathlib
+import typing
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 from keras_skeleton.evaluation import metrics
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Fields that JSON does not hold: models, and arrays as long as the data.
 _IN_MEMORY = ("model", "predictions", "features")
@@ -33,13 +39,13 @@ class Percentage:
     deviation: float | None = None
 
     @classmethod
-    def count(cls, is_right):
+    def count(cls, is_right: ArrayLike) -> typing.Self:
         """The share of clips that are right, of booleans `(N,)`."""
         correct, of = int(np.sum(is_right)), len(is_right)
         return cls(100 * correct / of, of, correct)
 
     @classmethod
-    def mean(cls, measured):
+    def mean(cls, measured) -> typing.Self:
         """The mean of the same number over several repetitions."""
         measured = list(measured)
         if len(measured) == 1:
@@ -98,7 +104,7 @@ class Predictions:
     names: list | None = None
     is_copy: np.ndarray | None = None
 
-    def save(self, path, class_names=None):
+    def save(self, path: PathLike, class_names=None) -> None:
         """Writes a table (CSV), one line for each clip."""
         count = 1 + int(max(self.labels.max(), self.predicted.max()))
         classes = [str(index) for index in range(count)]
@@ -187,22 +193,22 @@ class Result:
     features: tuple | None = None
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The first score, usually in percent."""
         return next(iter(self.scores.values())).value
 
     @property
-    def correct(self):
+    def correct(self) -> int | None:
         """Number of clips that the first score counts as right."""
         return next(iter(self.scores.values())).correct
 
     @property
-    def of(self):
+    def of(self) -> int:
         """Number of test clips."""
         return next(iter(self.scores.values())).of
 
     @property
-    def per_class(self):
+    def per_class(self) -> list | None:
         """Percentage of each class; `None` for classes without clips."""
         if self.confusion is None:
             return None
@@ -212,7 +218,7 @@ class Result:
         ]
 
     @property
-    def columns(self):
+    def columns(self) -> dict:
         """The scores that a `Comparison` shows, by heading.
 
         Dict of pairs: over all clips, and without copies (or `None`).
@@ -229,7 +235,7 @@ class Result:
             for name in names
         }
 
-    def named(self, system=None, data=None):
+    def named(self, system=None, data=None) -> typing.Self:
         """The same result under other names, as a `Comparison` shows them."""
         return dataclasses.replace(
             self,
@@ -267,7 +273,7 @@ class Result:
         name, score = next(iter(self.scores.items()))
         return f"Result({self.title or self.protocol}, {name} {score})"
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """The result as plain data, which JSON can hold."""
         found = {
             field.name: getattr(self, field.name)
@@ -290,7 +296,7 @@ class Result:
         return {**found, "per_class": self.per_class}
 
     @classmethod
-    def from_dict(cls, found):
+    def from_dict(cls, found: dict) -> typing.Self:
         """The result that `to_dict` described."""
         names = {field.name for field in dataclasses.fields(cls)}
         names -= set(_IN_MEMORY)
@@ -311,16 +317,16 @@ class Result:
         found["runs"] = tuple(map(cls.from_dict, found.get("runs", ())))
         return cls(**found)
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes the result as JSON; the file appears once it is complete."""
         write_json(path, self.to_dict())
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: PathLike) -> typing.Self:
         """Reads what `save` wrote."""
         return cls.from_dict(json.loads(pathlib.Path(path).read_text("utf-8")))
 
-    def draw(self, what, **options):
+    def draw(self, what: str, **options) -> "Figure":
         """Draws a part of the result.
 
         Args:

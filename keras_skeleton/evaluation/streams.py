@@ -6,7 +6,7 @@ from keras_skeleton.evaluation import averaging
 from keras_skeleton.evaluation import result as results
 
 
-def fuse(found, weights=None, probabilities=False):
+def fuse(found, weights=None, probabilities=False) -> results.Result:
     """Adds the class scores of several results on the same test clips.
 
     Args:

@@ -19,14 +19,14 @@ def few_shot(
     *,
     classes=None,
     shots=None,
-    k=1,
+    k: int | tuple | list = 1,
     repetitions=1,
     metric="cosine",
     transforms=None,
     feature_batch_size=64,
     seed=0,
     verbose=0,
-):
+) -> results.Result:
     """Recognizes classes that the encoder was not trained on.
 
     A test clip of these classes has the class of its nearest labelled clips.

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
@@ -19,14 +20,14 @@ def cross_view(
     train,
     test,
     *,
-    view="view",
-    condition="condition",
+    view: str | tuple | list = "view",
+    condition: str | ArrayLike | None = "condition",
     same_view=False,
     metric="cosine",
     transforms=None,
     feature_batch_size=64,
     verbose=0,
-):
+) -> results.Result:
     """Finds every test clip's person in a gallery seen from each other view.
 
     For each view of the test clips (probes) and each view of the training
@@ -135,15 +136,15 @@ def cross_view(
 
 
 def cross_view_table(
-    gallery,
-    gallery_labels,
-    gallery_views,
-    probes,
-    probe_labels,
-    probe_views,
+    gallery: ArrayLike,
+    gallery_labels: ArrayLike,
+    gallery_views: ArrayLike,
+    probes: ArrayLike,
+    probe_labels: ArrayLike,
+    probe_views: ArrayLike,
     same_view=False,
     metric="cosine",
-):
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rank-1 for each view of probes and each of a gallery, in percent.
 
     Args:

@@ -1,6 +1,7 @@
 """Attention between tokens: maps, rollout and importance."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _graph
 from keras_skeleton import _inputs
@@ -8,7 +9,7 @@ from keras_skeleton.explain import _gradient
 from keras_skeleton.explain import _model
 
 
-def attention_layers(model):
+def attention_layers(model) -> tuple[str, ...]:
     """Names of the layers that can show their attention, first to last.
 
     Args:
@@ -22,7 +23,9 @@ def attention_layers(model):
     return tuple(node.operation.name for node in _attending(model))
 
 
-def attention_maps(model, clips, batch_size=4, *, layers=None):
+def attention_maps(
+    model, clips: ArrayLike | dict, batch_size=4, *, layers=None
+) -> np.ndarray:
     """Attention weights of the layers of a model for a batch of clips.
 
     Entry `[layer, n, m, head, i, j]` is how much token `i` of person `m`
@@ -85,7 +88,7 @@ def attention_maps(model, clips, batch_size=4, *, layers=None):
     return maps
 
 
-def attention_rollout(attention, residual=0.5):
+def attention_rollout(attention: ArrayLike, residual=0.5) -> np.ndarray:
     """Follows attention through all layers back to the first tokens.
 
     Heads are averaged, the residual connection is added as an identity,
@@ -120,7 +123,9 @@ def attention_rollout(attention, residual=0.5):
     return rollout
 
 
-def importance(attention, grid, clips=None):
+def importance(
+    attention: ArrayLike, grid, clips: ArrayLike | dict | None = None
+) -> np.ndarray:
     """How much attention each token receives, averaged over all queries.
 
     Args:
@@ -168,7 +173,7 @@ def importance(attention, grid, clips=None):
     return to_shares(shares)
 
 
-def to_shares(values, per_person=True):
+def to_shares(values: ArrayLike, per_person=True) -> np.ndarray:
     """Scales non-negative maps so that they sum to 1.
 
     Args:
@@ -190,7 +195,7 @@ def to_shares(values, per_person=True):
     return (values / np.where(total > 0, total, 1)).astype("float32")
 
 
-def joint_importance(importance, num_joints=None):
+def joint_importance(importance: ArrayLike, num_joints=None) -> np.ndarray:
     """The share of each joint, summed over time.
 
     Args:
@@ -206,7 +211,7 @@ def joint_importance(importance, num_joints=None):
     return _spread(shares, num_joints or shares.shape[2], axis=2)
 
 
-def frame_importance(importance, num_frames=None):
+def frame_importance(importance: ArrayLike, num_frames=None) -> np.ndarray:
     """The share of each frame, summed over joints.
 
     Args:
@@ -222,7 +227,9 @@ def frame_importance(importance, num_frames=None):
     return _spread(shares, num_frames or shares.shape[2], axis=2)
 
 
-def upsample(importance, num_frames, num_joints):
+def upsample(
+    importance: ArrayLike, num_frames: int, num_joints: int
+) -> np.ndarray:
     """Spreads token maps over the frames and joints that a token covers.
 
     Every token shares its value equally among its frames and joints, so
@@ -240,7 +247,7 @@ def upsample(importance, num_frames, num_joints):
     return _spread(_spread(importance, num_frames, 2), num_joints, 3)
 
 
-def joint_attention(attention, grid):
+def joint_attention(attention: ArrayLike, grid) -> np.ndarray:
     """Attention between joints: from any time to any time.
 
     Args:
@@ -263,7 +270,7 @@ def joint_attention(attention, grid):
     return cube.sum(axis=-2).mean(axis=-3)
 
 
-def feature_grid(model):
+def feature_grid(model) -> tuple[int, int]:
     """`(T', V')`: how many tokens the model has along time and joints."""
     shape = _graph.layer_output(model, "features").shape
     if len(shape) != 5:

@@ -1,13 +1,14 @@
 """Class scores divided among joints: gradients times what the joints do."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton.explain import _gradient
 from keras_skeleton.explain import _model
 from keras_skeleton.explain import saliency
 
 
-def held_still(clips, fill="mean"):
+def held_still(clips: ArrayLike, fill="mean") -> np.ndarray:
     """Clips in which nothing moves: what attributions are compared with.
 
     Args:
@@ -37,8 +38,14 @@ def held_still(clips, fill="mean"):
 
 
 def integrated_gradients(
-    model, clips, class_index=None, *, steps=16, fill="mean", batch_size=8
-):
+    model,
+    clips: ArrayLike,
+    class_index=None,
+    *,
+    steps=16,
+    fill="mean",
+    batch_size=8,
+) -> np.ndarray:
     """How much each joint adds to a class score, by what it does.
 
     The gradient of the class logit is averaged over a straight path from the
@@ -99,7 +106,9 @@ def integrated_gradients(
     return ((clips - still) * total / len(places)).sum(axis=-1)
 
 
-def gradient_times_input(model, clips, class_index=None, **options):
+def gradient_times_input(
+    model, clips: ArrayLike, class_index=None, **options
+) -> np.ndarray:
     """The gradient of a class score times how far joints are from rest.
 
     `integrated_gradients` of a single step, at the clip itself.

@@ -1,14 +1,19 @@
 """Whether a map shows what a model really looks at."""
 
 import dataclasses
+import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _inputs
 from keras_skeleton.explain import attention
 from keras_skeleton.explain import attribution
 from keras_skeleton.explain.saliency import check_classes
 from keras_skeleton.explain.saliency import class_probabilities
+
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Orders that every map is measured beside.
 RANDOM, MOTION = "random order", "what moves most"
@@ -37,7 +42,7 @@ class Faithfulness:
     num_clips: int
 
     @property
-    def scores(self):
+    def scores(self) -> dict[str, float]:
         """Area under insertion minus that under deletion, by map.
 
         From -1 to 1; higher is more faithful.
@@ -51,7 +56,7 @@ class Faithfulness:
         }
 
     @property
-    def best(self):
+    def best(self) -> str:
         """Name of the most faithful map, the two plain orders left out."""
         scores = self.scores
         names = [name for name in scores if name not in (RANDOM, MOTION)]
@@ -68,7 +73,7 @@ class Faithfulness:
             rows.append(f"{name:24} {cells}  {score:10.3f}")
         return "\n".join(rows)
 
-    def draw(self):
+    def draw(self) -> "Figure":
         """Draws both curves of all maps.
 
         Returns:
@@ -97,8 +102,8 @@ class Faithfulness:
 
 def faithfulness(
     model,
-    maps,
-    clips,
+    maps: ArrayLike | dict,
+    clips: ArrayLike | dict,
     class_index=None,
     *,
     over="joints",
@@ -107,7 +112,7 @@ def faithfulness(
     repetitions=3,
     batch_size=16,
     seed=0,
-):
+) -> Faithfulness:
     """Measures maps by what happens to the prediction without what they show.
 
     The joints of each clip are ordered by their importance. They are held

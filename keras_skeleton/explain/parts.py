@@ -1,9 +1,10 @@
 """From the joints that a network sees to those of the whole skeleton."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def joints_of(model, layer="features"):
+def joints_of(model, layer="features") -> tuple:
     """The joints of the skeleton that those of a layer are.
 
     A model that sees parts of the body says so by a method `joints_of(layer)`
@@ -34,7 +35,7 @@ def joints_of(model, layer="features"):
     return tuple(range(skeleton.num_joints))
 
 
-def to_skeleton(importance, model, layer="features"):
+def to_skeleton(importance: ArrayLike, model, layer="features") -> np.ndarray:
     """Brings a map over the joints of a layer to those of the skeleton.
 
     A joint that the layer has several times, as several parts share it, gets

@@ -1,13 +1,21 @@
 """What a masked-prediction model makes of the joints that it does not see."""
 
+import typing
+
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_skeleton.drawing import draw_comparison
 from keras_skeleton.explain import _gradient
 
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def reconstruct(pretext, clips, batch_size=8):
+
+def reconstruct(
+    pretext, clips: ArrayLike, batch_size=8
+) -> tuple[np.ndarray, np.ndarray]:
     """Hides joints as in pre-training, and puts them where they are predicted.
 
     Args:
@@ -57,8 +65,14 @@ def reconstruct(pretext, clips, batch_size=8):
 
 
 def draw_reconstruction(
-    pretext, clip, true=None, *, frames=6, up="y", title=None
-):
+    pretext,
+    clip: ArrayLike,
+    true: ArrayLike | None = None,
+    *,
+    frames: int | ArrayLike = 6,
+    up="y",
+    title=None,
+) -> "Figure":
     """Draws what a model sees of a clip, and where it expects the rest.
 
     The first row has what the model sees, the second one hidden joints where

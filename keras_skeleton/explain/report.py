@@ -1,9 +1,13 @@
 """One prediction explained on a page."""
 
+import pathlib
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _inputs
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.page import write_page
 from keras_skeleton.explain import attention
@@ -14,6 +18,7 @@ from keras_skeleton.explain.parts import to_skeleton
 from keras_skeleton.explain.saliency import class_probabilities
 from keras_skeleton.explain.saliency import grad_cam
 from keras_skeleton.explain.saliency import saliency
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # What each map shows, most faithful first: see the table in the documentation.
 INTEGRATED = "Integrated gradients"
@@ -30,20 +35,20 @@ NOTES = {
 
 def explain(
     model,
-    clip,
+    clip: ArrayLike | dict,
     class_names=None,
-    path="explanation.html",
+    path: PathLike = "explanation.html",
     *,
-    skeleton=None,
+    skeleton: SkeletonLike | None = None,
     class_index=None,
-    layer="features",
-    shown=None,
+    layer: str | None = "features",
+    shown: ArrayLike | None = None,
     label=None,
     measure=True,
     title=None,
     frame_rate=30,
     up="y",
-):
+) -> pathlib.Path:
     """Explains one prediction of a classifier on an interactive page.
 
     Computes integrated gradients (of models with one input), Grad-CAM,

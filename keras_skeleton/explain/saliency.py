@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _graph
 from keras_skeleton import _inputs
@@ -12,7 +13,14 @@ from keras_skeleton.explain import _gradient
 from keras_skeleton.explain import _model
 
 
-def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
+def saliency(
+    model,
+    clips: ArrayLike | dict,
+    class_index=None,
+    *,
+    reduction="norm",
+    batch_size=8,
+) -> np.ndarray:
     """How strongly a class score reacts to moving each joint.
 
     The gradient of the class logit with respect to the input coordinates,
@@ -62,7 +70,14 @@ def saliency(model, clips, class_index=None, *, reduction="norm", batch_size=8):
     return _reduce(gradients, clips, reduction)
 
 
-def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
+def grad_cam(
+    model,
+    clips: ArrayLike | dict,
+    class_index=None,
+    layer="features",
+    *,
+    batch_size=8,
+) -> np.ndarray:
     """Class activation map of a feature layer, weighted by its gradient.
 
     `relu(sum over D of mean gradient[d] * features[..., d])`, the mean taken
@@ -126,8 +141,8 @@ def grad_cam(model, clips, class_index=None, layer="features", *, batch_size=8):
 
 
 def tf_keras_vis_saliency(
-    model, clips, class_index=None, *, reduction="norm", **options
-):
+    model, clips: ArrayLike, class_index=None, *, reduction="norm", **options
+) -> np.ndarray:
     """Saliency or SmoothGrad as tf-keras-vis computes it.
 
     Only on the TensorFlow backend; `saliency` works on all of them and gives
@@ -163,8 +178,8 @@ def tf_keras_vis_saliency(
 
 
 def tf_keras_vis_grad_cam(
-    model, clips, class_index=None, layer="features", **options
-):
+    model, clips: ArrayLike, class_index=None, layer="features", **options
+) -> np.ndarray:
     """Grad-CAM as tf-keras-vis computes it.
 
     Only on the TensorFlow backend; `grad_cam` works on all of them and gives
@@ -216,7 +231,9 @@ def tf_keras_vis_grad_cam(
     return np.concatenate(maps, axis=3) * _present(clips)
 
 
-def class_probabilities(model, clips, batch_size=8):
+def class_probabilities(
+    model, clips: ArrayLike | dict, batch_size=8
+) -> np.ndarray:
     """Class probabilities of a classifier that ends in logits or softmax.
 
     Args:

@@ -3,6 +3,7 @@
 import typing
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton.explain import _gradient
 from keras_skeleton.explain import _model
@@ -28,7 +29,7 @@ class HyperEdges(typing.NamedTuple):
     graph: np.ndarray
 
 
-def graph_blocks(model):
+def graph_blocks(model) -> tuple[str, ...]:
     """Names of the layers that can show their graphs, first to last.
 
     Args:
@@ -46,7 +47,7 @@ def graph_blocks(model):
     return tuple(_blocks(model))
 
 
-def block_joints(model, block=-1):
+def block_joints(model, block: int | str = -1) -> tuple:
     """The joints of the skeleton that the graphs of a block are about.
 
     Args:
@@ -61,7 +62,7 @@ def block_joints(model, block=-1):
     return joints_of(model, _choose(model, block).operation.name)
 
 
-def shared_topology(model, block=-1):
+def shared_topology(model, block: int | str = -1) -> np.ndarray:
     """The graphs of a block that are the same for all clips.
 
     What each graph means is said by the layer: most often joints themselves,
@@ -85,7 +86,14 @@ def shared_topology(model, block=-1):
         return _model.to_array(layer.topology())
 
 
-def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
+def clip_topology(
+    model,
+    clips: ArrayLike | dict,
+    block: int | str = -1,
+    *,
+    channels="mean",
+    batch_size=8,
+) -> np.ndarray:
     """The graphs that a block makes for clips: what it learned, refined.
 
     These are the graphs that the block's convolution uses. The rows of absent
@@ -142,7 +150,9 @@ def clip_topology(model, clips, block=-1, *, channels="mean", batch_size=8):
     return _run(model, clips, node, graphs, batch_size)[0]
 
 
-def hyper_edges(model, clips, block=-1, *, batch_size=8):
+def hyper_edges(
+    model, clips: ArrayLike | dict, block: int | str = -1, *, batch_size=8
+) -> HyperEdges:
     """The hyper-edges that a block makes for clips.
 
     Args:

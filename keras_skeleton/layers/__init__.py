@@ -27,7 +27,11 @@ its abilities, as blocks do.
 `B` counts samples, or samples and persons, persons last.
 """
 
+import typing
+
 from keras_skeleton._lazy import missing
+from keras_skeleton.layers import augmentation as augmentation
+from keras_skeleton.layers import graph as graph
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.anchors import AnchorMaps
 from keras_skeleton.layers.anchors import AnchorVotes
@@ -159,5 +163,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    raise missing(__name__, name)
+# Type checkers take a module that has it to have every name.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name):
+        raise missing(__name__, name)

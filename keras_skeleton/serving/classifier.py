@@ -3,6 +3,7 @@
 import itertools
 import json
 import pathlib
+import typing
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class PoseClassifier:
         self._on_numpy = [each.on_numpy() for each in self.transforms]
 
     @classmethod
-    def from_weights(cls, weights, form=None):
+    def from_weights(cls, weights: str, form=None) -> typing.Self:
         """The classifier of registered weights, or of one's own file.
 
         Transforms, class names and form come from the card, or from what
@@ -131,11 +132,11 @@ class PoseClassifier:
             label=str(weights),
         )
 
-    def bridge(self, estimator, size=None):
+    def bridge(self, estimator, size=None) -> Bridge:
         """The `Bridge` from an estimator's poses to this classifier."""
         return Bridge(estimator, self.skeleton, self.form, size)
 
-    def probabilities(self, clips, batch_size=8):
+    def probabilities(self, clips, batch_size=8) -> np.ndarray:
         """Class probabilities of clips of one person each.
 
         Args:
@@ -172,7 +173,9 @@ class PoseClassifier:
             )
         return batch
 
-    def stream(self, window, every, smoothing=0.5, threshold=0.0):
+    def stream(
+        self, window, every, smoothing=0.5, threshold=0.0
+    ) -> StreamingClassifier:
         """A function that makes a `StreamingClassifier` for a person.
 
         The model is frozen once for all of them. Predictions begin when half

@@ -3,8 +3,10 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ class PoseForm:
             )
 
     @property
-    def is_spatial(self):
+    def is_spatial(self) -> bool:
         """Whether there are three dimensions."""
         return "z" in self.coordinates
 
@@ -149,7 +151,7 @@ class Bridge:
         ValueError: If the estimator cannot give what is expected.
     """
 
-    def __init__(self, estimator, skeleton, form, size=None):
+    def __init__(self, estimator, skeleton: SkeletonLike, form, size=None):
         source, target = estimator.skeleton, skeletons.get(skeleton)
         if form.is_spatial and not estimator.has_world:
             raise ValueError(
@@ -180,7 +182,9 @@ class Bridge:
                 "the nearest joints stand for them."
             )
 
-    def __call__(self, joints, scores, world):
+    def __call__(
+        self, joints: ArrayLike, scores: ArrayLike, world: ArrayLike | None
+    ) -> np.ndarray:
         """One person's poses.
 
         Args:

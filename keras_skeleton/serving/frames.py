@@ -5,10 +5,12 @@ import pathlib
 import threading
 import time
 import typing
+from collections.abc import Iterator
 
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _decoding
 
 # Frames per second that nothing in front of a camera exceeds.
@@ -51,7 +53,7 @@ class VideoFile:
         ValueError: If no frame can be decoded.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike):
         self.path = pathlib.Path(path)
         self.notes = []
         if not self.path.is_file():
@@ -74,7 +76,7 @@ class VideoFile:
                 "at the end of a file: copy it again."
             ) from error
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         first = last = None
         number = 0
         self.notes.clear()
@@ -121,7 +123,7 @@ class Pictures:
     Attributes: As `VideoFile`.
     """
 
-    def __init__(self, folder, frame_rate=30.0):
+    def __init__(self, folder: PathLike, frame_rate=30.0):
         check_frame_rate(frame_rate)
         self.path = pathlib.Path(folder)
         self.frame_rate = float(frame_rate)
@@ -132,7 +134,7 @@ class Pictures:
             raise ValueError(f"{str(folder)!r}: {error}.") from error
         self.num_frames = len(self._files)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         from PIL import Image
 
         self.notes.clear()
@@ -195,12 +197,12 @@ class Camera:
 
     path, num_frames = None, None
 
-    def __init__(self, device=0):
+    def __init__(self, device: int | str = 0):
         self.device = device
         self.frame_rate = 30.0
         self.notes = []
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Frame]:
         # What is wrong is told here, once; OpenCV would at each try.
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         try:

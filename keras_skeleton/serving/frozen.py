@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_skeleton import _inputs
 from keras_skeleton._backends import of_backend
@@ -83,7 +84,7 @@ class FrozenModel:
         # Compiles it, and shows at once whether it runs.
         self(zeros)
 
-    def __call__(self, clips):
+    def __call__(self, clips: ArrayLike | dict):
         arrays = self._check(clips)
         return keras.tree.map_structure(
             ops.convert_to_numpy, self._function(*arrays)

@@ -3,12 +3,17 @@
 import dataclasses
 import math
 import threading
+from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
+from keras_skeleton.serving.frames import Frame
+from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.people import Person
 from keras_skeleton.serving.poses.people import Track
@@ -97,14 +102,14 @@ class LivePredictor:
         self.seconds = self._clock.seconds
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets everybody."""
         self._tracker = Tracker(remember=False)
         for number in list(self._streams):
             self._retire(number)
         self._bridge = None
 
-    def update(self, frame):
+    def update(self, frame: Frame) -> list[LivePerson]:
         """Takes the next frame.
 
         Args:
@@ -180,17 +185,17 @@ class _Stream:
 
 def predict_live(
     weights,
-    camera=0,
+    camera: int | str | Iterable[Frame] = 0,
     *,
-    poses="rtmlib",
-    pose_model=None,
+    poses: str | PoseEstimator | Callable = "rtmlib",
+    pose_model: PathLike | None = None,
     people=None,
     min_score=None,
     show=None,
     stop=None,
     wait=1.0,
     **options,
-):
+) -> None:
     """Classifies people before a camera until it is told to stop.
 
     If the camera or the estimator fails, that is told, and both are tried

@@ -10,6 +10,7 @@ from importlib import resources
 from keras_skeleton import drawing
 from keras_skeleton.drawing import overlay
 from keras_skeleton.skeletons import get
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 HOST = "127.0.0.1"
 
@@ -37,7 +38,7 @@ class LiveServer:
     ```
     """
 
-    def __init__(self, skeleton, port=8765):
+    def __init__(self, skeleton: SkeletonLike, port=8765):
         self._skeleton = get(skeleton)
         self._lock = threading.Lock()
         self._frame, self._people, self._picture = None, [], None
@@ -74,7 +75,7 @@ class LiveServer:
                 self._count += 1
                 self._times = [*self._times[-29:], time.monotonic()]
 
-    def state(self):
+    def state(self) -> dict:
         """What the page shows beside the picture, ready for JSON."""
         with self._lock:
             pace = None
@@ -98,7 +99,7 @@ class LiveServer:
                 ],
             }
 
-    def picture(self):
+    def picture(self) -> bytes | None:
         """The newest frame with skeletons as JPEG, `None` before the first.
 
         It is drawn when a browser asks, and not for nobody.

@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +153,7 @@ class VideoPrediction:
     notes: list
     seconds: dict
 
-    def label_at(self, person, time):
+    def label_at(self, person: int, time: float) -> Segment | None:
         """The `Segment` of a person at a time, or `None`."""
         for segment in self.segments:
             if segment.person == person:
@@ -168,7 +169,7 @@ class VideoPrediction:
         lines += [_line(segment) for segment in self.segments]
         return "\n".join(lines)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """All but the poses, ready for JSON."""
         plain = ("source", "weights", "class_names", "num_frames", "notes")
         return {
@@ -189,12 +190,12 @@ class VideoPrediction:
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
         }
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes what `to_dict` gives as JSON."""
         text = json.dumps(self.to_dict(), indent=1) + "\n"
         _outputs.write_text(path, text)
 
-    def save_csv(self, path):
+    def save_csv(self, path: PathLike) -> None:
         """Writes a table with a line for each window."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton._scores import to_probabilities
 
@@ -173,14 +174,14 @@ class StreamingClassifier:
                 f"{len(self.class_names)} class names."
             )
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all frames and predictions, as after a change of scene."""
         self._frames = np.zeros(self._shape, "float32")
         self._is_seen = np.zeros(self.window, bool)
         self._count = 0
         self._past = None
 
-    def update(self, frame):
+    def update(self, frame: ArrayLike | list | None) -> Prediction | None:
         """Takes the next frame.
 
         Args:

@@ -3,18 +3,22 @@
 import contextlib
 import time
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
 from keras_skeleton import _outputs
 from keras_skeleton import _values
 from keras_skeleton._progress import Progress
+from keras_skeleton._types import PathLike
 from keras_skeleton.serving import segments
 from keras_skeleton.serving import video_output
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import open_source
+from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import make_estimator
 from keras_skeleton.serving.poses.tracking import Tracker
+from keras_skeleton.serving.segments import VideoPrediction
 
 # Frames per second to classify at where neither the weights nor, with more,
 # the video say.
@@ -25,8 +29,8 @@ def predict_video(
     source,
     weights,
     *,
-    poses="rtmlib",
-    pose_model=None,
+    poses: str | PoseEstimator | Callable = "rtmlib",
+    pose_model: PathLike | None = None,
     people=None,
     min_score=None,
     window=None,
@@ -36,12 +40,12 @@ def predict_video(
     min_seconds=0.5,
     frame_rate=30.0,
     form=None,
-    output=None,
-    json_path=None,
-    csv_path=None,
-    page_path=None,
+    output: PathLike | None = None,
+    json_path: PathLike | None = None,
+    csv_path: PathLike | None = None,
+    page_path: PathLike | None = None,
     verbose=0,
-):
+) -> VideoPrediction:
     """Says what each person in a video does.
 
     Frames are read one by one with their exact times; persons are found in

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_skeleton.skeletons.registry import get
 from keras_skeleton.skeletons.skeleton import Skeleton
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Names that mean one point wherever they occur.
 _SYNONYMS = {
@@ -144,7 +145,7 @@ class JointMapping:
     weights: np.ndarray
     missing: tuple = ()
 
-    def parts(self, joint):
+    def parts(self, joint) -> dict:
         """What a joint of the target is made of.
 
         Args:
@@ -189,7 +190,9 @@ class JointMapping:
         return ops.where(is_seen, mapped, np.float32(0))
 
 
-def mapping(source, target, missing="error"):
+def mapping(
+    source: SkeletonLike, target: SkeletonLike, missing="error"
+) -> JointMapping:
     """How to make the joints of one layout out of those of another.
 
     A joint is taken from the joint of the same name or meaning, or else is

@@ -1,12 +1,13 @@
 """The layouts that are known by name."""
 
 from keras_skeleton.skeletons.skeleton import Skeleton
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 _REGISTRY = {}
 _BUILT_IN = set()
 
 
-def register(skeleton, *aliases):
+def register(skeleton: Skeleton, *aliases) -> Skeleton:
     """Makes a layout available by its name.
 
     Args:
@@ -42,12 +43,12 @@ def register_built_in(skeleton, *aliases):
     _BUILT_IN.update((skeleton.name, *aliases))
 
 
-def names():
+def names() -> list[str]:
     """Names of all registered layouts, aliases included."""
     return sorted(_REGISTRY)
 
 
-def get(identifier):
+def get(identifier: SkeletonLike) -> Skeleton:
     """Returns the layout for a name, a `Skeleton` or its dictionary.
 
     Example:
@@ -71,7 +72,7 @@ def get(identifier):
     )
 
 
-def serialize(skeleton):
+def serialize(skeleton: SkeletonLike) -> str | dict:
     """What `get` needs to find the layout again, ready for JSON.
 
     The name for the layouts that come with the package, else the whole

@@ -1,6 +1,8 @@
 """A joint layout: names of joints, bones, body parts, sides."""
 
 import dataclasses
+import typing
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -32,9 +34,9 @@ class Skeleton:
     """
 
     name: str
-    joints: tuple
-    edges: tuple
-    mirror: tuple = ()
+    joints: Sequence
+    edges: Sequence
+    mirror: Sequence = ()
     center: int = 0
     parts: dict = dataclasses.field(default_factory=dict)
 
@@ -111,17 +113,17 @@ class Skeleton:
             raise self._error("`mirror` names a joint twice")
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return len(self.joints)
 
     @property
-    def root(self):
+    def root(self) -> int:
         """The joint that is nobody's child."""
         children = {child for child, _ in self.edges}
         return next(j for j in range(self.num_joints) if j not in children)
 
     @property
-    def parents(self):
+    def parents(self) -> tuple:
         """Parent of every joint; the root is its own parent."""
         parents = list(range(self.num_joints))
         for child, parent in self.edges:
@@ -129,11 +131,11 @@ class Skeleton:
         return tuple(parents)
 
     @property
-    def bones(self):
+    def bones(self) -> tuple:
         """Pairs `(joint, parent)` for all joints, `(root, root)` included."""
         return tuple(enumerate(self.parents))
 
-    def ancestors(self, hops):
+    def ancestors(self, hops) -> tuple:
         """The joint that many bones up from each joint.
 
         Args:
@@ -161,21 +163,21 @@ class Skeleton:
         return tuple(found)
 
     @property
-    def mirror_permutation(self):
+    def mirror_permutation(self) -> tuple:
         """Index of the joint that each joint becomes in a mirror."""
         order = list(range(self.num_joints))
         for left, right in self.mirror:
             order[left], order[right] = right, left
         return tuple(order)
 
-    def adjacency(self, self_loops=False):
+    def adjacency(self, self_loops=False) -> np.ndarray:
         """Symmetric float32 matrix `(V, V)`, 1 where a bone connects."""
         matrix = np.eye(self.num_joints, dtype="float32") * bool(self_loops)
         for child, parent in self.edges:
             matrix[child, parent] = matrix[parent, child] = 1
         return matrix
 
-    def hop_distances(self):
+    def hop_distances(self) -> np.ndarray:
         """Int64 matrix `(V, V)`: bones on the way between two joints."""
         step = self.adjacency() > 0
         distances = np.full(step.shape, -1)
@@ -185,7 +187,7 @@ class Skeleton:
             reached = reached @ step
         return distances
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """The layout as plain lists, ready for JSON."""
         return {
             "name": self.name,
@@ -197,7 +199,7 @@ class Skeleton:
         }
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: dict) -> typing.Self:
         """Builds the layout that `to_dict` described."""
         known = {field.name for field in dataclasses.fields(cls)}
         if not {"name", "joints", "edges"} <= set(config) <= known:
@@ -207,3 +209,7 @@ class Skeleton:
                 f"{sorted(config)}."
             )
         return cls(**config)
+
+
+# A layout, the name of a registered one, or what `Skeleton.to_dict` gives.
+SkeletonLike = Skeleton | str | dict

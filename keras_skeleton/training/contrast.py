@@ -146,7 +146,7 @@ class MomentumContrast(PretextModel):
         self.built = True
 
     @property
-    def encoder(self):
+    def encoder(self) -> keras.Model:
         """The encoder of the first stream."""
         return next(iter(self.queries.values())).encoder
 

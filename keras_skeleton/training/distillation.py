@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from keras_skeleton.training.momentum import twin
@@ -87,7 +88,7 @@ class SelfDistillation(PretextModel):
         self.built = True
 
     @property
-    def encoder(self):
+    def encoder(self) -> keras.Model:
         """The encoder of the student."""
         return self.student.encoder
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 
-def twin(model, name, copy=True):
+def twin(model, name, copy=True) -> keras.Model:
     """A frozen copy of a model, to follow it.
 
     Args:
@@ -29,7 +29,7 @@ def twin(model, name, copy=True):
     return follower
 
 
-def update_momentum(key, query, momentum):
+def update_momentum(key, query, momentum) -> None:
     """Moves a key encoder's weights towards those of a query encoder.
 
     `key = momentum * key + (1 - momentum) * query`, for the parameters; as in

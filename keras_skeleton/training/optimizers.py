@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_skeleton.layers import TransformerBlock
 
+Rate = float | keras.optimizers.schedules.LearningRateSchedule
+
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class SGD(keras.optimizers.SGD):
@@ -42,7 +44,7 @@ class SGD(keras.optimizers.SGD):
 
     def __init__(
         self,
-        learning_rate=0.1,
+        learning_rate: Rate = 0.1,
         momentum=0.9,
         nesterov=True,
         weight_decay=0.0,
@@ -121,7 +123,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate=1e-3,
+        learning_rate: Rate = 1e-3,
         weight_decay=0.05,
         scales=None,
         decay_vectors=False,
@@ -197,7 +199,7 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         return config
 
 
-def layerwise_scales(model, decay):
+def layerwise_scales(model, decay) -> dict[str, float]:
     """Learning-rate factors that fall from the head to the first layer.
 
     With `n` transformer blocks, the layers before the first block get
@@ -231,7 +233,9 @@ def layerwise_scales(model, decay):
     return scales
 
 
-def warmup_cosine(peak, minimum=0.0, *, warmup_steps=0, total_steps):
+def warmup_cosine(
+    peak, minimum=0.0, *, warmup_steps=0, total_steps
+) -> keras.optimizers.schedules.CosineDecay:
     """Linear warm-up from 0 to `peak`, then a cosine down to `minimum`.
 
     Args:

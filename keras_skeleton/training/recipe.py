@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import typing
 
 import keras
 
@@ -126,7 +127,7 @@ class Recipe:
         object.__setattr__(self, "steps", steps)
 
     @classmethod
-    def of(cls, system, kind="training", **given):
+    def of(cls, system, kind: str | tuple = "training", **given) -> typing.Self:
         """The recipe of a system: what is given, else what was published.
 
         Args:
@@ -162,7 +163,7 @@ class Recipe:
             found = found.lasting(given["epochs"])
         return dataclasses.replace(found, **given)
 
-    def lasting(self, epochs):
+    def lasting(self, epochs) -> typing.Self:
         """The same recipe over another number of epochs.
 
         The `steps` move in proportion, and a warm-up takes at most a tenth.
@@ -176,7 +177,7 @@ class Recipe:
             warmup_epochs=min(self.warmup_epochs, epochs / 10),
         )
 
-    def for_clips(self, clips):
+    def for_clips(self, clips) -> typing.Self:
         """The recipe for a data set of another size than the published one.
 
         Small data sets give few steps in an epoch, so that the published
@@ -201,7 +202,7 @@ class Recipe:
         epochs = max(self.epochs, math.ceil(MIN_STEPS / per_epoch))
         return dataclasses.replace(self.lasting(epochs), batch_size=size)
 
-    def transforms(self, plain, coordinates=("x", "y", "z")):
+    def transforms(self, plain, coordinates=("x", "y", "z")) -> list:
         """The transforms of training clips.
 
         Args:
@@ -254,7 +255,9 @@ class Recipe:
             **{"drop_remainder": True, **options},
         )
 
-    def make_optimizer(self, model, steps_per_epoch):
+    def make_optimizer(
+        self, model, steps_per_epoch
+    ) -> keras.optimizers.Optimizer:
         """The optimizer with its schedule.
 
         Args:
@@ -286,7 +289,7 @@ class Recipe:
             beta_2=self.beta_2,
         )
 
-    def compile(self, model, batches, **options):
+    def compile(self, model, batches, **options) -> keras.Model:
         """Compiles a model for a training by this recipe.
 
         Models with a training step of their own have their loss too; others

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton._types import PathLike
+
 
 class ResumeTraining(keras.callbacks.Callback):
     """Saves the whole state of a training each epoch and resumes from it.
@@ -50,7 +52,7 @@ class ResumeTraining(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, path, data=None, verbose=1):
+    def __init__(self, path: PathLike, data=None, verbose=1):
         super().__init__()
         self.path = pathlib.Path(path)
         self.data = data

@@ -91,7 +91,7 @@ class StepModel(_step.Step, keras.Model):
             aggregation="only_first_replica",
         )
 
-    def objective(self, x, y, training):
+    def objective(self, x, y, training) -> tuple:
         """Computes the loss of one batch.
 
         Args:
@@ -108,10 +108,10 @@ class StepModel(_step.Step, keras.Model):
             f"{type(self).__name__} must define `objective`."
         )
 
-    def before_step(self):
+    def before_step(self) -> None:
         """Changes state before the loss; does nothing by default."""
 
-    def after_step(self, carried):
+    def after_step(self, carried) -> None:
         """Changes state after the gradient step; does nothing by default.
 
         Args:
@@ -127,7 +127,7 @@ class StepModel(_step.Step, keras.Model):
     def metrics(self):
         return list(self._means.values())
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args, **kwargs) -> keras.callbacks.History:
         if getattr(self, "loss", None) is not None:
             raise ValueError(
                 f"{type(self).__name__} has an objective of its own and takes "
@@ -148,7 +148,7 @@ class StepModel(_step.Step, keras.Model):
             given.arguments["callbacks"] = [counter, *listed]
         return super().fit(*given.args[1:], **given.kwargs)
 
-    def check_data(self, x, y):
+    def check_data(self, x, y) -> None:
         """Raises a `ValueError` for data that nothing can be learned from."""
         targets.check_finite(x)
 
@@ -245,7 +245,7 @@ class SupervisedModel(StepModel):
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
 
-    def check_data(self, x, y):
+    def check_data(self, x, y) -> None:
         super().check_data(x, y)
         targets.check_classes(x, y, self.model.output_shape[-1])
 

@@ -4,13 +4,10 @@ Each application brings its `search_space`, which is searched together with the
 recipe of its training. Needs `pip install keras-skeleton[tune]`.
 """
 
-from keras_skeleton._lazy import attach
+from keras_skeleton._lazy import on_first_use
 
-_HOMES = {
-    "FineTuning": "hypermodels",
-    "Pretraining": "hypermodels",
-    "Training": "hypermodels",
-    "draw": "hypermodels",
-}
-
-__getattr__, __dir__, __all__ = attach(__name__, homes=_HOMES)
+with on_first_use(globals()):
+    from keras_skeleton.tuning.hypermodels import FineTuning as FineTuning
+    from keras_skeleton.tuning.hypermodels import Pretraining as Pretraining
+    from keras_skeleton.tuning.hypermodels import Training as Training
+    from keras_skeleton.tuning.hypermodels import draw as draw

@@ -111,7 +111,7 @@ class Score:
             raise ValueError(f"`correct` must be 0 to `of`. Received {self!r}.")
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The score in percent."""
         if self.percent is not None:
             return self.percent
@@ -176,16 +176,18 @@ class PretrainedWeights:
             raise ValueError(f"The card of {self.name!r} names no file.")
 
     @property
-    def obtained(self):
+    def obtained(self) -> str:
         """How all files are had: `"packaged"`, `"fetched"`, `"by hand"`."""
         return max((file.obtained for file in self.files), key=OBTAINED.index)
 
     @property
-    def is_ours(self):
+    def is_ours(self) -> bool:
         """Whether we trained the weights."""
         return bool(self.training)
 
-    def score(self, kind, without_duplicates=False, measure="top1", seed=None):
+    def score(
+        self, kind, without_duplicates=False, measure="top1", seed=None
+    ) -> Score | None:
         """The `Score` of a kind, or `None`."""
         wanted = (kind, without_duplicates, measure, seed)
         for score in self.scores:
@@ -194,7 +196,7 @@ class PretrainedWeights:
                 return score
         return None
 
-    def path(self):
+    def path(self) -> pathlib.Path:
         """Path of the weights to load; fetches the file if need be.
 
         Raises:

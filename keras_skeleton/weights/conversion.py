@@ -8,8 +8,10 @@ import os
 import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import applications
+from keras_skeleton._types import PathLike
 from keras_skeleton.weights.reader import read_tensors
 
 
@@ -20,7 +22,9 @@ def transpose(array):
     return array.T
 
 
-def resize_temporal_embedding(embedding, num_segments):
+def resize_temporal_embedding(
+    embedding: ArrayLike, num_segments: int
+) -> np.ndarray:
     """Resizes a learned embedding of time segments to another number of them.
 
     Cubic convolution (a = -0.75) with half-pixel centres, repeated edges and
@@ -271,7 +275,7 @@ def table_for(model, names=()):
     return system_module(system_of(model)).table(model, names)
 
 
-def official_names(model, names=()):
+def official_names(model, names=()) -> dict[str, str]:
     """Maps the variable paths of a model to official tensor names.
 
     Args:
@@ -288,7 +292,7 @@ def official_names(model, names=()):
     return {path: name for path, name in found.items() if name is not None}
 
 
-def convert_array(model, name, array):
+def convert_array(model, name, array: ArrayLike) -> np.ndarray:
     """Converts one official array, for example a gradient, to our layout.
 
     Args:
@@ -335,7 +339,7 @@ def without_wrapper(model, tensors):
     return tensors
 
 
-def named_tensors(source, key=None):
+def named_tensors(source: dict, key=None) -> dict:
     """The tensors of a dict of names to arrays, or of roles to files.
 
     Names of tensors of a file have its role in front, as in
@@ -355,7 +359,9 @@ def named_tensors(source, key=None):
     return tensors
 
 
-def load_official(model, source, head="load", key=None):
+def load_official(
+    model, source: PathLike | dict, head="load", key=None
+) -> None:
     """Loads the tensors of a published checkpoint into a model.
 
     Every variable of the model must get a tensor and every tensor must find a

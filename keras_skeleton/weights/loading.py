@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import tempfile
+import typing
 import zipfile
 import zlib
 
@@ -11,11 +12,15 @@ import numpy as np
 
 from keras_skeleton import _download as download
 from keras_skeleton import _outputs
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
 from keras_skeleton.weights import registry
+
+if typing.TYPE_CHECKING:
+    import keras
 
 # Bytes; those of the largest model are some thousand.
 _LARGEST_CONFIG = 1_000_000
@@ -31,7 +36,7 @@ _NOT_CONFIGURATION = (
 )
 
 
-def load_weights(model, weights, key=None):
+def load_weights(model, weights: PathLike, key=None) -> None:
     """Loads weights of any kind into a model.
 
     Files of `save_weights` are loaded by variable path and official
@@ -84,7 +89,9 @@ def load_weights(model, weights, key=None):
         _load_official(model, tensors)
 
 
-def load_model(system, weights, head=True):
+def load_model(
+    system: str, weights: PathLike, head=True
+) -> "tuple[keras.Model, list]":
     """The model that weights were saved from, and what is known about them.
 
     Args:
@@ -284,7 +291,9 @@ def _load_keras_weights(model, path):
     model.load_weights(path)
 
 
-def save_weights(model, path, dtype="float32", **metadata):
+def save_weights(
+    model, path: PathLike, dtype="float32", **metadata
+) -> pathlib.Path:
     """Saves the weights of a model by variable path, as `.safetensors`.
 
     The file records the system and the constructor's arguments, so that

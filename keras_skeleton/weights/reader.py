@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import unpickling
 from keras_skeleton.weights import _torch_files
 
@@ -17,7 +18,7 @@ WRAPPERS = ("module.", "model.", "_orig_mod.")
 MOST_INFLATION = 1100
 
 
-def read_tensors(path, key=None):
+def read_tensors(path: PathLike, key=None) -> dict[str, np.ndarray]:
     """Reads the named tensors of a weight file.
 
     Understands PyTorch files (`.pth`, `.pt`, `.bin`, `.ckpt`), `.safetensors`

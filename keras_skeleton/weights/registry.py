@@ -8,16 +8,18 @@ import pathlib
 
 from keras_skeleton import _download as download
 from keras_skeleton import applications
+from keras_skeleton._types import PathLike
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import reader
+from keras_skeleton.weights.cards import PretrainedWeights
 
 FILE_FORMAT = "keras_skeleton"
 # How many names of weights a message holds.
 MOST_NAMES = 12
 
 
-def names(pattern="*", system=None):
+def names(pattern="*", system=None) -> list[str]:
     """Names of the registered weights.
 
     Args:
@@ -82,7 +84,7 @@ def official(system):
     return conversion.system_module(system).PRETRAINED
 
 
-def get(system, name):
+def get(system: str, name: str) -> PretrainedWeights:
     """The `PretrainedWeights` of a registered name, its card.
 
     Raises:
@@ -111,7 +113,9 @@ def get(system, name):
     )
 
 
-def resolve(system, weights):
+def resolve(
+    system: str, weights: PathLike
+) -> tuple[pathlib.Path, PretrainedWeights | None]:
     """Finds the file that a `weights=` argument stands for.
 
     Args:
@@ -153,7 +157,7 @@ def resolve(system, weights):
     )
 
 
-def configuration(system, weights):
+def configuration(system: str, weights: PathLike) -> dict:
     """The constructor's arguments that weights were trained with.
 
     Args:

@@ -4,10 +4,10 @@ What they share is in `base`: a `Reader` says what there is to read, `collect`
 reads it into `Sequences`.
 """
 
-from keras_skeleton._lazy import attach
+from keras_skeleton._lazy import on_first_use
 
-_BASE = ("Clip", "Reader", "Skipped", "collect")
-
-__getattr__, __dir__, __all__ = attach(
-    __name__, homes={name: "base" for name in _BASE}
-)
+with on_first_use(globals()):
+    from keras_skeleton.datasets.readers.base import Clip as Clip
+    from keras_skeleton.datasets.readers.base import Reader as Reader
+    from keras_skeleton.datasets.readers.base import Skipped as Skipped
+    from keras_skeleton.datasets.readers.base import collect as collect

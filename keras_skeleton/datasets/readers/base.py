@@ -12,14 +12,18 @@ import struct
 import threading
 import typing
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from keras_skeleton import _progress
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets.sequences import Sequences
+from keras_skeleton.skeletons.skeleton import Skeleton
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Enough work for a process to be worth the way there, few enough units that
 # a stopped preparation loses little.
@@ -92,7 +96,9 @@ class Reader:
     coordinates = None
     missing = "zeros"
 
-    def configure(self, missing=None, skeleton=None):
+    def configure(
+        self, missing=None, skeleton: SkeletonLike | PathLike | None = None
+    ) -> typing.Self:
         """Sets what every reader can be told, and returns the reader.
 
         Args:
@@ -123,7 +129,7 @@ class Reader:
             self.skeleton = skeleton
         return self
 
-    def check(self, names, skipped):
+    def check(self, names, skipped) -> list:
         """Compares what its user named with what there is, in the end.
 
         Args:
@@ -138,14 +144,14 @@ class Reader:
         """
         return []
 
-    def units(self):
+    def units(self) -> list:
         """Returns the list of units, in the order of the clips in them.
 
         A unit is a path, a string, a number or a tuple of these.
         """
         raise NotImplementedError
 
-    def read(self, unit):
+    def read(self, unit) -> Iterator[Clip | Skipped]:
         """Yields each clip of a unit: a `Clip`, or `Skipped`.
 
         Raises:
@@ -154,7 +160,7 @@ class Reader:
         """
         raise NotImplementedError
 
-    def unit_name(self, unit):
+    def unit_name(self, unit) -> str:
         """Returns what a person would call a unit."""
         return getattr(unit, "name", None) or str(unit)
 
@@ -173,7 +179,7 @@ class Reader:
                 identity.append(_file_state(getattr(source, "path", source)))
         return identity
 
-    def splits(self, names, labels, metadata):
+    def splits(self, names, labels, metadata) -> dict:
         """Returns `{protocol: {"train": indices, "test": indices}}`.
 
         Args:
@@ -234,7 +240,7 @@ def read_units(reader, units):
     return clips, skipped
 
 
-def layout(identifier):
+def layout(identifier: SkeletonLike | PathLike) -> Skeleton:
     """Returns a `Skeleton` for what a user passes for it.
 
     Args:
@@ -270,13 +276,13 @@ def notes_of(clips):
 
 
 def collect(
-    reader,
+    reader: Reader,
     strict=False,
     workers=1,
     progress=False,
     missing=None,
     skeleton=None,
-):
+) -> Sequences:
     """Reads a whole data set into memory.
 
     Args:

@@ -6,11 +6,13 @@ import typing
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _layouts
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 from keras_skeleton.skeletons import Skeleton
 
 MOST_JOINTS = 256
@@ -50,7 +52,7 @@ class Motion(typing.NamedTuple):
 
 
 def load_data(
-    path,
+    path: PathLike,
     scale=1.0,
     relative_positions=False,
     labels=None,
@@ -59,7 +61,7 @@ def load_data(
     workers=1,
     skeleton=None,
     missing="zeros",
-):
+) -> Sequences:
     """Reads BVH motion capture as positions of joints.
 
     A file is a clip, named by its path without `.bvh`. All must have the
@@ -182,7 +184,7 @@ class BVHReader(_extracted.ExtractedReader):
         )
 
 
-def make_skeleton(motion, name="bvh"):
+def make_skeleton(motion, name="bvh") -> Skeleton:
     """Makes the layout of a `Motion`.
 
     Args:
@@ -200,7 +202,7 @@ def make_skeleton(motion, name="bvh"):
     )
 
 
-def joint_positions(motion, relative_positions=False):
+def joint_positions(motion, relative_positions=False) -> np.ndarray:
     """Computes where the joints are.
 
     Args:
@@ -250,7 +252,7 @@ def _rotation(axis, angles):
     return matrices
 
 
-def parse_bvh(data):
+def parse_bvh(data: bytes) -> Motion:
     """Reads a BVH file.
 
     Args:

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files.parsing import parse_numbers
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import read_pickle
@@ -12,6 +13,7 @@ from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_SUBJECTS = 124
 # Subjects up to this one are for training.
@@ -34,8 +36,12 @@ HINT = (
 
 
 def load_data(
-    path=None, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    path: PathLike | None = None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+) -> Sequences:
     """Reads poses of CASIA-B: tables of GaitGraph or folders of OpenGait.
 
     124 subjects walk past eleven cameras, six times normally ("nm"), twice

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _keypoints
@@ -12,6 +13,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
+from keras_skeleton.datasets.sequences import Sequences
 
 HINT = (
     "Pass the path of a .json file with the poses of one video (a list of "
@@ -21,7 +23,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path: PathLike,
     skeleton=None,
     num_persons=2,
     labels=None,
@@ -29,7 +31,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads poses in the JSON forms of COCO, MMPose and Ultralytics.
 
     A file holds one of these:

@@ -23,6 +23,7 @@ import warnings
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
@@ -32,6 +33,7 @@ from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
+from keras_skeleton.datasets.sequences import Sequences
 
 LONGEST_TEXT = 200
 MOST_JOINTS = 256
@@ -46,14 +48,14 @@ HINT = "Pass the path of a {0} file, or of a folder or .zip archive of them."
 
 
 def from_csv(
-    path,
+    path: PathLike,
     skeleton,
     class_names=None,
     metadata=(),
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads one's own clips from CSV tables.
 
     A line describes a joint of a person in a frame. The first line names the
@@ -110,14 +112,14 @@ def from_csv(
 
 
 def from_json(
-    path,
+    path: PathLike,
     skeleton=None,
     class_names=None,
     metadata=(),
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads one's own clips from JSON files.
 
     A file holds `{"clips": [clip, ...]}`, and a clip

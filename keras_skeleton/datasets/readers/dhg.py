@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers import shrec17
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_SUBJECTS = 20
 LIMITS_FILE = "informations_troncage_sequences.txt"
@@ -18,7 +20,7 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     classes=14,
     coordinates="world",
     normalize=False,
@@ -27,7 +29,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the gestures of DHG-14/28 from their original text files.
 
     2,800 clips of one hand with 22 joints: 14 gestures, each performed five

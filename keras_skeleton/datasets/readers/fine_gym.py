@@ -3,11 +3,13 @@
 import pathlib
 import re
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.readers import pyskl
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.pyskl import ADDRESSES
 from keras_skeleton.datasets.readers.pyskl import AnnotationReader
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_CLASSES = {"gym99": 99, "gym288": 288}
 # A video, an event in it and an element of that, with and without marks.
@@ -24,7 +26,7 @@ LISTS_HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     version="gym99",
     train_list=None,
     test_list=None,
@@ -33,7 +35,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the skeletons of FineGym.
 
     Clips of one gymnast, 17 joints, in pixels with x to the right and y down,

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_strings
 from keras_skeleton.datasets.files.pickles import read_pickle
@@ -14,6 +15,7 @@ from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 PARTS = ("train", "test")
 NUM_JOINTS = 17
@@ -33,7 +35,7 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     poses="3d",
     normalize=True,
     clip_length=None,
@@ -42,7 +44,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads Human3.6M in the form of MotionBERT.
 
     One person, 17 joints, 50 frames per second, before four cameras.

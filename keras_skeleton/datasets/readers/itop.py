@@ -5,11 +5,13 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_JOINTS = 15
 #: Matrix of the camera in pixels, for `datasets.depth` and models such as
@@ -37,14 +39,14 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     view="side",
     coordinates="world",
     strict=False,
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the joints of ITOP for the frames that have valid ones.
 
     A person, filmed by a depth camera from the side or from above: 16
@@ -115,7 +117,7 @@ def load_data(
     )
 
 
-def open_images(path):
+def open_images(path: PathLike):
     """Opens the depth images or the point clouds of ITOP.
 
     Args:
@@ -145,7 +147,13 @@ def open_images(path):
     raise ValueError(f"{str(path)!r}: {faults[0]} (or {faults[1]}).")
 
 
-def load_frames(path, view="side", part="test", frames=None, points=False):
+def load_frames(
+    path: PathLike,
+    view="side",
+    part="test",
+    frames=None,
+    points=False,
+) -> dict[str, np.ndarray]:
     """Reads depth images of ITOP together with their joints.
 
     Only frames with valid joints, the ones that results are stated for.

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
@@ -13,6 +14,7 @@ from keras_skeleton.datasets.readers._decompress import decompress_pose
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.pyskl import ADDRESSES
 from keras_skeleton.datasets.readers.pyskl import AnnotationReader
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_CLASSES = 400
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -29,7 +31,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path: PathLike,
     keypoints,
     box_threshold=None,
     valid_ratio=0.0,
@@ -39,7 +41,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the two-dimensional poses of Kinetics 400.
 
     Clips of any number of persons, 17 joints, in pixels with x to the right

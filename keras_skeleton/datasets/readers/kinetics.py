@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_json
 from keras_skeleton.datasets.files.pickles import as_integer
@@ -14,6 +15,7 @@ from keras_skeleton.datasets.readers import stgcn
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_JOINTS = 18
 MOST_CLASSES = 10_000
@@ -33,13 +35,13 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     max_persons=2,
     strict=False,
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads Kinetics-Skeleton: files of clips, or the arrays of ST-GCN.
 
     About 240,000 clips for training and 20,000 for validation, mostly 300

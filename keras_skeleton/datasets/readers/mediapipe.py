@@ -4,7 +4,10 @@ import itertools
 import math
 import re
 
+import numpy as np
+
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files import wide
@@ -13,6 +16,8 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
+from keras_skeleton.datasets.sequences import Sequences
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 NUM_LANDMARKS = 33
 VALUES = ("x", "y", "z", "visibility")
@@ -45,16 +50,16 @@ HINT = (
 
 
 def load_data(
-    path,
+    path: PathLike,
     landmarks="image",
     num_persons=1,
     labels=None,
     class_names=None,
     strict=False,
     workers=1,
-    skeleton="mediapipe33",
+    skeleton: SkeletonLike | PathLike = "mediapipe33",
     missing="zeros",
-):
+) -> Sequences:
     """Reads landmarks of MediaPipe Pose from JSON or CSV files.
 
     MediaPipe does not write files itself. A file is a clip, named by its
@@ -143,7 +148,7 @@ def load_data(
     return collect(reader, strict, workers, missing=missing)
 
 
-def from_results(results, landmarks="image", num_persons=1):
+def from_results(results, landmarks="image", num_persons=1) -> np.ndarray:
     """Makes a clip of the results of MediaPipe for the frames of a video.
 
     Args:

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.readers import _places
@@ -19,6 +20,7 @@ from keras_skeleton.datasets.readers._ntu_raw import prepare_like_pyskl
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 # Performers whose clips are the training set; 60 uses those up to 40.
 TRAIN_SUBJECTS = (
@@ -57,7 +59,7 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | list | None = None,
     dataset="ntu60",
     preparation="ctrgcn",
     split=None,
@@ -65,7 +67,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads NTU RGB+D from its raw files or from a prepared file.
 
     25 joints of one or two persons at 30 frames per second, in metres: y up,
@@ -132,8 +134,13 @@ def load_data(
 
 
 def load_prepared(
-    path, split=None, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    path: PathLike,
+    split=None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+) -> Sequences:
     """Loads an `.npz` file of the official preparation.
 
     This is the form in which the code of MAMP, CTR-GCN and others keeps NTU
@@ -184,14 +191,14 @@ def load_prepared(
 
 
 def prepare_raw(
-    source,
+    source: PathLike | list,
     dataset="ntu60",
     strict=False,
     preparation="ctrgcn",
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Prepares raw `.skeleton` files as published code does.
 
     With `preparation="ctrgcn"`, the result equals the arrays of the official
@@ -270,7 +277,7 @@ def prepare_raw(
     )
 
 
-def parse_skeleton_file(path):
+def parse_skeleton_file(path: PathLike):
     """Reads one raw `.skeleton` text file.
 
     Args:
@@ -298,7 +305,9 @@ def parse_skeleton_file(path):
         raise ValueError(f"{os.fspath(path)!r}, {error}") from None
 
 
-def make_reader(path, dataset="ntu60", preparation="ctrgcn", split=None):
+def make_reader(
+    path: PathLike, dataset="ntu60", preparation="ctrgcn", split=None
+) -> Reader:
     """Returns the `Reader` of what `path` is, see `load_data`."""
     if _prepared.is_prepared(path):
         return _prepared.PreparedReader(path, class_names, split)
@@ -437,7 +446,7 @@ def _read_resource(name):
     return dict.fromkeys(text.splitlines())
 
 
-def class_names(number):
+def class_names(number) -> list | None:
     """Names of the 60 or 120 classes; `None` for another number."""
     names = list(_read_resource("ntu_classes.txt"))
     return names[:number] if number in (60, 120) else None

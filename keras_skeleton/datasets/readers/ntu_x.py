@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import hdf5
 from keras_skeleton.datasets.readers import _places
@@ -11,6 +12,7 @@ from keras_skeleton.datasets.readers import ntu
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_JOINTS = 67
 # With the joints of the face.
@@ -26,13 +28,13 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     version=60,
     strict=False,
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads NTU60-X or NTU120-X as PSUMNet uses them.
 
     The clips of NTU RGB+D with the body and the fingers as an estimator saw

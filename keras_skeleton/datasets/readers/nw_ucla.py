@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets._long_tailed import long_tailed
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_json
@@ -14,6 +15,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import read_units
+from keras_skeleton.datasets.sequences import Sequences
 
 CLASS_NAMES = (
     "pick up with one hand",
@@ -45,8 +47,12 @@ PROTOCOLS = {"xview": 3, "xview_1": 1, "xview_2": 2}
 
 
 def load_data(
-    path=None, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    path: PathLike | None = None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+) -> Sequences:
     """Reads the skeletons of NW-UCLA from the archive or the folder.
 
     1,484 clips of one person, 20 joints, 1 to 201 frames, in metres in the

@@ -3,6 +3,7 @@
 import itertools
 
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _layouts
@@ -10,6 +11,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
+from keras_skeleton.datasets.sequences import Sequences
 
 # By the number of joints, the usual layout first.
 SKELETONS = {
@@ -29,7 +31,7 @@ HINT = (
 
 
 def load_data(
-    path,
+    path: PathLike,
     skeleton=None,
     num_persons=2,
     labels=None,
@@ -37,7 +39,7 @@ def load_data(
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads poses that OpenPose has written.
 
     Understood are all versions of its JSON output; faces and hands are left

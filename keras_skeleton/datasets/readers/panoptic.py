@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import _extracted
@@ -12,6 +13,7 @@ from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 NUM_JOINTS = 19
 # Where the joints of the layout "panoptic19" are found in a file: its end is
@@ -30,7 +32,7 @@ HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     head="eye_ear",
     unit="metres",
     num_persons=8,
@@ -38,7 +40,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the three-dimensional poses of CMU Panoptic.
 
     Sequences of several persons with 19 joints, in the axes of the dome,

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files.matlab import parse_matlab
@@ -12,6 +13,7 @@ from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 CLASS_NAMES = (
     "baseball_pitch",
@@ -40,8 +42,12 @@ HINT = (
 
 
 def load_data(
-    path=None, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    path: PathLike | None = None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+) -> Sequences:
     """Reads the annotated joints of Penn Action.
 
     2,326 clips of one person, 13 joints, 18 to 663 frames, in pixels of the

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_table
 from keras_skeleton.datasets.readers import _places
@@ -12,6 +13,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 MAX_FRAMES = 300
 SPLIT_LISTS = {"cross-subject": "xsub", "cross-view": "xview"}
@@ -77,13 +79,13 @@ CLASS_NAMES = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     split=None,
     strict=False,
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads PKU-MMD from its raw files or from a prepared file.
 
     25 joints of one or two persons (Kinect v2, as in NTU RGB+D) at 30 frames
@@ -140,8 +142,13 @@ def load_data(
 
 
 def load_prepared(
-    path, split=None, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    path: PathLike,
+    split=None,
+    strict=False,
+    workers=1,
+    missing="zeros",
+    skeleton=None,
+) -> Sequences:
     """Loads an `.npz` file of the official preparation.
 
     Files such as `"PKUv1_XSub.npz"` have the same form as those of NTU
@@ -182,8 +189,8 @@ def load_prepared(
 
 
 def prepare_raw(
-    directory, strict=False, workers=1, missing="zeros", skeleton=None
-):
+    directory: PathLike, strict=False, workers=1, missing="zeros", skeleton=None
+) -> Sequences:
     """Prepares the raw text files as the official code of MAMP does.
 
     Each action instance of the untrimmed recordings becomes a clip of its

@@ -6,6 +6,7 @@ import typing
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
@@ -21,6 +22,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
+from keras_skeleton.datasets.sequences import Sequences
 
 _PYSKL = "https://download.openmmlab.com/mmaction/pyskl/data"
 # What can be downloaded without an account.
@@ -88,14 +90,14 @@ MOST_CLASSES = 1_000_000
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     name=None,
     skeleton=None,
     class_names=None,
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads the annotation pickle of PYSKL or MMAction2 of any data set.
 
     Such a file is a dictionary with the lists of names `"split"` and the

@@ -3,7 +3,9 @@
 import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files.pickles import parse_pickle
@@ -12,6 +14,7 @@ from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
 from keras_skeleton.datasets.readers.base import collect
+from keras_skeleton.datasets.sequences import Sequences
 
 GESTURES = (
     "grab",
@@ -57,7 +60,7 @@ PREPARED_HINT = (
 
 
 def load_data(
-    path=None,
+    path: PathLike | None = None,
     classes=14,
     coordinates="world",
     normalize=False,
@@ -65,7 +68,7 @@ def load_data(
     workers=1,
     missing="zeros",
     skeleton=None,
-):
+) -> Sequences:
     """Reads the gestures of SHREC'17 from their original text files.
 
     2,800 clips of one hand with 22 joints: 14 gestures, each performed with
@@ -127,8 +130,8 @@ def load_data(
 
 
 def load_prepared(
-    path, classes=14, strict=False, missing="zeros", skeleton=None
-):
+    path: PathLike, classes=14, strict=False, missing="zeros", skeleton=None
+) -> Sequences:
     """Reads the prepared gestures of PSUMNet and DSTA-Net.
 
     The clips are those of `load_data(..., normalize=True)`.
@@ -162,7 +165,7 @@ def load_prepared(
     )
 
 
-def normalize_hand(clip, bone=(0, 10)):
+def normalize_hand(clip: ArrayLike, bone=(0, 10)) -> np.ndarray:
     """Moves and scales a hand as the published models expect it.
 
     The wrist of the first frame becomes the origin, and the length of a bone

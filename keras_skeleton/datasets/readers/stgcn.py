@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
 from keras_skeleton.datasets.files.pickles import as_strings
@@ -19,6 +20,7 @@ from keras_skeleton.datasets.readers.base import collect
 from keras_skeleton.datasets.readers.base import layout
 from keras_skeleton.datasets.readers.pyskl import find_fields
 from keras_skeleton.datasets.readers.pyskl import read_fields
+from keras_skeleton.datasets.sequences import Sequences
 
 # The parts by their names in file names, and names of files by family.
 PARTS = {"train": "train", "val": "test", "test": "test"}
@@ -32,14 +34,14 @@ HINT = (
 
 
 def load_data(
-    path,
+    path: PathLike,
     skeleton=None,
     split=None,
     class_names=None,
     strict=False,
     workers=1,
     missing="zeros",
-):
+) -> Sequences:
     """Reads the arrays that ST-GCN and its followers train on.
 
     `{train,val}_data.npy` (ST-GCN, AimCLR, HiCLR, CrosSCLR),

@@ -11,9 +11,11 @@ import typing
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _decoding
 from keras_skeleton.datasets import _picture_sources
 from keras_skeleton.datasets import features
+from keras_skeleton.datasets.features import Videos
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.readers import ntu
 from keras_skeleton.datasets.readers import panoptic
@@ -50,7 +52,7 @@ class Kind(typing.NamedTuple):
     options: tuple = ()
 
 
-def load(kind, path, size=None, **options):
+def load(kind, path: PathLike, size=None, **options) -> Videos:
     """Opens the pictures of a data set, decoded when needed.
 
     Args:
@@ -76,7 +78,7 @@ def load(kind, path, size=None, **options):
     return features.Videos(find(kind, path, **options), size)
 
 
-def find(kind, path, **options):
+def find(kind, path: PathLike, **options) -> dict:
     """What `load` opens: a dict from names of clips to their pictures."""
     if kind not in KINDS:
         raise ValueError(
@@ -269,7 +271,7 @@ KINDS = {
 }
 
 
-def toyota_protocols(folder, names=None):
+def toyota_protocols(folder: PathLike, names=None) -> dict:
     """Reads the published lists of Toyota Smarthome.
 
     Files `train_CS.txt`, `validation_CS.txt` and `test_CS.txt`, and those of

@@ -6,6 +6,7 @@ from keras_skeleton import skeletons
 from keras_skeleton.datasets.sequences import Sequences
 from keras_skeleton.datasets.synthetic import actions
 from keras_skeleton.datasets.synthetic import figure
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 CLASS_NAMES = tuple(actions.ACTIONS)
 # Which of them each layout shows. Kinect v1 has no neck, fingers or thumbs,
@@ -31,14 +32,14 @@ CAMERA_HEIGHT = 0.95  # metres above the ground
 def load_data(
     num_clips=1200,
     classes=None,
-    skeleton="ntu",
+    skeleton: SkeletonLike = "ntu",
     num_subjects=12,
     num_cameras=3,
     min_frames=30,
     max_frames=90,
     noise=0.015,
     seed=0,
-):
+) -> Sequences:
     """Generates clips of a moving figure performing everyday actions.
 
     The figure has a trunk turned by joint rotations and arms and legs of

@@ -8,9 +8,12 @@ without any download.
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets.sequences import Sequences
 from keras_skeleton.datasets.synthetic import motion
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # Radii in metres, by what joint names say; the first that fits counts.
 RADII = (
@@ -63,7 +66,7 @@ class Camera:
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     @property
-    def intrinsics(self):
+    def intrinsics(self) -> np.ndarray:
         """Its matrix, float32 `(3, 3)`, in pixels.
 
         Focal lengths are negative, as x points to the left of the picture
@@ -74,7 +77,7 @@ class Camera:
             [[-self.focal, 0, column], [0, -self.focal, row], [0, 0, 1]]
         )
 
-    def project(self, points):
+    def project(self, points: ArrayLike) -> np.ndarray:
         """Where points are in the picture.
 
         Args:
@@ -90,7 +93,7 @@ class Camera:
         found = [column - x * scale, row - y * scale, z]
         return np.stack(found, axis=-1).astype("float32")
 
-    def unproject(self, pixels):
+    def unproject(self, pixels: ArrayLike) -> np.ndarray:
         """The points of pixels of known depth; the reverse of `project`.
 
         Args:
@@ -106,7 +109,15 @@ class Camera:
         return np.stack([x, y, depth], axis=-1).astype("float32")
 
 
-def draw_clip(clip, skeleton, camera=None, *, wall=4.6, noise=0.0, seed=0):
+def draw_clip(
+    clip: ArrayLike,
+    skeleton: SkeletonLike,
+    camera=None,
+    *,
+    wall=4.6,
+    noise=0.0,
+    seed=0,
+) -> dict[str, np.ndarray]:
     """Draws video and depth maps of a clip.
 
     Args:
@@ -171,7 +182,9 @@ def draw_clip(clip, skeleton, camera=None, *, wall=4.6, noise=0.0, seed=0):
     return drawn
 
 
-def film(sequences, num_frames, camera=None, *, noise=0.0):
+def film(
+    sequences: Sequences, num_frames: int, camera=None, *, noise=0.0
+) -> dict[str, np.ndarray]:
     """Draws depth maps of clips, as many frames of each.
 
     Args:
@@ -206,7 +219,14 @@ def film(sequences, num_frames, camera=None, *, noise=0.0):
     return {name: np.stack(arrays) for name, arrays in found.items()}
 
 
-def depth_points(depth, camera, number, *, mask=None, seed=0):
+def depth_points(
+    depth: ArrayLike,
+    camera,
+    number: int,
+    *,
+    mask: ArrayLike | None = None,
+    seed=0,
+) -> np.ndarray:
     """Point clouds of depth maps.
 
     Args:

@@ -90,7 +90,9 @@ class CorruptFrames(_WithoutFrames):
     Reference: [FineTec](https://arxiv.org/abs/2512.25067).
     """
 
-    def __init__(self, num_frames, level="moderate", fill=None, **kwargs):
+    def __init__(
+        self, num_frames, level: str | float = "moderate", fill=None, **kwargs
+    ):
         super().__init__(num_frames, **kwargs)
         share = LEVELS.get(level, level)
         if isinstance(share, str) or not 0 <= share < 1:

@@ -150,7 +150,7 @@ class UniformSample(_FrameSelection):
         self,
         num_frames,
         num_clips=1,
-        interval=1.0,
+        interval: float | tuple = 1.0,
         mode="train",
         streams=None,
         max_frames=300,

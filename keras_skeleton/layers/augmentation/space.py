@@ -76,7 +76,7 @@ class RandomRotation(SkeletonTransform):
 
     def __init__(
         self,
-        max_angle=0.3,
+        max_angle: float | tuple = 0.3,
         min_angle=None,
         minor_angle=None,
         dimensions=3,

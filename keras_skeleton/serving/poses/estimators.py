@@ -6,7 +6,10 @@ import numpy as np
 
 from keras_skeleton import _values
 from keras_skeleton import skeletons
+from keras_skeleton._types import PathLike
+from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.poses.people import Person
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 NAMES = ("rtmlib", "mediapipe")
 
@@ -24,7 +27,7 @@ class PoseEstimator:
         has_world: Whether persons have places in metres (`Person.world`).
     """
 
-    def __init__(self, skeleton, has_world=False):
+    def __init__(self, skeleton: SkeletonLike, has_world=False):
         self.skeleton = skeletons.get(skeleton)
         self.has_world = bool(has_world)
 
@@ -35,13 +38,13 @@ class PoseEstimator:
     def __exit__(self, *error):
         self.close()
 
-    def open(self):
+    def open(self) -> None:
         """Makes ready for a new video."""
 
-    def close(self):
+    def close(self) -> None:
         """Ends the video."""
 
-    def estimate(self, frame):
+    def estimate(self, frame: Frame) -> list[Person]:
         """The persons in a frame.
 
         Args:
@@ -94,11 +97,13 @@ class PoseFunction(PoseEstimator):
     ```
     """
 
-    def __init__(self, function, skeleton="coco17", has_world=False):
+    def __init__(
+        self, function, skeleton: SkeletonLike = "coco17", has_world=False
+    ):
         super().__init__(skeleton, has_world)
         self._function = function
 
-    def estimate(self, frame):
+    def estimate(self, frame: Frame) -> list[Person]:
         arrays = self._function(frame.image)
         expected = 3 if self.has_world else 2
         if not isinstance(arrays, tuple | list) or len(arrays) != expected:
@@ -125,7 +130,13 @@ class PoseFunction(PoseEstimator):
         return [Person(*values) for values in zip(*arrays, strict=True)]
 
 
-def make_estimator(poses, model=None, people=None, min_score=None, quiet=False):
+def make_estimator(
+    poses,
+    model: PathLike | None = None,
+    people=None,
+    min_score=None,
+    quiet=False,
+) -> PoseEstimator:
     """The estimator that a name or a function stands for.
 
     Args:

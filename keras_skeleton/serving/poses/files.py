@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_skeleton import _values
+from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import base
 from keras_skeleton.serving.frames import Frame
@@ -37,7 +38,7 @@ class FilePoses(PoseEstimator):
 
     def __init__(
         self,
-        path,
+        path: PathLike,
         format,
         size=None,
         frame_rate=30.0,
@@ -84,7 +85,7 @@ class FilePoses(PoseEstimator):
     def __len__(self):
         return len(self._people)
 
-    def estimate(self, frame):
+    def estimate(self, frame: Frame) -> list[Person]:
         # A video may be longer than what was extracted.
         if frame.number < len(self):
             return self._people[frame.number]

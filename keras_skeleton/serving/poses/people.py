@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,12 +55,12 @@ class Person:
                 )
 
     @functools.cached_property
-    def score(self):
+    def score(self) -> float:
         """Mean score of all joints."""
         return float(self.scores.mean())
 
     @functools.cached_property
-    def size(self):
+    def size(self) -> float:
         """The larger side of the box around the joints found, in pixels."""
         found = self.joints[self.scores > 0]
         return float(np.ptp(found, axis=0).max()) if len(found) else 0.0
@@ -79,20 +80,22 @@ class Track:
         self.times = list(times)
         self.people = list(people)
 
-    def add(self, time, person):
+    def add(self, time: float, person: Person) -> None:
         """Takes the person of the next frame."""
         self.times.append(float(time))
         self.people.append(person)
 
     @property
-    def start(self):
+    def start(self) -> float:
         return self.times[0]
 
     @property
-    def end(self):
+    def end(self) -> float:
         return self.times[-1]
 
-    def at(self, times):
+    def at(
+        self, times: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The person at other times, between those seen by lines.
 
         A joint that was not found in some frames (score 0) moves evenly over

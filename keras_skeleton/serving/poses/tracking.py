@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_skeleton._matching import nearest_pairs
+from keras_skeleton.serving.poses.people import Person
 from keras_skeleton.serving.poses.people import Track
 
 # Shares of a person's size. Between frames of three videos with fast arms,
@@ -55,7 +56,9 @@ class Tracker:
         self.tracks = []
         self._live, self._count = [], 0
 
-    def update(self, people, time):
+    def update(
+        self, people: list[Person], time: float
+    ) -> list[tuple[int, Person]]:
         """Takes the persons of the next frame.
 
         Args:

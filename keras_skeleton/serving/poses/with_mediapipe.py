@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_skeleton import _download
 from keras_skeleton import _quiet
+from keras_skeleton._types import PathLike
+from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import needs
 from keras_skeleton.serving.poses.people import Person
@@ -45,7 +47,13 @@ class MediaPipePoses(PoseEstimator):
     Reference: [BlazePose](https://arxiv.org/abs/2006.10204).
     """
 
-    def __init__(self, model=None, people=1, min_score=0.5, quiet=False):
+    def __init__(
+        self,
+        model: PathLike | None = None,
+        people=1,
+        min_score=0.5,
+        quiet=False,
+    ):
         super().__init__("mediapipe33", has_world=True)
         self.quiet = bool(quiet)
         self.people = int(people)
@@ -55,7 +63,7 @@ class MediaPipePoses(PoseEstimator):
         self._model = _fetch() if model is None else model
         self._landmarker = None
 
-    def open(self):
+    def open(self) -> None:
         tasks = self._library.tasks
         options = tasks.vision.PoseLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(self._model)),
@@ -78,7 +86,7 @@ class MediaPipePoses(PoseEstimator):
             raise ImportError(f"{needs('MediaPipe')} ({error}).") from error
         self._milliseconds = -1
 
-    def close(self):
+    def close(self) -> None:
         if self._landmarker is not None:
             with self._without_messages():
                 self._landmarker.close()
@@ -89,7 +97,7 @@ class MediaPipePoses(PoseEstimator):
             return _quiet.no_error_output()
         return contextlib.nullcontext()
 
-    def estimate(self, frame):
+    def estimate(self, frame: Frame) -> list[Person]:
         if self._landmarker is None:
             raise ValueError(
                 "The estimator is closed. Use it as a context manager: "

@@ -6,9 +6,12 @@ import os
 
 import numpy as np
 
+from keras_skeleton._types import PathLike
+from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.estimators import needs
 from keras_skeleton.serving.poses.people import Person
+from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 ADDRESS = (
     "https://download.openmmlab.com/mmpose/v1/projects/rtmo/onnx_sdk/"
@@ -40,10 +43,10 @@ class RTMLibPoses(PoseEstimator):
 
     def __init__(
         self,
-        model=None,
+        model: PathLike | None = None,
         people=None,
         min_score=0.3,
-        skeleton="coco17",
+        skeleton: SkeletonLike = "coco17",
         device="cpu",
     ):
         super().__init__(skeleton)
@@ -53,7 +56,7 @@ class RTMLibPoses(PoseEstimator):
         if model is None or isinstance(model, str | os.PathLike):
             self._model = _load(model, self.min_score, device)
 
-    def estimate(self, frame):
+    def estimate(self, frame: Frame) -> list[Person]:
         joints, scores = self._model(
             np.ascontiguousarray(frame.image[..., ::-1])
         )
