@@ -55,6 +55,9 @@ def isomorphism_layer(official, ours):
         *isomorphism_mlp(f"{official}.apply_func.mlp", ours),
         *names_of.norm(f"{official}.apply_func.norm", f"{ours}/norm"),
         _slope(f"{official}.apply_func.act", f"{ours}/activation"),
+        Entry(
+            f"{official}.res_fc.weight", f"{ours}/shortcut/kernel", transpose
+        ),
     ]
 
 

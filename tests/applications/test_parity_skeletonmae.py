@@ -83,6 +83,8 @@ def test_encoder(fixtures_dir):
             num_layers=config["num_layers"],
             activation=config["activation"],
             center_weight=1 + config["eps_gin"],
+            residual=config["residual"],
+            normalization=config["norm"].removesuffix("norm"),
         )
         value = x
         for i, each in enumerate(layer.layers):

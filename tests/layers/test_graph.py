@@ -80,25 +80,56 @@ ACTIVATIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", ACTIVATIONS)
-def test_graph_isomorphism(kind):
+def normalized_each(x, norm):
+    """A layer normalization."""
+    gamma, beta = norm.get_weights()
+    x = x - x.mean(axis=-1, keepdims=True)
+    variance = np.square(x).mean(axis=-1, keepdims=True)
+    return x / np.sqrt(variance + 1e-5) * gamma + beta
+
+
+@pytest.mark.parametrize(
+    ("kind", "normalization", "residual"),
+    [
+        ("prelu", "batch", False),
+        ("relu", "batch", True),
+        ("elu", "layer", True),
+        ("gelu", "layer", False),
+    ],
+)
+def test_graph_isomorphism(kind, normalization, residual):
     graph = layers.body_graph(3, [(1, 0), (2, 1)])
     network = layers.GraphIsomorphismNetwork(
-        4, graph, 1, activation=kind, center_weight=1.5
+        4,
+        graph,
+        2,
+        activation=kind,
+        center_weight=1.5,
+        residual=residual,
+        normalization=normalization,
     )
     x = features(2, 5, 3, 2)
     network.build(x.shape)
     randomize_layer(network)
-    (layer,), act = network.layers, ACTIVATIONS[kind]
-    if kind == "prelu":
-        for each in (layer.hidden_activation, layer.activation):
-            each.alpha.assign([[0.25]])
-    expected = np.einsum("ij,btjc->btic", graph + 1.5 * np.eye(3), x)
-    for linear, norm in (
-        (layer.hidden, layer.hidden_norm),
-        (layer.projection, layer.norm),
-    ):
-        expected = act(normalized(dense(linear, expected), norm))
+    act = ACTIVATIONS[kind]
+    norm_of = normalized if normalization == "batch" else normalized_each
+    expected = x
+    for layer in network.layers:
+        if kind == "prelu":
+            for each in (layer.hidden_activation, layer.activation):
+                each.alpha.assign([[0.25]])
+        given = expected
+        y = np.einsum("ij,btjc->btic", graph + 1.5 * np.eye(3), given)
+        for linear, norm in (
+            (layer.hidden, layer.hidden_norm),
+            (layer.projection, layer.norm),
+        ):
+            y = act(norm_of(dense(linear, y), norm))
+        if residual:
+            if layer.shortcut is not None:
+                given = given @ layer.shortcut.get_weights()[0]
+            y = y + given
+        expected = y
     for found in (network, network.copy("copied")):
         if not found.built:
             found.build(x.shape)

@@ -8,6 +8,7 @@ from keras_skeleton.layers import _joined
 from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.dense import uniform_dense
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 
 # Those of GraphMAE; the first has a slope to learn.
 ACTIVATIONS = {
@@ -16,6 +17,7 @@ ACTIVATIONS = {
     "gelu": exact_gelu,
     "elu": ops.elu,
 }
+NORMALIZATIONS = ("batch", "layer")
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -27,7 +29,7 @@ class GraphIsomorphismLayer(keras.layers.Layer):
 
     and, unless it is the last layer of a decoder, another normalization and
     activation (`norm`, `activation`). `hidden` and `projection` are dense.
-    The normalizations take their statistics over all joints of all rows of
+    Batch normalizations take their statistics over all joints of all rows of
     the batch. A PReLU has one slope for all channels, 0.25 at first.
 
     Args:
@@ -41,6 +43,9 @@ class GraphIsomorphismLayer(keras.layers.Layer):
         activation: `"prelu"`, `"relu"`, `"gelu"` or `"elu"`.
         normalized: Whether the second normalization and activation follow.
         dropout_rate: Dropout of the inputs.
+        residual: Whether the inputs are added to the outputs; through a dense
+            layer without bias where they have other channels.
+        normalization: `"batch"` or `"layer"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(..., V, C)`.
@@ -69,6 +74,8 @@ class GraphIsomorphismLayer(keras.layers.Layer):
         activation="prelu",
         normalized=True,
         dropout_rate=0.0,
+        residual=False,
+        normalization="batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -83,8 +90,15 @@ class GraphIsomorphismLayer(keras.layers.Layer):
                 f"`activation` must be one of {', '.join(ACTIVATIONS)}. "
                 f"Received activation={activation!r}."
             )
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"`normalization` must be one of {', '.join(NORMALIZATIONS)}. "
+                f"Received normalization={normalization!r}."
+            )
         self.filters = filters
         self.graph = graph
+        self.residual = residual
+        self.normalization = normalization
         self.hidden_dim = hidden_dim
         self.center_weight = center_weight
         self.activation_name = activation
@@ -112,8 +126,17 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             self.norm = self._norm("norm", self.filters)
             self.activation = self._activation("activation", self.filters)
 
+        self.shortcut = None
+        if self.residual and channels != self.filters:
+            self.shortcut = uniform_dense(
+                self.filters, channels, "shortcut", policy, use_bias=False
+            )
+
     def _norm(self, name, channels):
-        norm = BatchNormalization(name=name, dtype=self.dtype_policy)
+        if self.normalization == "layer":
+            norm = LayerNormalization(name=name, dtype=self.dtype_policy)
+        else:
+            norm = BatchNormalization(name=name, dtype=self.dtype_policy)
         norm.build((None, None, channels))
         return norm
 
@@ -131,21 +154,24 @@ class GraphIsomorphismLayer(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         x = ops.reshape(inputs, (-1, *inputs.shape[-2:]))
-        x = self.dropout(x, training=training)
+        x = given = self.dropout(x, training=training)
         graph = self.graph + self.center_weight * np.eye(len(self.graph))
         x = ops.matmul(ops.cast(graph, x.dtype), x)
-        x = _joined.normalized_linear(
-            x, [self.hidden], [self.hidden_norm], training
-        )
+        x = self._mapped(x, self.hidden, self.hidden_norm, training)
         x = self.hidden_activation(x)
         if self.normalized:
-            x = _joined.normalized_linear(
-                x, [self.projection], [self.norm], training
-            )
+            x = self._mapped(x, self.projection, self.norm, training)
             x = self.activation(x)
         else:
             x = self.projection(x)
+        if self.residual:
+            x = x + (self.shortcut(given) if self.shortcut else given)
         return ops.reshape(x, (-1, *inputs.shape[1:-1], self.filters))
+
+    def _mapped(self, x, linear, norm, training):
+        if self.normalization == "layer":
+            return norm(linear(x))
+        return _joined.normalized_linear(x, [linear], [norm], training)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -155,6 +181,8 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "graph": self.graph.tolist(),
+            "residual": self.residual,
+            "normalization": self.normalization,
             "hidden_dim": self.hidden_dim,
             "center_weight": self.center_weight,
             "activation": self.activation_name,
@@ -174,6 +202,8 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         activation: See `GraphIsomorphismLayer`.
         dropout_rate: Dropout of the inputs of each layer.
         center_weight: See `GraphIsomorphismLayer`.
+        residual: See `GraphIsomorphismLayer`.
+        normalization: See `GraphIsomorphismLayer`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(..., V, C)`.
@@ -191,6 +221,8 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         activation="prelu",
         dropout_rate=0.0,
         center_weight=1.0,
+        residual=False,
+        normalization="batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -205,6 +237,8 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         self.activation_name = activation
         self.dropout_rate = dropout_rate
         self.center_weight = center_weight
+        self.residual = residual
+        self.normalization = normalization
         self.layers = [
             GraphIsomorphismLayer(
                 filters,
@@ -212,6 +246,8 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
                 center_weight=center_weight,
                 activation=activation,
                 dropout_rate=dropout_rate,
+                residual=residual,
+                normalization=normalization,
                 name=f"layer_{i}",
                 dtype=self.dtype_policy,
             )
@@ -245,4 +281,6 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
             "activation": self.activation_name,
             "dropout_rate": self.dropout_rate,
             "center_weight": self.center_weight,
+            "residual": self.residual,
+            "normalization": self.normalization,
         }
