@@ -13,6 +13,7 @@ import time
 import keras
 import numpy as np
 
+from keras_skeleton import _graph
 from keras_skeleton import _outputs
 from keras_skeleton import datasets
 from keras_skeleton import drawing
@@ -116,7 +117,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         encoder = _encoder(data, sizes)
     else:
         encoder = MAMP("nw_ucla_pretext")
-    untrained = type(encoder).from_config(encoder.get_config())
+    untrained = _graph.rebuilt(encoder)
 
     _say("1 A classifier from scratch, on the few labelled clips")
     untrained_neighbor = _neighbor_accuracy(

@@ -525,16 +525,32 @@ class Application(InputCheck, keras.Model):
         return layer(name="pooled", dtype=dtype)(features)
 
     def get_config(self):
-        return {
+        config = {
             **self.settings,
             **self.ends,
             "name": self.name,
             "dtype": self.dtype_policy.name,
         }
+        # No argument, but a model that was saved frozen must not be trained
+        # as a whole when it is loaded.
+        frozen = [
+            layer.name for layer in self._with_state() if not layer.trainable
+        ]
+        return {**config, "frozen": frozen} if frozen else config
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        config = dict(config)
+        frozen = config.pop("frozen", None)
+        model = cls(**config)
+        if frozen is not None:
+            for layer in model._with_state():
+                if layer.trainable == (layer.name in frozen):
+                    layer.trainable = not layer.trainable
+        return model
+
+    def _with_state(self):
+        return [layer for layer in self.layers if layer.weights]
 
 
 def plain(value):

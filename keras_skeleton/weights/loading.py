@@ -24,6 +24,7 @@ _NOT_CONFIGURATION = (
     "name",
     "dtype",
     "encoder",
+    "frozen",
     "weights",
     "classes",
     "pooling",
