@@ -111,6 +111,7 @@ class StreamContrast(InputCheck, ConsistentContrast):
         **contrast: Arguments of `ConsistentContrast`.
     """
 
+    trains_on_inputs = False
     #: Names of the arguments that a subclass adds, kept as attributes.
     own_arguments = ()
 
