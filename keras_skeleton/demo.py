@@ -26,6 +26,7 @@ from keras_skeleton.evaluation.progress import EpochBar
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import deserialize_transforms
+from keras_skeleton.layers.augmentation import filling_lost_frames
 from keras_skeleton.training import Recipe
 
 
@@ -102,6 +103,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         data = datasets.nw_ucla.load_data(path)
         card = weights.get("mamp", "nw_ucla_pretext")
         plain = deserialize_transforms(card.recipe["transforms"])
+    plain = filling_lost_frames(plain)
     train, test = data.split(protocol)
     few = choose_per_class(train, sizes.labels_per_class, seed)
     print(f"{name}: {data}")
