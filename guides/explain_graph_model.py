@@ -22,6 +22,7 @@ import numpy as np
 import keras_skeleton as ks
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import filling_lost_frames
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(
@@ -45,10 +46,12 @@ data = ks.datasets.synthetic.load_data(
 )
 train, test = data.split("xsub")
 frames = 8 if short else 24
-transforms = [
-    Center(skeleton=data.skeleton),
-    CropResize(frames, interval=(0.95,), min_frames=12),
-]
+transforms = filling_lost_frames(
+    [
+        Center(skeleton=data.skeleton),
+        CropResize(frames, interval=(0.95,), min_frames=12),
+    ]
+)
 test_batches = test.to_keras(transforms, batch_size=16)
 model = ks.applications.HyperGCN(
     input_shape=(1, frames, 20, 3),

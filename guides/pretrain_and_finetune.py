@@ -25,6 +25,7 @@ import keras_skeleton as ks
 from keras_skeleton.applications import ctrgcn
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import filling_lost_frames
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(
@@ -37,10 +38,12 @@ data = ks.datasets.synthetic.load_data(
     num_clips=90 if short else 900, skeleton="kinect20"
 )
 train, test = data.split("xsub")
-plain = [
-    Center(skeleton=data.skeleton),
-    CropResize(frames, interval=(0.95,), min_frames=12),
-]
+plain = filling_lost_frames(
+    [
+        Center(skeleton=data.skeleton),
+        CropResize(frames, interval=(0.95,), min_frames=12),
+    ]
+)
 
 # %% [markdown]
 """

@@ -20,6 +20,7 @@ import keras
 import keras_skeleton as ks
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import filling_lost_frames
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/quickstart")
@@ -54,10 +55,12 @@ arguments, gives a `tf.data.Dataset`.
 
 # %%
 frames = 16 if short else 32
-transforms = [
-    Center(skeleton=data.skeleton),
-    CropResize(frames, interval=(0.95,), min_frames=12),
-]
+transforms = filling_lost_frames(
+    [
+        Center(skeleton=data.skeleton),
+        CropResize(frames, interval=(0.95,), min_frames=12),
+    ]
+)
 test_batches = test.to_keras(transforms, batch_size=64)
 
 # %% [markdown]

@@ -24,6 +24,7 @@ from keras_skeleton.datasets import preparation
 from keras_skeleton.datasets.readers import custom
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import filling_lost_frames
 
 short = os.environ.get("KERAS_SKELETON_SHORT") == "1"
 output = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/own_data")
@@ -99,7 +100,9 @@ published training of a system; it also rotates the clips and crops them.
 
 # %%
 train, test = data.split("own")
-form = [Center(joint=0), CropResize(16, interval=(0.95,), min_frames=16)]
+form = filling_lost_frames(
+    [Center(joint=0), CropResize(16, interval=(0.95,), min_frames=16)]
+)
 model = ks.applications.MAMP(
     input_shape=(1, 16, 4, 3),
     skeleton=arm,

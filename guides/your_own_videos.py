@@ -145,10 +145,13 @@ person, keep whole persons (`data.split_by`).
 is_test = np.arange(len(data)) % 3 == 2
 train, test = data.select(~is_test), data.select(is_test)
 recipe = ks.weights.get("stgcnpp", "penn").recipe
-form = augmentation.deserialize_transforms(recipe["transforms"])
+plain = augmentation.deserialize_transforms(recipe["transforms"])
+# As `predict` does with frames in which nobody was found.
+form = augmentation.filling_lost_frames(plain)
 augmented = [
+    form[0],
     augmentation.TemporalCrop(),
-    *form,
+    *form[1:],
     augmentation.RandomMirror("penn13"),
     augmentation.RandomRotation(0.2, dimensions=2),
 ]

@@ -13,6 +13,17 @@ def cached(model, key, build):
     return parts[key]
 
 
+def rebuilt(model):
+    """A model of the same form with variables of its own, none of them frozen.
+
+    Args:
+        model: A model that can be made from its configuration.
+    """
+    config = dict(model.get_config())
+    config.pop("frozen", None)
+    return type(model).from_config(config)
+
+
 def layer_nodes(model):
     """The nodes of a Functional model's own graph, inputs first.
 

@@ -12,6 +12,7 @@ import warnings
 
 from keras_skeleton import _outputs
 from keras_skeleton import _quiet
+from keras_skeleton.serving import numbers
 
 ESTIMATORS = ("rtmlib", "mediapipe")
 # Poses that lie in files.
@@ -111,6 +112,7 @@ def add(commands):
 
 def run(options):
     """Runs the command, see `serving.predict_video`."""
+    _check_numbers(options)
     if options.quiet:
         # TensorFlow reads it, and tells one thing all the same.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -161,8 +163,6 @@ def run(options):
             people=options.people,
         )
         source = None
-    elif options.quiet:
-        poses = _estimator(options)
     # TensorFlow takes several shapes of clips for a mistake.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _notes(), _ending_cleanly():
@@ -238,8 +238,26 @@ def _estimator(options):
         options.pose_model,
         options.people,
         options.min_score,
-        options.quiet,
     )
+
+
+def _check_numbers(options):
+    """Before Keras starts, which takes some seconds."""
+    numbers.check(
+        **{
+            name: vars(options)[name]
+            for name in (
+                "window",
+                "step",
+                "smoothing",
+                "threshold",
+                "people",
+                "min_score",
+                "frame_rate",
+            )
+        }
+    )
+    _size(options.size)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import time
 import keras
 import numpy as np
 
+from keras_skeleton import _graph
 from keras_skeleton import _outputs
 from keras_skeleton import datasets
 from keras_skeleton import drawing
@@ -25,6 +26,7 @@ from keras_skeleton.evaluation.progress import EpochBar
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import deserialize_transforms
+from keras_skeleton.layers.augmentation import filling_lost_frames
 from keras_skeleton.training import Recipe
 
 
@@ -101,6 +103,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         data = datasets.nw_ucla.load_data(path)
         card = weights.get("mamp", "nw_ucla_pretext")
         plain = deserialize_transforms(card.recipe["transforms"])
+    plain = filling_lost_frames(plain)
     train, test = data.split(protocol)
     few = choose_per_class(train, sizes.labels_per_class, seed)
     print(f"{name}: {data}")
@@ -116,7 +119,7 @@ def run(path=None, output="demo_output", seed=0, sizes=None):
         encoder = _encoder(data, sizes)
     else:
         encoder = MAMP("nw_ucla_pretext")
-    untrained = type(encoder).from_config(encoder.get_config())
+    untrained = _graph.rebuilt(encoder)
 
     _say("1 A classifier from scratch, on the few labelled clips")
     untrained_neighbor = _neighbor_accuracy(

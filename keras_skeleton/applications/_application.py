@@ -12,8 +12,8 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
+from keras_skeleton.training import given
 from keras_skeleton.training import targets
-from keras_skeleton.training.targets import check_targets
 
 # To type checkers a constructor keeps the signature that it is written with.
 Init = typing.TypeVar("Init")
@@ -172,28 +172,69 @@ class InputCheck:
     the batch, or a dict of such shapes by name.
     """
 
+    #: Whether training takes what calls take, and not, say, several views.
+    trains_on_inputs = True
+
     def __call__(self, inputs, *args, **kwargs):
         form = self.input_form
         if isinstance(form, dict):
-            if not isinstance(inputs, dict) or set(inputs) != set(form):
-                found = type(inputs).__name__
-                if isinstance(inputs, dict):
-                    found = list(inputs)
-                raise ValueError(
-                    f"The model {self.name!r} takes a dictionary with the "
-                    f"inputs {', '.join(map(repr, form))}. Received: {found}"
-                )
+            self.check_names(inputs)
             for name, shape in form.items():
-                self._check_input(f"{name!r}", inputs[name], shape)
+                self.check_input(f"{name!r}", inputs[name], shape)
         else:
-            is_video = getattr(self, "inputs", None) and (
-                self.inputs[0].name == "video"
-            )
             for array in keras.tree.flatten(inputs):
-                self._check_input("video" if is_video else "clips", array, form)
+                self.check_input("clips", array, form)
         return super().__call__(inputs, *args, **kwargs)
 
-    def _check_input(self, what, array, shape):
+    def predict(self, x, *args, **kwargs):
+        """Computes outputs, see `keras.Model.predict`.
+
+        Raises:
+            ValueError: If the model cannot take the inputs, or they are not
+                finite.
+        """
+        x = given.looked_at(
+            self,
+            x,
+            form=self._form_of_data(),
+            check=lambda x, y: targets.check_finite(x),
+        )
+        return super().predict(x, *args, **kwargs)
+
+    def look_at(self, x, y=None):
+        """The data of `fit` or `evaluate`, if something can be learned."""
+        return given.looked_at(
+            self,
+            x,
+            y,
+            form=self._form_of_data(),
+            check=self.check_data,
+            labels=self.takes_labels,
+        )
+
+    def _form_of_data(self):
+        return self.input_form if self.trains_on_inputs else None
+
+    def check_names(self, inputs):
+        """Raises a `ValueError` if they are no dict of all the inputs."""
+        form = self.input_form
+        if isinstance(inputs, dict) and set(inputs) == set(form):
+            return
+        found = type(inputs).__name__
+        if isinstance(inputs, dict):
+            found = f"{', '.join(map(repr, inputs))}"
+            missing = [repr(name) for name in form if name not in inputs]
+            if missing:
+                found += f", without {', '.join(missing)}"
+        raise ValueError(
+            f"The model {self.name!r} takes a dictionary with the inputs "
+            f"{', '.join(map(repr, form))}. Received: {found}"
+        )
+
+    def check_input(self, what, array, shape):
+        """Raises a `ValueError` if an array has not the shape of an input."""
+        if what == "clips" and getattr(self, "inputs", None):
+            what = "video" if self.inputs[0].name == "video" else what
         found = tuple(array.shape)
         if found[1:] == shape:
             return
@@ -337,14 +378,11 @@ class Application(InputCheck, keras.Model):
                 be learned: labels outside the classes, a loss of
                 probabilities on logits, values that are not finite.
         """
-        check_targets(self, x, y)
-        given = _FIT.bind(self, x, y, *args, **kwargs).arguments
-        held_out = targets.parts_of(given.get("validation_data"))
-        if held_out:
-            check_targets(self, *held_out)
+        bound = _FIT.bind(self, x, y, *args, **kwargs)
+        given.look_at_fit(self, bound.arguments)
         if not self.takes_pixels:
             targets.warn_of_units(x)
-        return super().fit(x, y, *args, **kwargs)
+        return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Measures loss and metrics, see `keras.Model.evaluate`.
@@ -354,18 +392,29 @@ class Application(InputCheck, keras.Model):
         """
         # What `fit` validates with was looked at before it began.
         if not kwargs.get("_use_cached_eval_dataset"):
-            check_targets(self, x, y)
+            x = self.look_at(x, y)
             self._tell_fresh_head()
         return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def check_data(self, x, y):
+        """Raises a `ValueError` for data that nothing can be learned from."""
+        targets.check_targets(self, x, y)
+
+    @property
+    def takes_labels(self):
+        return getattr(self, "loss", None) is not None
+
+    def predict(self, x, *args, **kwargs):
         """Computes outputs, see `keras.Model.predict`.
 
         Warns where the weights that were loaded had no head for the classes
         and it was not trained since.
+
+        Raises:
+            ValueError: See `InputCheck`.
         """
         self._tell_fresh_head()
-        return super().predict(*args, **kwargs)
+        return super().predict(x, *args, **kwargs)
 
     def _settle(self, named, arguments, weights, encoder):
         """The settings: what was named, else inherited, else published."""
@@ -528,16 +577,32 @@ class Application(InputCheck, keras.Model):
         return layer(name="pooled", dtype=dtype)(features)
 
     def get_config(self):
-        return {
+        config = {
             **self.settings,
             **self.ends,
             "name": self.name,
             "dtype": self.dtype_policy.name,
         }
+        # No argument, but a model that was saved frozen must not be trained
+        # as a whole when it is loaded.
+        frozen = [
+            layer.name for layer in self._with_state() if not layer.trainable
+        ]
+        return {**config, "frozen": frozen} if frozen else config
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        config = dict(config)
+        frozen = config.pop("frozen", None)
+        model = cls(**config)
+        if frozen is not None:
+            for layer in model._with_state():
+                if layer.trainable == (layer.name in frozen):
+                    layer.trainable = not layer.trainable
+        return model
+
+    def _with_state(self):
+        return [layer for layer in self.layers if layer.weights]
 
 
 def plain(value):

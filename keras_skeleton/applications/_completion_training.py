@@ -53,7 +53,7 @@ class CompletionTraining(MaskedPrediction):
 
     def fit(self, x=None, *args, **kwargs):
         if not self.completion.is_filled:
-            self.encoder.fill_bank(_first_clips(x))
+            self.encoder.fill_bank(_first_clips(self.look_at(x)))
         return super().fit(x, *args, **kwargs)
 
     def restore(self, inputs):

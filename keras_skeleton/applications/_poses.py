@@ -54,18 +54,22 @@ class PoseEstimator(Application):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """Trains the model with labels, see `keras.Model.fit`.
+    # The inputs are no skeletons.
+    takes_pixels = True
 
-        Raises:
-            ValueError: If joints of another form than the output, or values
-                that are not finite, come as labels or inputs.
+    def check_data(self, x, y):
+        """Raises a `ValueError` for data that nothing can be learned from.
+
+        These are joints of another form than the output, or values that are
+        not finite, as labels or inputs.
         """
         check_finite(x)
         if isinstance(x, np.ndarray) or isinstance(x, dict):
             self.check_joints(y)
-        # Not that of classifiers.
-        return super(Application, self).fit(x, y, *args, **kwargs)
+
+    def _tell_fresh_head(self):
+        # The form of the output is that of the task.
+        pass
 
     def check_joints(self, joints):
         """Raises a `ValueError` if joints are no labels of this model."""

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import keras
 
+from keras_skeleton import _graph
 from keras_skeleton import layers
 from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
@@ -65,7 +66,7 @@ def stream_branches(encoder, streams, dim, dtype):
         with scope:
             own = encoder
             if branches:
-                own = type(encoder).from_config(encoder.get_config())
+                own = _graph.rebuilt(encoder)
             projector = layers.Projector(dim, name="projector", dtype=dtype)
             branches[stream] = Branch(own, projector)
     return branches
@@ -110,6 +111,7 @@ class StreamContrast(InputCheck, ConsistentContrast):
         **contrast: Arguments of `ConsistentContrast`.
     """
 
+    trains_on_inputs = False
     #: Names of the arguments that a subclass adds, kept as attributes.
     own_arguments = ()
 

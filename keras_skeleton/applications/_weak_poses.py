@@ -203,15 +203,6 @@ class UniPoseTraining(InputCheck, StepModel):
     def call(self, inputs, training=None):
         return self.model(self._own(inputs), training=training)
 
-    def check_data(self, x, y):
-        super().check_data(x, y)
-        if isinstance(x, dict) and set(x) != set(self.input_form):
-            raise ValueError(
-                f"The training takes the inputs "
-                f"{', '.join(map(repr, self.input_form))}. Received: "
-                f"{', '.join(map(repr, x))}."
-            )
-
     def unpack(self, data):
         # Labels, if there are any, are for evaluation.
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)

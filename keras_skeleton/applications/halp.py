@@ -447,6 +447,8 @@ class HaLPPretext(InputCheck, MomentumContrast):
                 for stream in streams
             }
 
+    trains_on_inputs = False
+
     @property
     def input_form(self):
         return self.encoder.input_form

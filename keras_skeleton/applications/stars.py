@@ -151,6 +151,7 @@ class _Tuning(InputCheck):
     """Mixin: models that tune the last blocks of a STARS encoder."""
 
     system = "stars"
+    trains_on_inputs = False
 
     @property
     def input_form(self):

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_skeleton import _graph
 from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation.parts import ArrayBatches
 from keras_skeleton.training import Recipe
@@ -92,7 +93,7 @@ class _Watch(keras.callbacks.Callback):
 
 def copy_of(model):
     """A model of the same form with the same weights, all of its own."""
-    copy = type(model).from_config(model.get_config())
+    copy = _graph.rebuilt(model)
     copy.set_weights(model.get_weights())
     return copy
 

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_skeleton import _values
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _decoding
+from keras_skeleton.serving import numbers
 
-# Frames per second that nothing in front of a camera exceeds.
-HIGHEST_FRAME_RATE = 1000.0
 # Seconds without a frame after which a camera is gone.
 LONGEST_WAIT = 5.0
 
@@ -124,7 +122,7 @@ class Pictures:
     """
 
     def __init__(self, folder: PathLike, frame_rate=30.0):
-        check_frame_rate(frame_rate)
+        numbers.check(frame_rate=frame_rate)
         self.path = pathlib.Path(folder)
         self.frame_rate = float(frame_rate)
         self.notes = []
@@ -146,11 +144,6 @@ class Pictures:
                 self.notes.append(f"{file.name} was left out: {error}")
                 continue
             yield Frame(number, number / self.frame_rate, image)
-
-
-def check_frame_rate(value):
-    """Raises a `ValueError` unless a value can be frames per second."""
-    _values.number("frame_rate", value, above=0, most=HIGHEST_FRAME_RATE)
 
 
 def open_source(source, frame_rate=30.0):

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_skeleton import _values
 from keras_skeleton._types import PathLike
+from keras_skeleton.serving import numbers
 from keras_skeleton.serving.classifier import as_classifier
 from keras_skeleton.serving.frames import Camera
 from keras_skeleton.serving.frames import Frame
@@ -77,10 +77,7 @@ class LivePredictor:
         smoothing=0.5,
         threshold=0.0,
     ):
-        if window is not None:
-            _values.number("window", window, above=0)
-        _values.number("step", step, above=0)
-        _values.number("threshold", threshold, least=0, most=1)
+        numbers.check(window=window, step=step, threshold=threshold)
         self.classifier = as_classifier(weights)
         self.estimator = estimator
         form = self.classifier.form

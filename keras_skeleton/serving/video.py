@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_skeleton import _outputs
-from keras_skeleton import _values
 from keras_skeleton._progress import Progress
 from keras_skeleton._types import PathLike
+from keras_skeleton.serving import numbers
 from keras_skeleton.serving import segments
 from keras_skeleton.serving import video_output
 from keras_skeleton.serving.classifier import as_classifier
@@ -101,7 +101,15 @@ def predict_video(
         print(segment.person, segment.start, segment.end, segment.name)
     ```
     """
-    _check(window, step, smoothing, threshold, min_seconds)
+    numbers.check(
+        window=window,
+        step=step,
+        smoothing=smoothing,
+        threshold=threshold,
+        min_seconds=min_seconds,
+        people=people,
+        min_score=min_score,
+    )
     if output is not None:
         video_output.check_ending(output)
     _outputs.check(
@@ -286,17 +294,3 @@ def _are_shares(tracks, size):
         return False
     places = np.concatenate(found)
     return len(places) > 0 and float(np.abs(places).max()) < 2
-
-
-def _check(window, step, smoothing, threshold, min_seconds):
-    for name, value in (("window", window), ("step", step)):
-        if value is not None:
-            _values.number(name, value, above=0)
-    _values.whole_number("smoothing", smoothing, 1)
-    if smoothing % 2 == 0:
-        raise ValueError(
-            "`smoothing` must be an odd number of windows, 1 for none. "
-            f"Received: {smoothing}"
-        )
-    _values.number("threshold", threshold, least=0, most=1)
-    _values.number("min_seconds", min_seconds, least=0)

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_skeleton import _graph
+
 
 def twin(model, name, copy=True) -> keras.Model:
     """A frozen copy of a model, to follow it.
@@ -19,7 +21,7 @@ def twin(model, name, copy=True) -> keras.Model:
         and tracks the statistics of the copy's own batches.
     """
     with keras.name_scope(name):
-        follower = type(model).from_config(model.get_config())
+        follower = _graph.rebuilt(model)
     if copy:
         follower.set_weights(model.get_weights())
     # Not `follower.trainable = False`: batch normalization would then use the

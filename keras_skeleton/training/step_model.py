@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_skeleton._compat import one_call
+from keras_skeleton.training import given
 from keras_skeleton.training import targets
 
 _step = importlib.import_module(
@@ -66,6 +67,8 @@ class StepModel(_step.Step, keras.Model):
     reported = ()
     #: Whether `objective` takes `sample_weight`, as a fourth argument.
     takes_sample_weight = False
+    #: Whether it is trained with labels.
+    takes_labels = False
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -134,19 +137,33 @@ class StepModel(_step.Step, keras.Model):
                 f"no loss. Received loss={self.loss!r}: leave it out of "
                 "`compile`."
             )
-        given = _FIT.bind(self, *args, **kwargs)
-        self.check_data(given.arguments.get("x"), given.arguments.get("y"))
-        held_out = targets.parts_of(given.arguments.get("validation_data"))
-        if held_out:
-            self.check_data(*held_out)
-        callbacks = given.arguments.get("callbacks")
+        bound = _FIT.bind(self, *args, **kwargs)
+        given.look_at_fit(self, bound.arguments)
+        callbacks = bound.arguments.get("callbacks")
         counter = _EpochCounter()
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.append(counter)
         else:
             listed = keras.tree.flatten(callbacks or [])
-            given.arguments["callbacks"] = [counter, *listed]
-        return super().fit(*given.args[1:], **given.kwargs)
+            bound.arguments["callbacks"] = [counter, *listed]
+        return super().fit(*bound.args[1:], **bound.kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Measures the loss, see `keras.Model.evaluate`."""
+        # What `fit` validates with was looked at before it began.
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x = self.look_at(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """Trains on one batch, see `keras.Model.train_on_batch`."""
+        return super().train_on_batch(self.look_at(x, y), y, *args, **kwargs)
+
+    def look_at(self, x, y=None):
+        """The data of `fit` or `evaluate`, if something can be learned."""
+        return given.looked_at(
+            self, x, y, check=self.check_data, labels=self.takes_labels
+        )
 
     def check_data(self, x, y) -> None:
         """Raises a `ValueError` for data that nothing can be learned from."""
@@ -235,6 +252,7 @@ class SupervisedModel(StepModel):
     """
 
     takes_sample_weight = True
+    takes_labels = True
     network = None
 
     def __init__(self, model, **kwargs):

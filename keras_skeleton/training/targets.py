@@ -24,13 +24,6 @@ _OF_PROBABILITIES = {
 LARGE = 20.0
 
 
-def parts_of(validation_data):
-    """Data and labels of what `fit` gets to validate with."""
-    if isinstance(validation_data, list | tuple):
-        return tuple(validation_data[:2]) if len(validation_data) > 1 else ()
-    return () if validation_data is None else (validation_data, None)
-
-
 def warn_of_units(x):
     """Tells where clips are in millimetres or pixels, which train badly.
 
@@ -145,11 +138,18 @@ def _check_loss(loss, activation):
 
 def _check_labels(labels, classes, names):
     if labels.dtype.kind in "USO":
+        found = labels.reshape(-1).tolist()
+        odd = next((x for x in found if not isinstance(x, int | float)), None)
+        advice = "Clips without a label have to be left out."
+        if isinstance(odd, str | bytes):
+            advice = (
+                "`numpy.unique(labels, return_inverse=True)` gives the names "
+                "of the classes and the numbers."
+            )
+            odd = f"texts such as {odd!r}"
         raise ValueError(
-            "Labels must be whole numbers from 0, but they are texts such as "
-            f"{str(labels.reshape(-1)[0])!r}. `numpy.unique(labels, "
-            "return_inverse=True)` gives the names of the classes and the "
-            "numbers."
+            f"Labels must be whole numbers from 0, but there are {odd}. "
+            f"{advice}"
         )
     if labels.ndim == 2 and labels.shape[1] == classes > 1:
         raise ValueError(
@@ -200,6 +200,7 @@ def check_finite(x):
             raise ValueError(
                 f"{len(bad)} of {len(array)} clips{of} hold values that are "
                 f"not finite (NaN or infinite), the first is clip {bad[0]}. "
-                "The loss would be NaN. Where a joint or a person was not "
-                "found, put zeros: `numpy.nan_to_num(clips)`."
+                "So would be all that is computed from them. Where a joint "
+                "or a person was not found, put zeros: "
+                "`numpy.nan_to_num(clips)`."
             )

@@ -29,6 +29,7 @@ _NOT_CONFIGURATION = (
     "name",
     "dtype",
     "encoder",
+    "frozen",
     "weights",
     "classes",
     "pooling",

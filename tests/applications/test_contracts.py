@@ -14,6 +14,7 @@ from keras import ops
 from support import gradients
 
 from keras_skeleton import applications
+from keras_skeleton._graph import rebuilt
 from keras_skeleton.applications._application import Application
 from keras_skeleton.training import ResumeTraining
 from keras_skeleton.training import StepModel
@@ -189,7 +190,7 @@ def test_mixed_precision(cls):
 
 @pytest.mark.once
 @pytest.mark.parametrize("cls", APPLICATIONS)
-def test_freezing(cls):
+def test_freezing(cls, tmp_path):
     encoder = cls(**cls.tiny)
     encoder.trainable = False
     model = cls(encoder=encoder, classes=3, head="linear")
@@ -200,6 +201,12 @@ def test_freezing(cls):
     model.fit(clips_for(model), np.zeros((3, 3)), verbose=0)
     for a, b in zip(before, values(encoder), strict=True):
         np.testing.assert_array_equal(a, b)
+    # Who loads the model goes on where it was.
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert {v.path for v in loaded.trainable_variables} == head
+    assert loaded.optimizer.iterations == 1
+    assert rebuilt(loaded).trainable_variables[1:]
 
 
 def argument_text(cls, name):

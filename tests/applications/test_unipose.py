@@ -141,7 +141,7 @@ def test_training_takes_scores_lengths_and_another_camera():
     first = loss_of(scores)
     data["keypoints"][0] += 100
     assert loss_of(scores) == pytest.approx(first, rel=1e-5)
-    with pytest.raises(ValueError, match="takes the inputs 'points'"):
+    with pytest.raises(ValueError, match="with the inputs 'points'"):
         training.compile("adam")
         training.fit({"points": data["points"]})
 

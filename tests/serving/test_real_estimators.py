@@ -47,7 +47,7 @@ def test_mediapipe(pose_dir, tmp_path, monkeypatch, capfd):
     if "tensorflow" not in sys.modules:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
     model = pose_dir / "pose_landmarker_lite.task"
-    estimator = make("MediaPipePoses", model, quiet=True)
+    estimator = make("MediaPipePoses", model)
     few = first_frames(pose_dir / "walk_rotated.mp4", 6)
     with pytest.raises(ValueError, match="closed"):
         estimator(few[0])

@@ -1,5 +1,7 @@
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import people
@@ -241,17 +243,8 @@ def test_the_command(video, tmp_path, capsys, monkeypatch):
     assert "100 of 100 frames" in out and "per second" in out
     assert "person 2" in out and f"Written: {path}" in out
     assert json.loads(path.read_text())["weights"] == "made-up"
-    made = []
-
-    def make(*arguments):
-        made.append(arguments)
-        return people.make_estimator()
-
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
-    monkeypatch.setattr(serving.poses.estimators, "make_estimator", make)
-    monkeypatch.setattr(module, "make_estimator", lambda poses, *_: poses)
     assert cli.main([*words, "--quiet"]) == 0
-    assert made == [("rtmlib", None, None, None, True)]
     output = capsys.readouterr()
     assert output.err == "" and "per second" not in output.out
     monkeypatch.undo()
@@ -281,3 +274,36 @@ def test_the_command(video, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(serving, "predict_video", interrupted)
     assert cli.main(["predict", str(video), "--weights", "x:y"]) == 130
     assert capsys.readouterr().err.strip() == "keras-skeleton: stopped"
+
+
+NUMBERS = """
+import sys
+from keras_skeleton import cli
+# As long as it is not imported, all is told at once.
+assert "keras" not in sys.modules
+sys.modules["keras"] = None
+for words in sys.argv[1:]:
+    given = ["predict", "none.mp4", "--weights", "x:y", *words.split()]
+    assert cli.main(given) == 2
+"""
+
+
+@pytest.mark.once
+def test_odd_numbers_are_told_before_keras_starts():
+    odd = {
+        "--min-score 7": "`min_score` must be a number from 0 to 1",
+        "--people 0": "`people` must be a whole number from 1 up",
+        "--window 0": "`window` must be a number above 0",
+        "--step nan": "`step` must be a number above 0",
+        "--smoothing 2": "`smoothing` must be an odd number",
+        "--threshold 50": "`threshold` must be a number from 0 to 1",
+        "--frame-rate -1 --quiet": "`frame_rate` must be a number above 0",
+        "--size 640": "--size is WIDTHxHEIGHT",
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", NUMBERS, *odd], capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    told = process.stderr.splitlines()
+    for line, words in zip(told, odd.values(), strict=True):
+        assert words in line

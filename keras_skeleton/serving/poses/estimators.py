@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from keras_skeleton import _values
 from keras_skeleton import skeletons
 from keras_skeleton._types import PathLike
+from keras_skeleton.serving import numbers
 from keras_skeleton.serving.frames import Frame
 from keras_skeleton.serving.poses.people import Person
 from keras_skeleton.skeletons.skeleton import SkeletonLike
@@ -131,11 +131,7 @@ class PoseFunction(PoseEstimator):
 
 
 def make_estimator(
-    poses,
-    model: PathLike | None = None,
-    people=None,
-    min_score=None,
-    quiet=False,
+    poses, model: PathLike | None = None, people=None, min_score=None
 ) -> PoseEstimator:
     """The estimator that a name or a function stands for.
 
@@ -145,16 +141,11 @@ def make_estimator(
         model: Path of the file with the weights of a named one.
         people: How many persons a named one looks for at most.
         min_score: Score of a person from which on a named one counts it.
-        quiet: Whether a named one keeps the messages of its libraries to
-            itself.
 
     Raises:
         ValueError: If there is no such estimator.
     """
-    if people is not None:
-        _values.whole_number("people", people, 1)
-    if min_score is not None:
-        _values.number("min_score", min_score, least=0, most=1)
+    numbers.check(people=people, min_score=min_score)
     given = {"model": model, "people": people, "min_score": min_score}
     options = {key: value for key, value in given.items() if value is not None}
     if isinstance(poses, str) and poses in NAMES:
@@ -169,7 +160,7 @@ def make_estimator(
             return with_rtmlib.RTMLibPoses(**options)
         from keras_skeleton.serving.poses import with_mediapipe
 
-        return with_mediapipe.MediaPipePoses(quiet=quiet, **options)
+        return with_mediapipe.MediaPipePoses(**options)
     if isinstance(poses, PoseEstimator):
         return poses
     if callable(poses):

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from keras_skeleton import _values
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import formats
 from keras_skeleton.datasets.readers import base
+from keras_skeleton.serving import numbers
 from keras_skeleton.serving.frames import Frame
-from keras_skeleton.serving.frames import check_frame_rate
 from keras_skeleton.serving.poses.estimators import PoseEstimator
 from keras_skeleton.serving.poses.people import Person
 
@@ -50,9 +49,7 @@ class FilePoses(PoseEstimator):
                 f"`format` must be one of {', '.join(FORMATS)}. Received: "
                 f"{format!r}"
             )
-        check_frame_rate(frame_rate)
-        if people is not None:
-            _values.whole_number("people", people, 1)
+        numbers.check(frame_rate=frame_rate, people=people)
         is_mediapipe = format == "mediapipe"
         if is_mediapipe and size is None:
             raise ValueError(

@@ -36,9 +36,9 @@ class MediaPipePoses(PoseEstimator):
         people: Persons to look for at most.
         min_score: Confidence from which on a person counts as found.
         quiet: Whether to leave out what its libraries tell on the standard
-            error output. They offer no way to ask for that, so that output
-            of the whole process goes nowhere while they are imported and
-            made ready, see their first frame and are closed.
+            error output, as by default. They offer no way to ask for that,
+            so that output of the whole process goes nowhere while they are
+            imported and made ready, see their first frame and are closed.
 
     Raises:
         ImportError: If MediaPipe or a library of the system is missing.
@@ -52,7 +52,7 @@ class MediaPipePoses(PoseEstimator):
         model: PathLike | None = None,
         people=1,
         min_score=0.5,
-        quiet=False,
+        quiet=True,
     ):
         super().__init__("mediapipe33", has_world=True)
         self.quiet = bool(quiet)
