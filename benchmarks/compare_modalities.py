@@ -36,7 +36,7 @@ from keras_skeleton.datasets.aligned import CropTogether
 
 ACTIONS = ["wave both hands", "kick", "sit down", "pick up"]
 BALLS = {"red": (230, 40, 40), "blue": (40, 60, 230)}
-BALL_RADIUS = 0.1
+BALL_RADIUS = 0.16
 SIZE, FRAMES, VIDEO_FRAMES, JOINTS = 32, 8, 4, 20
 SUBJECTS, BATCH = 24, 8
 SHAPES = {
@@ -257,12 +257,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
     parser.add_argument("--forms", nargs="+", default=list(NAMES))
-    parser.add_argument("--clips", type=int, default=480)
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--clips", type=int, default=960)
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--light", type=float, default=0.5)
-    parser.add_argument("--noise", type=float, default=12.0)
+    parser.add_argument("--light", type=float, default=1.0)
+    parser.add_argument("--noise", type=float, default=4.0)
     parser.add_argument("--unsteadiness", type=float, default=2.0)
     parser.add_argument("--degrade", choices=["video", "skeletons"])
     parser.add_argument("--choose", action="store_true")

@@ -308,25 +308,15 @@ def main():
         start,
     )
     chain = transforms(options.system, options.stream, is_training=False)
-    how = {
-        "data_set": "nw_ucla",
-        "protocol": "xview",
-        "transforms": augmentation.serialize_transforms(chain),
-        "stream": options.stream,
-    }
-    file = file_of(folder, options.system, options.stream)
-    weights.save_weights(model, file, dtype="float16", **how)
-    found = evaluation.evaluate_weights(options.system, file, options.data_path)
-    result = training.counts(found, "supervised")
-    print(json.dumps(result, indent=2))
-    training.write_card(
-        file,
+    training.package(
+        model,
+        file_of(folder, options.system, options.stream),
+        chain,
+        options.data_path,
         "benchmarks/train_graphs_nw_ucla.py",
         options,
-        scores=result,
         stage="trained with labels",
-        recipe=how,
-        class_names=sequences.class_names,
+        stream=options.stream,
         before=before,
     )
 

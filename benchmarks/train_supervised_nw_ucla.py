@@ -21,8 +21,9 @@ the model of the last epoch counts. `--validate` trains on view 1 and scores on
 view 2, for choices.
 
 A run that was stopped goes on when the same command is given again. The
-output folder receives the scores and a log; `--table` prints the mean scores
-of the runs that are there, over their seeds.
+output folder receives the scores and a log, and of ACLNet the weights
+`nw_ucla` of the package with their card; `--table` prints the mean scores of
+the runs that are there, over their seeds.
 """
 
 import argparse
@@ -167,8 +168,17 @@ def run(options):
         found["groups"] = evaluation.group_accuracy(matrix, groups)
         found["counts"] = counts.tolist()
     found["per_class"] = evaluation.per_class_accuracy(matrix).tolist()
-    model.save_weights(folder / "model.weights.h5")
     two_stages.report(folder, options, parameters=model.count_params(), **found)
+    if options.system == "aclnet" and not options.plain + options.validate:
+        training.package(
+            model,
+            folder / "aclnet_nw_ucla.safetensors",
+            transforms(False),
+            options.data_path,
+            "benchmarks/train_supervised_nw_ucla.py",
+            options,
+            stage="trained with labels and the contrast between classes",
+        )
 
 
 def folder_of(options):

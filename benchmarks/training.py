@@ -7,6 +7,10 @@ import json
 import keras
 import numpy as np
 
+from keras_skeleton import evaluation
+from keras_skeleton import weights
+from keras_skeleton.datasets import formats
+from keras_skeleton.layers import augmentation
 from keras_skeleton.training import ResumeTraining
 
 
@@ -79,6 +83,41 @@ def table(rows):
         for name, row in rows.items()
     ]
     return "\n".join(lines)
+
+
+def package(model, file, chain, data_path, script, options, **card):
+    """Writes weights of NW-UCLA for the package, and their card.
+
+    Args:
+        model: The trained classifier.
+        file: The `.safetensors` file; it begins with the system's name.
+        chain: The transforms of test clips.
+        data_path: The archive `all_sqe.zip`.
+        script: See `write_card`, also for the other arguments.
+        options: Parsed arguments of the script.
+        card: Further arguments of `write_card`; `stream` goes into the
+            recipe, and `kind` is that of the scores.
+    """
+    kind = card.pop("kind", "supervised")
+    recipe = {
+        "data_set": "nw_ucla",
+        "protocol": "xview",
+        "transforms": augmentation.serialize_transforms(chain),
+        "stream": card.pop("stream", "joint"),
+    }
+    weights.save_weights(model, file, dtype="float16", **recipe)
+    system = file.name.partition("_")[0]
+    found = evaluation.evaluate_weights(system, file, data_path)
+    print(found, flush=True)
+    write_card(
+        file,
+        script,
+        options,
+        scores=counts(found, kind),
+        recipe=recipe,
+        class_names=formats.class_names("nw_ucla"),
+        **card,
+    )
 
 
 def write_card(

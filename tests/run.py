@@ -30,7 +30,7 @@ BACKENDS = ("jax", "tensorflow", "torch")
 WITHOUT = (("jax", "tensorflow"), ("jax", "torch"), ("torch", "tensorflow"))
 WHOLE_WAY = "tests/test_whole_way.py"
 # Expected seconds of a job, above which its files are split into two.
-LONG = 100
+LONG = 200
 # Expected seconds of a file that has never been timed.
 UNKNOWN = 60
 # Seconds that the tests of a system may take on one backend. The budget is

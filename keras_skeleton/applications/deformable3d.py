@@ -299,14 +299,15 @@ class DeformableTransformer3D(Application):
                 "Skeletons have column, row and, as third coordinate, score. "
                 f"Received input_shape={pose}."
             )
-        counts = ("joint_stride", "num_blocks")
-        if not settings["stages"] or min(settings[key] for key in counts) < 1:
+        counts = {
+            key: settings[key]
+            for key in ("joint_stride", "temporal_stride", "num_blocks")
+        }
+        if not settings["stages"] or min(counts.values()) < 1:
             raise ValueError(
-                "`stages` must name at least one, and `joint_stride` and "
-                "`num_blocks` must be at least 1. Received: "
-                f"stages={settings['stages']}, joint_stride="
-                f"{settings['joint_stride']}, num_blocks="
-                f"{settings['num_blocks']}."
+                f"`stages` must name at least one, and {', '.join(counts)} "
+                "must be at least 1. Received: "
+                f"stages={settings['stages']}, {counts}."
             )
         frames = video[0]
         for _, stride, _ in settings["stages"]:

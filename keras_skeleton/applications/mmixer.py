@@ -175,7 +175,8 @@ class MMixer(Application):
                 f"64}}: each is read with the others in mind. Received: {given}"
             )
         settings["modalities"] = pairs
-        if settings["hidden_dim"] % settings["num_heads"]:
+        has_heads = settings["content"] == "cfem"
+        if has_heads and settings["hidden_dim"] % settings["num_heads"]:
             raise ValueError(
                 "`hidden_dim` must be a multiple of `num_heads`. Received: "
                 f"{settings['hidden_dim']} and {settings['num_heads']}."

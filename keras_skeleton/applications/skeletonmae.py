@@ -87,8 +87,11 @@ class SkeletonMAE(Application):
         encoder_dim: Width of the graph isomorphism layers; choice. Defaults
             to 64.
         encoder_layers: Number of graph isomorphism layers. Defaults to 3.
-        activation: `"prelu"` (default) or `"relu"`, of these layers.
+        activation: `"prelu"` (default), `"relu"`, `"gelu"` or `"elu"`, of
+            these layers.
         dropout_rate: Dropout before each of them; choice. Defaults to 0.0.
+        center_weight: Weight at which a joint adds itself to its neighbours,
+            `1 + eps` of a graph isomorphism layer; choice. Defaults to 1.0.
         links: Pairs of joints that are linked beside the bones, such as
             `((5, 6), (11, 12))`. Defaults to `None`: the published ones, see
             `LINKS`, and none in other layouts.
@@ -175,6 +178,7 @@ class SkeletonMAE(Application):
         encoder_layers=3,
         activation="prelu",
         dropout_rate=0.0,
+        center_weight=1.0,
         links=None,
         strides=(2, 2, 2),
         output_dim=256,
@@ -218,6 +222,7 @@ class SkeletonMAE(Application):
             settings["encoder_layers"],
             settings["activation"],
             settings["dropout_rate"],
+            settings["center_weight"],
             name="joint_encoder",
             dtype=dtype,
         )(x)
@@ -421,6 +426,7 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
             dim,
             encoder.joint_encoder.graph,
             hidden_dim=width,
+            center_weight=settings["center_weight"],
             activation=settings["activation"],
             normalized=False,
             name="decoder",

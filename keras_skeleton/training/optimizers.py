@@ -87,7 +87,10 @@ class LayerwiseAdamW(keras.optimizers.Adam):
     `variable *= 1 - r * s * weight_decay`, then an Adam step with the rate
     `r * s`. Biases and the scales and offsets of normalizations (all
     one-dimensional) are not decayed, unless `decay_vectors` says so. Equal to
-    PyTorch's AdamW with the parameter groups of the published code.
+    PyTorch's AdamW with the parameter groups of the published code. Keras'
+    own adds `epsilon` before the second moment is corrected for its start at
+    zero, where it weighs 30 times more in the first step, so that variables
+    with small gradients move less.
 
     Args:
         learning_rate: A number or a schedule.
@@ -164,7 +167,29 @@ class LayerwiseAdamW(keras.optimizers.Adam):
         if decay:
             rate = ops.cast(learning_rate, variable.dtype)
             self.assign_sub(variable, variable * (rate * decay))
-        super().update_step(gradient, variable, learning_rate)
+        self._adam_step(gradient, variable, learning_rate)
+
+    def _adam_step(self, gradient, variable, learning_rate):
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        rate, gradient, step = (
+            ops.cast(x, dtype)
+            for x in (learning_rate, gradient, self.iterations + 1)
+        )
+        first, second = self._momentums[index], self._velocities[index]
+        self.assign_add(first, (gradient - first) * (1 - self.beta_1))
+        self.assign_add(
+            second, (ops.square(gradient) - second) * (1 - self.beta_2)
+        )
+        if self.amsgrad:
+            largest = self._velocity_hats[index]
+            self.assign(largest, ops.maximum(largest, second))
+            second = largest
+        past = (ops.cast(beta, dtype) for beta in (self.beta_1, self.beta_2))
+        share_1, share_2 = (1 - ops.power(beta, step) for beta in past)
+        deviation = ops.sqrt(second / share_2)
+        self.assign_sub(
+            variable, rate / share_1 * first / (deviation + self.epsilon)
+        )
 
     def get_config(self):
         config = super().get_config()

@@ -50,6 +50,7 @@ class Recipe:
         epochs: Number of epochs.
         batch_size: Clips per step.
         weight_decay: Of the optimizer.
+        decay_vectors: Whether AdamW decays biases and normalizations, too.
         nesterov: Whether SGD looks ahead.
         beta_2: Decay of AdamW's second moment.
         layer_decay: Factor on the learning rate from one transformer block to
@@ -90,6 +91,7 @@ class Recipe:
     epochs: int = 100
     batch_size: int = 48
     weight_decay: float = 0.05
+    decay_vectors: bool = False
     nesterov: bool = False
     beta_2: float = 0.999
     layer_decay: float | None = None
@@ -282,6 +284,7 @@ class Recipe:
         return LayerwiseAdamW(
             rate,
             weight_decay=self.weight_decay,
+            decay_vectors=self.decay_vectors,
             scales=scales,
             beta_2=self.beta_2,
         )

@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 import fnmatch
 import importlib
+import os
 import re
 
 import numpy as np
@@ -125,6 +126,8 @@ class ConversionTable:
             checkpoint has no tensor for them.
         kept: Patterns of the paths of variables that no checkpoint has, what
             a training remembers: they stay as they are.
+        fixed: Dict of patterns of official names to the number that our
+            layers compute with in their place: it must be the same.
     """
 
     entries: tuple
@@ -132,9 +135,24 @@ class ConversionTable:
     ignored: tuple = ("*num_batches_tracked",)
     constants: dict = dataclasses.field(default_factory=dict)
     kept: tuple = ()
+    fixed: dict = dataclasses.field(default_factory=dict)
 
     def is_ignored(self, name):
         return any(fnmatch.fnmatchcase(name, p) for p in self.ignored)
+
+    def is_fixed(self, name):
+        return any(fnmatch.fnmatchcase(name, p) for p in self.fixed)
+
+    def other_constants(self, tensors):
+        """Describes tensors that hold another number than is fixed."""
+        return [
+            f"{name} holds {array.ravel().tolist()[:3]}, computed with is "
+            f"{number:g}"
+            for pattern, number in self.fixed.items()
+            for name, array in tensors.items()
+            if fnmatch.fnmatchcase(name, pattern)
+            if not np.allclose(array, number, rtol=1e-6, atol=1e-6)
+        ]
 
     def is_kept(self, path):
         return any(fnmatch.fnmatchcase(path, p) for p in self.kept)
@@ -321,6 +339,26 @@ def without_wrapper(model, tensors):
     return tensors
 
 
+def named_tensors(source: dict, key=None) -> dict:
+    """The tensors of a dict of names to arrays, or of roles to files.
+
+    Names of tensors of a file have its role in front, as in
+    `encoder.norm.weight`.
+
+    Args:
+        source: The dict.
+        key: As in `read_tensors`.
+    """
+    tensors = {}
+    for name, found in source.items():
+        if isinstance(found, str | os.PathLike):
+            for inner, array in read_tensors(found, key).items():
+                tensors[f"{name}.{inner}"] = array
+        else:
+            tensors[name] = np.asarray(found)
+    return tensors
+
+
 def load_official(
     model, source: PathLike | dict, head="load", key=None
 ) -> None:
@@ -336,7 +374,8 @@ def load_official(
     Args:
         model: A model of `keras_skeleton.applications`.
         source: Path of the published file, or dict of official names to
-            arrays.
+            arrays. Where a model is several files, a dict of their roles to
+            their paths.
         head: `"load"`, or `"fresh"` to leave the classification head as it
             is, for example to fine-tune from a pre-training checkpoint.
         key: As in `read_tensors`, if `source` is a path.
@@ -355,7 +394,7 @@ def load_official(
             f"`head` must be 'load' or 'fresh'. Received head={head!r}."
         )
     if isinstance(source, collections.abc.Mapping):
-        tensors = {name: np.asarray(array) for name, array in source.items()}
+        tensors = named_tensors(source, key)
         label = "The given tensors"
     else:
         tensors = read_tensors(source, key)
@@ -363,11 +402,14 @@ def load_official(
     tensors = without_wrapper(model, tensors)
     variables = variables_of(model)
     table = table_for(model, tensors)
+    others = table.other_constants(tensors)
     # Tensors without elements say that something is absent: virtual joints.
     tensors = {
         name: array
         for name, array in tensors.items()
-        if array.size and not table.is_ignored(name)
+        if array.size
+        and not table.is_ignored(name)
+        and not table.is_fixed(name)
     }
     arrays, missing, mismatched, used = {}, [], [], set()
     for path, variable in variables.items():
@@ -404,7 +446,7 @@ def load_official(
             f" All names begin with {', '.join(map(repr, begins))}; choose "
             f"one by key={begins[-1]!r}."
         )
-    check(label, model, missing, left_over, mismatched, hint)
+    check(label, model, missing, left_over, mismatched, hint, others)
     assign(variables, arrays)
 
 
@@ -433,7 +475,7 @@ def list_left_over(tensors, used, lacking):
     ]
 
 
-def check(label, model, missing, left_over, mismatched, hint=""):
+def check(label, model, missing, left_over, mismatched, hint="", others=()):
     """Raises a ValueError that lists what does not fit, if anything."""
     problems = [
         f"{what}: {_some(items)}."
@@ -441,6 +483,7 @@ def check(label, model, missing, left_over, mismatched, hint=""):
             ("Missing", missing),
             ("Left over", left_over),
             ("Of another shape", mismatched),
+            ("Of another value", others),
         )
         if items
     ]

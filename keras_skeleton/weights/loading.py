@@ -391,11 +391,12 @@ def install(entry, paths, key=None):
             f"{len(entry.files)} file(s), {roles}, of which {alone} would do. "
             f"Received {len(paths)}."
         )
-    tensors = {}
-    for path, file in zip(paths, files, strict=True):
-        prefix = f"{file.role}." if len(paths) > 1 else ""
-        for name, array in reader.read_tensors(path, key).items():
-            tensors[prefix + name] = array
+    if len(paths) > 1:
+        roles = [file.role for file in files]
+        by_role = dict(zip(roles, map(str, paths), strict=True))
+        tensors = conversion.named_tensors(by_role, key)
+    else:
+        tensors = reader.read_tensors(paths[0], key)
     model = conversion.system_module(entry.system).build(entry, tensors)
     conversion.load_official(model, tensors)
     digests = [download.file_sha256(path) for path in paths]

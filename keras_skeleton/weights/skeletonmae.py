@@ -10,12 +10,12 @@ from keras_skeleton.weights.conversion import Part
 from keras_skeleton.weights.conversion import transpose
 
 PRETRAINED = ()
-# Constants that our layers compute with.
-IGNORED = ("*num_batches_tracked", "*.eps")
+IGNORED = ("*num_batches_tracked",)
 
 
 def table(model, names=()):
     """Conversion table of a `SkeletonMAE` or its pretext model."""
+    settings = getattr(model, "encoder", model).settings
     entries = [
         *names_of.linear("input_embed", "joint_embedding"),
         *isomorphism_layer("encoder.layers.{i}", "joint_encoder/layer_{i}"),
@@ -41,7 +41,12 @@ def table(model, names=()):
             ("mask_token/*", "encoder_to_decoder/*", "decoder/*"),
         ),
     }
-    return ConversionTable(tuple(entries), parts, IGNORED)
+    return ConversionTable(
+        tuple(entries),
+        parts,
+        IGNORED,
+        fixed={"*.eps": settings["center_weight"] - 1},
+    )
 
 
 def isomorphism_layer(official, ours):
@@ -50,6 +55,9 @@ def isomorphism_layer(official, ours):
         *isomorphism_mlp(f"{official}.apply_func.mlp", ours),
         *names_of.norm(f"{official}.apply_func.norm", f"{ours}/norm"),
         _slope(f"{official}.apply_func.act", f"{ours}/activation"),
+        Entry(
+            f"{official}.res_fc.weight", f"{ours}/shortcut/kernel", transpose
+        ),
     ]
 
 

@@ -179,27 +179,33 @@ def test_a_report_of_a_pair(tmp_path):
 @pytest.mark.parametrize("hidden", ["joints", "frames"])
 @pytest.mark.parametrize("value_order", ["joints", "coordinates"])
 def test_what_is_hidden(hidden, value_order):
-    arguments = {**CascadeFormer.tiny, "value_order": value_order}
+    arguments = {
+        **CascadeFormer.tiny,
+        "input_shape": (1, 9, 20, 3),
+        "num_positions": 9,
+        "value_order": value_order,
+    }
     model = CascadeFormerPretext(hidden=hidden, mask_ratio=0.3, **arguments)
-    x = clips((1, 8, 20, 3), count=4)
+    x = clips((1, 9, 20, 3), count=4)
     one = model.prepare(x)
     mask, counted = model.hide(one)
     masked = ops.convert_to_numpy(model.masked(one, mask))
     mask, counted = map(ops.convert_to_numpy, (mask, counted))
     np.testing.assert_array_equal(mask, counted)
-    count = 48 if hidden == "joints" else 2 * 20
+    # 0.3 * 180 is 54, but 0.3 * 9 * 20 is below.
+    count = 54 if hidden == "joints" else 2 * 20
     np.testing.assert_array_equal(mask.sum(axis=1), count)
     assert ((masked == 0).sum(axis=(1, 2, 3)) == 3 * count).all()
     is_kept = masked != 0
     np.testing.assert_array_equal(masked[is_kept], x[:, 0][is_kept])
-    places = np.reshape(mask, (4, 8, 20))
+    places = np.reshape(mask, (4, 9, 20))
     if hidden == "frames":
         assert set(places.sum(axis=2).ravel()) == {0, 20}
     if value_order == "joints":
         np.testing.assert_array_equal(is_kept.all(axis=-1), places == 0)
     else:
         # Three neighbouring values of all x, y, z of a frame.
-        values = is_kept.transpose(0, 1, 3, 2).reshape(4, 8, 20, 3)
+        values = is_kept.transpose(0, 1, 3, 2).reshape(4, 9, 20, 3)
         np.testing.assert_array_equal(values.all(axis=-1), places == 0)
 
 
@@ -309,6 +315,28 @@ def small(monkeypatch):
     )
     monkeypatch.setattr(cascadeformer, "PRETRAINED", entries)
     return entries
+
+
+@pytest.mark.once
+def test_the_four_files_of_a_model_of_other_sizes(tmp_path):
+    arguments = {**CascadeFormer.tiny, "cascade_layers": 3, "classes": 4}
+    source, model = CascadeFormer(**arguments), CascadeFormer(**arguments)
+    paths = {}
+    for role, tensors in official(source, cascadeformer.ROLES).items():
+        paths[role] = tmp_path / f"Own_finetuned_{role}.npz"
+        np.savez(paths[role], **tensors)
+    weights.load_official(model, paths)
+    names = weights.official_names(model)
+    for path, variable in conversion.variables_of(model).items():
+        role, _, name = names[path].partition(".")
+        expected = np.load(paths[role])[name]
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(variable.value),
+            conversion.convert_array(model, names[path], expected),
+        )
+    del paths["T2"]
+    with pytest.raises(ValueError, match="Missing: T2.encoder"):
+        weights.load_official(model, paths)
 
 
 @pytest.mark.once

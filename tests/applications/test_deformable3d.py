@@ -155,6 +155,7 @@ def test_tokens_of_low_score_are_left_out():
         ({"num_heads": 3}, "multiple of `num_heads`"),
         ({"stages": ()}, "must name at least one"),
         ({"joint_stride": 0}, "must be at least 1"),
+        ({"temporal_stride": 0}, "must be at least 1"),
         ({"num_blocks": 0}, "must be at least 1"),
     ],
 )

@@ -11,13 +11,14 @@ from keras_skeleton.applications import _deformable
 from keras_skeleton.weights import deformable3d as names
 
 
-def make_block(config):
+def make_block(config, **arguments):
     return _deformable.DeformableBlock(
         num_heads=config["heads"],
         offset_range=config["offset_range"],
         threshold=config["threshold"],
         joint_stride=config["joint_stride"],
         temporal_stride=config["temporal_stride"],
+        **arguments,
         name="block",
     )
 
@@ -107,7 +108,8 @@ def test_block(fixtures_dir):
     ):
         x, out = inputs_of(arrays), part(arrays, "out/")
         given = x["z"], x["pose"], x["cross"]
-        block = make_block(config)
+        hidden, width = arrays["state/ffn.fc1.weight"].shape
+        block = make_block(config, mlp_ratio=hidden // width)
         block(*given)
         head = load(block, part(arrays, "state/"))
         assert set(head) == {"head.weight", "head.bias"}

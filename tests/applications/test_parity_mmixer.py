@@ -13,15 +13,18 @@ from support import part
 from keras_skeleton.applications import MMixer
 from keras_skeleton.losses import JointCrossentropy
 from keras_skeleton.weights import load_official
+from keras_skeleton.weights import official_names
 
 
 def build(config, arrays):
     names = config["modalities"]
+    queries = arrays.get("state/cfem.0.query", [None])
     model = MMixer(
         input_shape=(1, arrays["in/features_0"].shape[1], 25, 3),
         modalities=dict(zip(names, config["feature_dims"], strict=True)),
         hidden_dim=config["hidden"],
         num_heads=config["heads"],
+        num_queries=len(queries),
         content=config["content"],
         classes=config["num_classes"],
     )
@@ -91,7 +94,22 @@ def test_gradients(fixtures_dir):
 
         value, slopes = gradients(model, objective, features)
         assert_close(np.array(value), arrays["out/loss_fused"], name)
-        for key, error in gradient_errors(
-            model, slopes, part(arrays, "grad/")
-        ).items():
+        recorded = part(arrays, "grad/")
+        for key in [key for key in recorded if ".attn." in key]:
+            expected = recorded.pop(key)
+            found = projection_gradient(model, slopes, key)
+            assert_close(found, expected, f"{name}: {key}", 1e-4)
+        for key, error in gradient_errors(model, slopes, recorded).items():
             assert error < 1e-4, f"{name}: {key}: {error}"
+
+
+def projection_gradient(model, slopes, key):
+    """A gradient in an attention, which holds query, key and value as one."""
+    before, kind, what = key.rpartition(".attn.")[0], *key.split(".")[-2:]
+    joined = {"q": 0, "k": 1, "v": 2}
+    official = "qkv" if kind in joined else kind
+    paths = {v: k for k, v in official_names(model).items()}
+    slope = slopes[paths[f"{before}.attn.{official}.{what}"]].T
+    if kind in joined:
+        slope = np.split(slope, 3)[joined[kind]]
+    return slope

@@ -196,13 +196,32 @@ def test_restored_joints_have_the_predicted_direction():
         ({"exponent": 0.5}, "at least 1"),
         ({"form": "sum"}, "'mean', 'paper'"),
         ({"strides": ()}, "`strides`"),
-        ({"activation": "gelu"}, "prelu, relu"),
+        ({"activation": "tanh"}, "prelu, relu"),
         ({"encoder_layers": 0}, "`num_layers`"),
     ],
 )
 def test_wrong_arguments(arguments, match):
     with pytest.raises(ValueError, match=match):
         SkeletonMAEPretext(**{**PAIR, **arguments})
+
+
+@pytest.mark.once
+def test_files_with_another_weight_of_the_centre():
+    model = SkeletonMAE(**PAIR)
+    names = weights.official_names(model)
+    for center_weight, epsilon in ((1.0, 0.0), (1.25, 0.25), (1.0, 0.25)):
+        model = SkeletonMAE(**PAIR, center_weight=center_weight)
+        tensors = {
+            names[v.path]: ops.convert_to_numpy(v.value).T
+            for v in model.weights
+        }
+        for i in range(2):
+            tensors[f"encoder.layers.{i}.eps"] = np.full(1, epsilon)
+        if epsilon + 1 == center_weight:
+            weights.load_official(model, tensors)
+            continue
+        with pytest.raises(ValueError, match="eps holds .0.25., computed with"):
+            weights.load_official(model, tensors)
 
 
 @pytest.mark.once

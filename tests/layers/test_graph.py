@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -68,6 +70,72 @@ def by_definition(layer, x):
     if layer.shortcut is not None:
         shortcut = normalized(dense(layer.shortcut, x), layer.shortcut_norm)
     return np.maximum(normalized(z, layer.norm) + shortcut, 0)
+
+
+ACTIVATIONS = {
+    "prelu": lambda x: np.where(x > 0, x, 0.25 * x),
+    "relu": lambda x: np.maximum(x, 0),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2,
+}
+
+
+def normalized_each(x, norm):
+    """A layer normalization."""
+    gamma, beta = norm.get_weights()
+    x = x - x.mean(axis=-1, keepdims=True)
+    variance = np.square(x).mean(axis=-1, keepdims=True)
+    return x / np.sqrt(variance + 1e-5) * gamma + beta
+
+
+@pytest.mark.parametrize(
+    ("kind", "normalization", "residual"),
+    [
+        ("prelu", "batch", False),
+        ("relu", "batch", True),
+        ("elu", "layer", True),
+        ("gelu", "layer", False),
+    ],
+)
+def test_graph_isomorphism(kind, normalization, residual):
+    graph = layers.body_graph(3, [(1, 0), (2, 1)])
+    network = layers.GraphIsomorphismNetwork(
+        4,
+        graph,
+        2,
+        activation=kind,
+        center_weight=1.5,
+        residual=residual,
+        normalization=normalization,
+    )
+    x = features(2, 5, 3, 2)
+    network.build(x.shape)
+    randomize_layer(network)
+    act = ACTIVATIONS[kind]
+    norm_of = normalized if normalization == "batch" else normalized_each
+    expected = x
+    for layer in network.layers:
+        if kind == "prelu":
+            for each in (layer.hidden_activation, layer.activation):
+                each.alpha.assign([[0.25]])
+        given = expected
+        y = np.einsum("ij,btjc->btic", graph + 1.5 * np.eye(3), given)
+        for linear, norm in (
+            (layer.hidden, layer.hidden_norm),
+            (layer.projection, layer.norm),
+        ):
+            y = act(norm_of(dense(linear, y), norm))
+        if residual:
+            if layer.shortcut is not None:
+                given = given @ layer.shortcut.get_weights()[0]
+            y = y + given
+        expected = y
+    for found in (network, network.copy("copied")):
+        if not found.built:
+            found.build(x.shape)
+            found.set_weights(network.get_weights())
+        found = ops.convert_to_numpy(found(x))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("channels", [5, 6])

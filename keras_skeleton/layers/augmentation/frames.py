@@ -83,6 +83,8 @@ class RandomSegmentFrames(FrameChoice):
 
     Args:
         num_frames: Frames to return.
+        share: Share of the frames that is looked at, the middle ones; of a
+            clip that is repeated, the middle of its repeated frames.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -94,9 +96,21 @@ class RandomSegmentFrames(FrameChoice):
     Returns:
         float32 tensor `(N, M, num_frames, V, C)`.
 
+    Raises:
+        ValueError: If `share` is not above 0 and at most 1.
+
     Reference: the first NTU recipe of
     [CascadeFormer](https://arxiv.org/abs/2509.00692).
     """
+
+    def __init__(self, num_frames, share=1.0, **kwargs):
+        super().__init__(num_frames, **kwargs)
+        if not 0 < share <= 1:
+            raise ValueError(
+                "`share` must be above 0 and at most 1. Received: "
+                f"share={share}"
+            )
+        self.share = float(share)
 
     @property
     def num_draws(self):
@@ -106,11 +120,27 @@ class RandomSegmentFrames(FrameChoice):
         ops = self.backend.numpy
         size = self.num_frames
         length = ops.maximum(lengths, 1)[:, None]
-        repeats = (size + length - 1) // length + 1
-        repeats = ops.where(length < size, repeats, 1)
-        edges = ops.arange(size + 1, dtype="int32") * (length * repeats) // size
-        start, end = edges[:, :-1], edges[:, 1:]
+        seen = ops.maximum(self._seen(length), 1)
+        repeats = ops.where(seen < size, (size + seen - 1) // seen + 1, 1)
+        total = length * repeats
+        seen = ops.maximum(self._seen(total), 1)
+        # In double precision and in this order, as in the published code:
+        # some whole numbers come out just below themselves.
+        edges = self.whole_part(
+            lambda seen, number: number * (seen / size),
+            seen,
+            ops.arange(size + 1, dtype="int32"),
+        )
+        first, end = (total - seen) // 2, edges[:, 1:]
+        start = edges[:, :-1]
         if draws is None:
-            return (start + end) // 2 % length
-        offset = integers(self, draws, 0, end - start - 1)
-        return (start + offset) % length
+            return (first + (start + end) // 2) % length
+        last = ops.maximum(end - start - 1, 0)
+        return (first + start + integers(self, draws, 0, last)) % length
+
+    def _seen(self, frames):
+        """How many of so many frames are looked at."""
+        return self.whole_part(lambda frames: frames * self.share, frames)
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}

@@ -5,10 +5,19 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton.layers import _joined
+from keras_skeleton.layers.activations import exact_gelu
 from keras_skeleton.layers.batch_normalization import BatchNormalization
 from keras_skeleton.layers.dense import uniform_dense
+from keras_skeleton.layers.layer_normalization import LayerNormalization
 
-ACTIVATIONS = ("prelu", "relu")
+# Those of GraphMAE; the first has a slope to learn.
+ACTIVATIONS = {
+    "prelu": None,
+    "relu": ops.relu,
+    "gelu": exact_gelu,
+    "elu": ops.elu,
+}
+NORMALIZATIONS = ("batch", "layer")
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -20,7 +29,7 @@ class GraphIsomorphismLayer(keras.layers.Layer):
 
     and, unless it is the last layer of a decoder, another normalization and
     activation (`norm`, `activation`). `hidden` and `projection` are dense.
-    The normalizations take their statistics over all joints of all rows of
+    Batch normalizations take their statistics over all joints of all rows of
     the batch. A PReLU has one slope for all channels, 0.25 at first.
 
     Args:
@@ -31,9 +40,12 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             as wide as the output.
         center_weight: Weight of the joint itself, `1 + epsilon` in the
             paper.
-        activation: `"prelu"` or `"relu"`.
+        activation: `"prelu"`, `"relu"`, `"gelu"` or `"elu"`.
         normalized: Whether the second normalization and activation follow.
         dropout_rate: Dropout of the inputs.
+        residual: Whether the inputs are added to the outputs; through a dense
+            layer without bias where they have other channels.
+        normalization: `"batch"` or `"layer"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(..., V, C)`.
@@ -62,6 +74,8 @@ class GraphIsomorphismLayer(keras.layers.Layer):
         activation="prelu",
         normalized=True,
         dropout_rate=0.0,
+        residual=False,
+        normalization="batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -76,8 +90,15 @@ class GraphIsomorphismLayer(keras.layers.Layer):
                 f"`activation` must be one of {', '.join(ACTIVATIONS)}. "
                 f"Received activation={activation!r}."
             )
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"`normalization` must be one of {', '.join(NORMALIZATIONS)}. "
+                f"Received normalization={normalization!r}."
+            )
         self.filters = filters
         self.graph = graph
+        self.residual = residual
+        self.normalization = normalization
         self.hidden_dim = hidden_dim
         self.center_weight = center_weight
         self.activation_name = activation
@@ -105,14 +126,23 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             self.norm = self._norm("norm", self.filters)
             self.activation = self._activation("activation", self.filters)
 
+        self.shortcut = None
+        if self.residual and channels != self.filters:
+            self.shortcut = uniform_dense(
+                self.filters, channels, "shortcut", policy, use_bias=False
+            )
+
     def _norm(self, name, channels):
-        norm = BatchNormalization(name=name, dtype=self.dtype_policy)
+        if self.normalization == "layer":
+            norm = LayerNormalization(name=name, dtype=self.dtype_policy)
+        else:
+            norm = BatchNormalization(name=name, dtype=self.dtype_policy)
         norm.build((None, None, channels))
         return norm
 
     def _activation(self, name, channels):
-        if self.activation_name == "relu":
-            return ops.relu
+        if self.activation_name != "prelu":
+            return ACTIVATIONS[self.activation_name]
         layer = keras.layers.PReLU(
             keras.initializers.Constant(0.25),
             shared_axes=(1, 2),
@@ -124,21 +154,24 @@ class GraphIsomorphismLayer(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         x = ops.reshape(inputs, (-1, *inputs.shape[-2:]))
-        x = self.dropout(x, training=training)
+        x = given = self.dropout(x, training=training)
         graph = self.graph + self.center_weight * np.eye(len(self.graph))
         x = ops.matmul(ops.cast(graph, x.dtype), x)
-        x = _joined.normalized_linear(
-            x, [self.hidden], [self.hidden_norm], training
-        )
+        x = self._mapped(x, self.hidden, self.hidden_norm, training)
         x = self.hidden_activation(x)
         if self.normalized:
-            x = _joined.normalized_linear(
-                x, [self.projection], [self.norm], training
-            )
+            x = self._mapped(x, self.projection, self.norm, training)
             x = self.activation(x)
         else:
             x = self.projection(x)
+        if self.residual:
+            x = x + (self.shortcut(given) if self.shortcut else given)
         return ops.reshape(x, (-1, *inputs.shape[1:-1], self.filters))
+
+    def _mapped(self, x, linear, norm, training):
+        if self.normalization == "layer":
+            return norm(linear(x))
+        return _joined.normalized_linear(x, [linear], [norm], training)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -148,6 +181,8 @@ class GraphIsomorphismLayer(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "graph": self.graph.tolist(),
+            "residual": self.residual,
+            "normalization": self.normalization,
             "hidden_dim": self.hidden_dim,
             "center_weight": self.center_weight,
             "activation": self.activation_name,
@@ -164,8 +199,11 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         filters: Channels of each layer.
         graph: Array `(V, V)`, see `GraphIsomorphismLayer`.
         num_layers: Number of layers, the sub-layers `layer_0`, `layer_1` ...
-        activation: `"prelu"` or `"relu"`.
+        activation: See `GraphIsomorphismLayer`.
         dropout_rate: Dropout of the inputs of each layer.
+        center_weight: See `GraphIsomorphismLayer`.
+        residual: See `GraphIsomorphismLayer`.
+        normalization: See `GraphIsomorphismLayer`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(..., V, C)`.
@@ -182,6 +220,9 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         num_layers=3,
         activation="prelu",
         dropout_rate=0.0,
+        center_weight=1.0,
+        residual=False,
+        normalization="batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -195,12 +236,18 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         self.num_layers = num_layers
         self.activation_name = activation
         self.dropout_rate = dropout_rate
+        self.center_weight = center_weight
+        self.residual = residual
+        self.normalization = normalization
         self.layers = [
             GraphIsomorphismLayer(
                 filters,
                 graph,
+                center_weight=center_weight,
                 activation=activation,
                 dropout_rate=dropout_rate,
+                residual=residual,
+                normalization=normalization,
                 name=f"layer_{i}",
                 dtype=self.dtype_policy,
             )
@@ -233,4 +280,7 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
             "num_layers": self.num_layers,
             "activation": self.activation_name,
             "dropout_rate": self.dropout_rate,
+            "center_weight": self.center_weight,
+            "residual": self.residual,
+            "normalization": self.normalization,
         }

@@ -281,15 +281,22 @@ def test_random_frames_come_from_copies_of_the_clip():
     assert len(set(index[2])) > 60 and index[2].max() <= 300
 
 
-def test_segments():
-    layer = RandomSegmentFrames(8)
-    for length in (3, 8, 9, 40):
-        repeats = -(-8 // length) + 1 if length < 8 else 1
-        edges = np.arange(9) * length * repeats // 8
+@pytest.mark.parametrize(("size", "share"), [(8, 1.0), (30, 1.0), (8, 0.7)])
+def test_segments(size, share):
+    layer = RandomSegmentFrames(size, share)
+    # Of 123 / 30 frames, the 30th segment ends below 123 in Python's numbers.
+    for length in (3, 8, 9, 40, 123):
+        seen, total = int(length * share), length
+        if seen < size:
+            total = length * (-(-size // seen) + 1)
+            seen = int(total * share)
+        edges = [int(i * (seen / size)) for i in range(size + 1)]
+        count = np.maximum(np.diff(edges), 1)
         for value in (0.0, 0.5, 0.999999):
-            draws = np.full((1, 8), value)
-            index = layer.on_numpy()(ramp([length], 50), draws).ravel() - 1
-            expected = edges[:-1] + (np.diff(edges) * value).astype(int)
+            draws = np.full((1, size), value)
+            index = layer.on_numpy()(ramp([length], 130), draws).ravel() - 1
+            expected = edges[:-1] + (count * value).astype(int)
+            expected = (total - seen) // 2 + expected
             np.testing.assert_array_equal(index, expected % length)
 
 
@@ -493,6 +500,7 @@ def test_body_parts():
     [
         (lambda: RandomFrames(0), "`num_frames`"),
         (lambda: RandomSegmentFrames(2.5), "`num_frames`"),
+        (lambda: RandomSegmentFrames(8, 0.0), "`share`"),
         (lambda: RandomView(200), "`max_angle`"),
         (lambda: RandomView(3.5), "`max_angle`"),
         (lambda: RandomView(factor=(2, 1)), "`factor`"),

@@ -75,16 +75,19 @@ def test_ntu_feeder(load):
 
 def test_ntu_snapshot(load):
     for config, arrays in load("prep_ntu_snapshot*.npz"):
-        size = config["T_out"]
+        size, share = config["T_out"], config["p"]
         for row in rows(arrays, "in/xyz_"):
             clips = arrays[f"in/xyz_{row}"][None, None]
             length = clips.shape[2]
-            repeats = -(-size // length) + 1 if length < size else 1
-            edges = np.arange(size + 1) * length * repeats // size
+            seen = int(length * share)
+            if seen < size:
+                seen = int(length * (-(-size // seen) + 1) * share)
+            edges = np.arange(size + 1) * (seen / size)
+            edges = edges.astype("int64")
             numbers = draws.of_integers(
                 arrays[f"in/frame_idx_{row}"], edges[:-1], edges[1:] - 1
             )
-            layer = RandomSegmentFrames(size)
+            layer = RandomSegmentFrames(size, share)
             clips = layer(clips, draws=numbers[None])
             expected = arrays[f"out/sampled_{row}"][None, None]
             assert_close(clips, expected, "sampled", 0)
