@@ -2,6 +2,7 @@
 
 import os
 import typing
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -216,6 +217,9 @@ class Sequences:
         if not -len(self) <= index < len(self):
             raise IndexError(f"There are {len(self)} clips, not {index}.")
         return self.padded([index])[0], int(self.labels[index])
+
+    def __iter__(self) -> Iterator[tuple]:
+        return map(self.__getitem__, range(len(self)))
 
     def clip(self, index: int) -> np.ndarray:
         """Returns clip `index` as it is kept, `(P, T, V, C)`.
