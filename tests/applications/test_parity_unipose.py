@@ -45,7 +45,8 @@ def network(config, frames=1):
         squared_radii=config["squared_radius"],
         abstraction_widths=config["sa_mlps"],
         propagation_widths=config["fp_mlps"],
-        head_dim=config["head_mlp"][-1],
+        head_dim=config["head_mlp"][1:],
+        num_interpolated=config["interpolation_neighbors"],
         num_candidates=config["decode_candidates"],
         reach=config["decode_radius_m"],
         dropout_rate=0.0,
@@ -390,7 +391,9 @@ def test_pointnet2_layers(fixtures_dir):
     ):
         state, out = part(arrays, "state/"), part(arrays, "out/")
         places = ops.convert_to_tensor(arrays["in/xyz"])
-        features = ops.convert_to_tensor(arrays["in/features"])
+        features = arrays.get("in/features")
+        if features is not None:
+            features = ops.convert_to_tensor(features)
         chosen = layers.farthest_points(
             places, config["npoint"], arrays["in/fps_start"]
         )

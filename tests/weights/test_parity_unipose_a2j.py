@@ -22,6 +22,9 @@ SYSTEM = "unipose"
 def test_heads(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir(SYSTEM), "a2j_heads*.npz"):
         settings = {"head_dim": config["feature_size"], "head_layers": 4}
+        places = config["P_h"] or layers.anchors.PLACES
+        across = config["P_w"] or layers.anchors.PLACES
+        settings |= {"anchor_places": places, "anchor_column_places": across}
         rows, columns = config["shape"]
         joints = config["num_joints"]
         third, fourth = (
@@ -36,7 +39,9 @@ def test_heads(fixtures_dir):
                 (fourth, "depths", None),
             )
         ]
-        votes = layers.AnchorVotes(rows, columns, config["stride"])(*heads)
+        votes = layers.AnchorVotes(
+            rows, columns, config["stride"], places, column_places=across
+        )(*heads)
         model = keras.Model([third, fourth], [*heads, votes])
         entries = [
             entry

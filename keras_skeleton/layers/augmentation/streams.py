@@ -34,6 +34,10 @@ PUBLISHED_BONES = {
             + (9, 18, 11, 12, 0, 0, 14, 15, 19, 1)
         )
     ),
+    # The 21 joints of a hand that MediaPipe finds: the wrist, then fingers.
+    "hand21": tuple(enumerate((0, *(0, 1, 2, 3), *(0, 5, 6, 7))))
+    + tuple(enumerate((*(0, 9, 10, 11), *(0, 13, 14, 15)), 9))
+    + tuple(enumerate((0, 17, 18, 19), 17)),
     "smplx42": tuple(
         edge
         for edge in skeletons.get("smplx42").edges
@@ -277,14 +281,18 @@ class Streams(_BoneTransform):
             joints from 0. The parent `None` means the origin, so that the
             bone is the joint's own place; a joint without a pair has the
             bone zero, and of two pairs the later counts. `"coco"` and
-            `"openpose"` are the pairs of published 2D models, `"openpose18"`
-            and `"openpose20"` those of ACLNet, `"smplx42"` and
+            `"openpose"` are the pairs of published 2D models, `"hand21"` those
+            of a hand, `"openpose18"` and `"openpose20"` those of ACLNet,
+            `"smplx42"` and
             `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
             layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
             is taken of: bones and motions have the mean of two scores. With
             `"bone"` bones alone have it, and scores are subtracted in the
             others, as published for ACLNet. `None`: see `Bones`.
+        half_precision: Whether differences of the clips themselves are
+            rounded to half precision, as in published code whose clips come
+            out of files of half precision and were not turned.
         skips: Where the vectors of `"skip"` begin: a number of bones up the
             skeleton's tree, 2 by default, as published for BRL; or pairs
             `(joint, start)` as in `bones`, or, as published for ACLNet,
@@ -314,9 +322,11 @@ class Streams(_BoneTransform):
         bones=None,
         score=None,
         skips=2,
+        half_precision=False,
         **kwargs,
     ):
         super().__init__(skeleton, bones, score, **kwargs)
+        self.half_precision = bool(half_precision)
         streams = (streams,) if isinstance(streams, str) else tuple(streams)
         if not streams or not set(streams) <= set(ALL_STREAMS):
             raise ValueError(
@@ -378,6 +388,13 @@ class Streams(_BoneTransform):
         Returns:
             `(N, M, T, V, S * C)`.
         """
+
+        def rounded(values):
+            if not self.half_precision:
+                return values
+            cast = backend.cast
+            return cast(cast(values, "float16"), "float32")
+
         kinds = {"joint": clips}
         outputs = []
         in_bones = elsewhere = self.score
@@ -389,10 +406,12 @@ class Streams(_BoneTransform):
                 pairs = self._pairs if kind == "bone" else self._skip_pairs
                 starts = _starts(pairs, clips.shape[3])
                 score = in_bones if kind == "bone" else elsewhere
-                kinds[kind] = _bones(backend, clips, starts, score)
+                kinds[kind] = rounded(_bones(backend, clips, starts, score))
             output = kinds[kind]
             if stream.endswith("motion"):
                 output = _motion(backend, output, elsewhere, is_followed)
+                if kind == "joint":
+                    output = rounded(output)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 
@@ -408,4 +427,5 @@ class Streams(_BoneTransform):
             **super().get_config(),
             "streams": list(self.streams),
             "skips": skips,
+            "half_precision": self.half_precision,
         }
