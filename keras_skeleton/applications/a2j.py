@@ -119,6 +119,7 @@ class A2J(PoseEstimator):
         "blocks": (1, 1, 1, 1),
         "head_dim": 8,
         "head_layers": 1,
+        "anchor_column_places": (4, 12),
     }
 
     @constructor

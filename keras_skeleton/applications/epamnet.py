@@ -149,7 +149,7 @@ class EPAMNet(Application):
         skeleton_blocks: The same of the pose. Defaults to `(5, 11, 7)`.
         video_strides: Stride of each stage of the video; `None` (default) is
             2 for all. The stem has a stride of 2.
-        skeleton_strides: The same of the pose. Its stem has its own:
+        skeleton_strides: The same of the pose. Defaults to `None`.
         skeleton_stem_stride: Stride of the stem of the pose. Defaults to 1.
         expansion: Channels inside of a block, as a multiple of its output's.
             Defaults to 2.25.
@@ -204,6 +204,7 @@ class EPAMNet(Application):
     changeable = ("head", "dropout_rate")
     search_space = {
         "attention": list(ATTENTIONS),
+        "attention_size": [3, 5, 7],
         "heatmap_sigma": (0.4, 1.2),
         "heatmaps": ["joints", "limbs"],
         "dropout_rate": (0.0, 0.7),
@@ -230,6 +231,10 @@ class EPAMNet(Application):
         "skeleton_hidden_dim": 8,
         "video_blocks": (2,),
         "skeleton_blocks": (2,),
+        "video_strides": (2,),
+        "skeleton_strides": (1,),
+        "skeleton_stem_stride": 2,
+        "skeleton_expansion": 2.0,
         "heatmap_size": 8,
         "image_size": (16, 16),
     }
