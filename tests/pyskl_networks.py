@@ -78,7 +78,9 @@ def model_of(config):
     layout = backbone["graph_cfg"]["layout"]
     joints = skeletons.get(SKELETONS[layout]).num_joints
     classes = config["cls_head"]["num_classes"]
-    return build(backbone, (2, 16, joints, 3), classes)
+    persons = backbone.get("num_person", 2)
+    shape = (persons, 16, joints, backbone.get("in_channels", 3))
+    return build(backbone, shape, classes)
 
 
 def as_loaded(model, variable, tensor):

@@ -447,7 +447,12 @@ class EPAMNet(Application):
 
         >>> training = model.by_stream()
         >>> training.compile(
-        ...     keras_skeleton.training.SGD(0.0015, momentum=0.9),
+        ...     keras_skeleton.training.SGD(
+        ...         0.0015,
+        ...         nesterov=False,
+        ...         weight_decay=3e-4,
+        ...         global_clipnorm=40.0,
+        ...     ),
         ...     keras_skeleton.losses.JointCrossentropy(),
         ... )
         """

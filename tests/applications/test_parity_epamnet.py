@@ -26,6 +26,9 @@ from keras_skeleton.losses import JointCrossentropy
 from keras_skeleton.weights import epamnet as names
 from keras_skeleton.weights import load_official
 
+# The official names of other attentions than the published one.
+ATTENTIONS = {"spatial_temporal": "dense", "self_attention": "nonlocal"}
+
 
 def to_ours(array):
     """(N, C, T, H, W) to (N, T, H, W, C)."""
@@ -181,7 +184,6 @@ def fill(layer, kind, tensors):
 
 
 def build_both(config, video, heatmaps):
-    kinds = {"spatial_temporal": "dense", "self_attention": "nonlocal"}
     joints, skeleton = joints_of(config["pose_backbone"])
     settings = stream_settings(config["pose_backbone"])
     for name, value in stream_settings(config["rgb_backbone"]).items():
@@ -193,7 +195,7 @@ def build_both(config, video, heatmaps):
         video_shape=video.shape[1:],
         heatmap_size=heatmaps.shape[2],
         classes=config["num_classes"],
-        attention=kinds.get(config["attention"], "nested"),
+        attention=ATTENTIONS.get(config["attention"], "nested"),
         attention_size=config.get("k", 7),
         **settings,
     )
@@ -374,7 +376,12 @@ def test_manifests(fixtures_dir):
         config = manifest["config"]
         streams = {"rgb": "video", "pose": "skeletons"}
         streams = streams.get(config.get("stream", "").split(" ")[0], "both")
-        model = EPAMNet(classes=config["num_classes"], streams=streams)
+        kind = config.get("attention", "").split(" ")[0]
+        model = EPAMNet(
+            classes=config["num_classes"],
+            streams=streams,
+            attention=ATTENTIONS.get(kind, "nested"),
+        )
         count = sum(int(np.prod(v.shape)) for v in model.trainable_weights)
         assert count == manifest["num_params"], name
         tensors, found = load_random_tensors(model, manifest["tensors"], name)
