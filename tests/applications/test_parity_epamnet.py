@@ -356,16 +356,26 @@ def test_frames(fixtures_dir):
     for name, config, arrays in cases(
         fixtures_dir("epamnet"), "uniform_sampling_test*.npz"
     ):
+        layer = augmentation.SegmentSample(
+            config["clip_len_pose"],
+            num_clips=config["num_clips"],
+            mode="test",
+            test_seed=config["seed"],
+        ).twin("numpy")
         for length in config["lengths"]:
             pose, video = (
-                len(arrays[f"out/{kind}_inds_{length}"])
-                for kind in ("pose", "rgb")
+                arrays[f"out/{kind}_inds_{length}"] for kind in ("pose", "rgb")
             )
-            frames, of_video = epamnet.choose_frames([length], pose, video)
-            for kind, found in (("pose", frames), ("rgb", of_video)):
-                np.testing.assert_array_equal(
-                    found[0], arrays[f"out/{kind}_inds_{length}"], name
-                )
+            frames = layer.choose_frames(
+                np.array([length], "int32"), longest=length
+            )
+            every = len(pose) // len(video)
+            np.testing.assert_array_equal(frames[0], pose, name)
+            np.testing.assert_array_equal(frames[0, ::every], video, name)
+            if (config["num_clips"], config["seed"]) == (1, 255):
+                found = epamnet.choose_frames([length], len(pose), len(video))
+                np.testing.assert_array_equal(found[0][0], pose, name)
+                np.testing.assert_array_equal(found[1][0], video, name)
 
 
 @pytest.mark.once

@@ -442,8 +442,12 @@ def test_losses_in_metres(fixtures_dir):
     for name, config, arrays in cases(
         fixtures_dir("unipose"), "weak_supervision_losses*.npz"
     ):
+        weights = {
+            {"bone": "constancy", "sym": "symmetry"}.get(key, key): weight
+            for key, weight in config["weights"].items()
+        }
         form = losses.PoseConstraints(
-            "itop15", form="metric", thickness=config["rho"]
+            "itop15", form="metric", thickness=config["rho"], weights=weights
         )
         bones = {frozenset(bone) for bone in form.bones.tolist()}
         assert bones == {frozenset(bone) for bone in config["bones"]}
