@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import class_counts
 from keras_skeleton.training import PretextModel
 from keras_skeleton.weights import convert_array
 from keras_skeleton.weights import official_names
@@ -129,6 +130,18 @@ def gradient_errors(model, found, expected):
         )
         for official, gradient in expected.items()
     }
+
+
+def nominal_counts(split):
+    """Clips of each class that the code of BRL takes for granted.
+
+    Args:
+        split: Dict of the name of the `split` and its `num_classes`.
+    """
+    # Clips of the first class, and how many times more than of the last.
+    nominal = {"xset_train": (400, 100), "train": (100, 10)}
+    largest, imbalance = nominal.get(split["split"], (600, 100))
+    return class_counts(split["num_classes"], largest, imbalance)
 
 
 def chain_skeleton(num_joints):

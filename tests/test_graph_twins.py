@@ -141,6 +141,8 @@ def test_twins_of_pyskl(fixtures_dir, monkeypatch, system, pattern, name):
     twins = pytest.importorskip("pyskl_twins")
     for label, config, arrays in cases(fixtures_dir(system), pattern):
         settings, clips = config["backbone"], arrays["in/keypoint"]
+        if not is_published(settings):
+            continue
         clips = clips.reshape(-1, *clips.shape[-4:])
         state = part(arrays, "state/")
         classes = config.get("cls_head", {}).get("num_classes", 1)
@@ -164,6 +166,15 @@ def test_twins_of_pyskl(fixtures_dir, monkeypatch, system, pattern, name):
         assert_close(features, arrays[key], f"{label}: features")
         if network is twin:
             assert_close(scores, arrays["out/cls_score"], f"{label}: scores")
+
+
+def is_published(settings):
+    """Whether a twin, which has the published graphs, can be of a form."""
+    return (
+        settings["graph_cfg"].get("num_filter", 8) == 8
+        and settings.get("gcn_ratio", 0.125) == 0.125
+        and settings.get("ch_ratio", 2) == 2
+    )
 
 
 def plan(settings):

@@ -50,9 +50,11 @@ def hourglasses(points, joints, settings, dtype):
             )(levels[i + 1], levels[i])
         )
         ways.append(
-            layers.InterpolationWeights(name=f"ways_{i + 1}", dtype="float32")(
-                levels[i], levels[i + 1]
-            )
+            layers.InterpolationWeights(
+                settings["num_interpolated"],
+                name=f"ways_{i + 1}",
+                dtype="float32",
+            )(levels[i], levels[i + 1])
         )
     found, x = [], points
     for stage in range(1, settings["num_stages"] + 1):
@@ -117,9 +119,15 @@ def _spread(places, number, name):
     )
 
 
+def head_widths(settings):
+    """Channels of the layers of a head before the last."""
+    widths = settings["head_dim"]
+    return (widths,) if isinstance(widths, int) else tuple(widths)
+
+
 def _head(x, kind, units, settings, name, dtype):
     x = layers.PointMLP(
-        (settings["head_dim"],), name=f"{name}_{kind}_hidden", dtype=dtype
+        head_widths(settings), name=f"{name}_{kind}_hidden", dtype=dtype
     )(x)
     x = keras.layers.Dropout(
         settings["dropout_rate"], name=f"{name}_{kind}_dropout", dtype=dtype
@@ -244,12 +252,12 @@ def voting(points, joints, settings, dtype):
         for i, widths in enumerate(settings["propagation_widths"][:2], 1)
     )
     x = wide(x3, x2)
-    ways = layers.InterpolationWeights(name="ways_2", dtype="float32")(
-        places[1], places[2]
-    )
+    ways = layers.InterpolationWeights(
+        settings["num_interpolated"], name="ways_2", dtype="float32"
+    )(places[1], places[2])
     x = narrow(x, x1, *ways)
     x = layers.PointMLP(
-        (settings["head_dim"],), name="votes_hidden", dtype=dtype
+        head_widths(settings), name="votes_hidden", dtype=dtype
     )(x)
     offsets, logits = (
         _dense(units, x.shape[-1], name, dtype)(x)

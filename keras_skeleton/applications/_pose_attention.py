@@ -7,7 +7,8 @@ from keras_skeleton.applications._xshift import over_frames
 from keras_skeleton.layers import BatchNormalization
 from keras_skeleton.layers.convolution import convolve_rows
 
-# Pixels and frames that the convolutions of the attention look over.
+# Pixels and frames that the convolutions of the attention look over, as
+# published.
 REACH = 7
 
 
@@ -68,8 +69,8 @@ def _largest(x):
 class NestedAttention(_Attention):
     """Where to look in each frame, and from that, when: 107 parameters.
 
-        A_s = sigmoid(norm(conv_7x7([max(S), mean(S)])))
-        A_t = sigmoid(conv_7(mean of A_s over the picture))
+        A_s = sigmoid(norm(conv([max(S), mean(S)])))        over the picture
+        A_t = sigmoid(conv(mean of A_s over the picture))       over time
 
     with `S` the features of the pose, maximum and mean over their channels.
     The attention is `A_s * A_t`. In the variant `serial`, `A_t` is computed
@@ -78,20 +79,24 @@ class NestedAttention(_Attention):
 
     Args:
         serial: Whether to compute the variant.
+        size: Pixels, and frames, that the convolutions look over.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, serial=False, **kwargs):
+    def __init__(self, serial=False, size=REACH, **kwargs):
         super().__init__(**kwargs)
         self.serial = serial
+        self.size = size
 
     def build(self, video_shape, skeletons_shape=None):
-        self.kernel = self.add_kernel("kernel", (REACH, REACH, 2, 1))
+        self.kernel = self.add_kernel("kernel", (self.size, self.size, 2, 1))
         self.norm = BatchNormalization(
             momentum=0.99, name="norm", dtype=self.dtype_policy
         )
         self.norm.build((*video_shape[:-1], 1))
-        self.temporal_kernel = self.add_kernel("temporal_kernel", (REACH, 1, 1))
+        self.temporal_kernel = self.add_kernel(
+            "temporal_kernel", (self.size, 1, 1)
+        )
 
     def spatial_attention(self, skeletons, training=None):
         """`A_s`, `(N, T, H, W, 1)`."""
@@ -113,19 +118,31 @@ class NestedAttention(_Attention):
         return when if self.serial else where * when
 
     def get_config(self):
-        return {**super().get_config(), "serial": self.serial}
+        return {
+            **super().get_config(),
+            "serial": self.serial,
+            "size": self.size,
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class DenseAttention(_Attention):
     """The variant whose weights of frames come from dense layers.
 
-        A_s = sigmoid(conv_7x7(relu(conv_3x3(S))))
+        A_s = sigmoid(conv(relu(conv_3x3(S))))
         A_t = sigmoid(W_2 relu(W_1 (mean of A_s over the picture)))
 
     with `T x T` matrices, so that it fits one number of frames only. The
     attention is `A_s * A_t`.
+
+    Args:
+        size: Pixels that the second convolution looks over.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    def __init__(self, size=REACH, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
 
     def build(self, video_shape, skeletons_shape):
         frames = video_shape[1]
@@ -135,7 +152,7 @@ class DenseAttention(_Attention):
         self.compress_bias = self.add_weight(
             name="compress_bias", shape=(1,), initializer="zeros"
         )
-        self.kernel = self.add_kernel("kernel", (REACH, REACH, 1, 1))
+        self.kernel = self.add_kernel("kernel", (self.size, self.size, 1, 1))
         self.bias = self.add_weight(
             name="bias", shape=(1,), initializer="zeros"
         )
@@ -160,6 +177,9 @@ class DenseAttention(_Attention):
         when = ops.sigmoid(self.frames_output(hidden))
         return where * when[:, :, None, None, None]
 
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
 class NonLocalAttention(_Attention):
@@ -170,11 +190,24 @@ class NonLocalAttention(_Attention):
     with `theta` of the pose, `phi` and `g` of the video, all linear, and `P`
     places in space and time. There is no softmax, so that `phi^T g` is
     computed first: a small matrix in place of one of all pairs of places.
+    With a softmax, `softmax(theta phi^T / sqrt(width))` over the places of
+    the video takes the place of `theta phi^T / P`.
+
+    Args:
+        softmax: Whether there is a softmax.
+        reduction: So many times fewer channels than the video have `theta`,
+            `phi` and `g`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    def __init__(self, softmax=False, reduction=2, **kwargs):
+        super().__init__(**kwargs)
+        self.softmax = softmax
+        self.reduction = reduction
 
     def build(self, video_shape, skeletons_shape):
         channels = video_shape[-1]
-        width = max(1, channels // 2)
+        width = max(1, channels // self.reduction)
         initializer = keras.initializers.RandomNormal(stddev=0.01)
         for name, inputs, outputs, start in (
             ("theta", skeletons_shape[-1], width, initializer),
@@ -200,14 +233,37 @@ class NonLocalAttention(_Attention):
 
         theta = flat(self.theta(skeletons))
         phi, value = flat(self.phi(video)), flat(self.value(video))
-        summed = ops.matmul(ops.swapaxes(phi, 1, 2), value)
-        seen = self.output_map(ops.matmul(theta, summed / places))
+        phi = ops.swapaxes(phi, 1, 2)
+        if self.softmax:
+            weights = ops.matmul(theta, phi) / theta.shape[-1] ** 0.5
+            seen = ops.matmul(ops.softmax(weights, axis=-1), value)
+        else:
+            seen = ops.matmul(theta, ops.matmul(phi, value) / places)
+        seen = self.output_map(seen)
         return video + ops.reshape(seen, (-1, *video.shape[1:]))
 
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "softmax": self.softmax,
+            "reduction": self.reduction,
+        }
 
-ATTENTIONS = {
-    "nested": NestedAttention,
-    "serial": lambda **arguments: NestedAttention(serial=True, **arguments),
-    "dense": DenseAttention,
-    "nonlocal": NonLocalAttention,
-}
+
+ATTENTIONS = ("nested", "serial", "dense", "nonlocal", "nonlocal_softmax")
+
+
+def pose_attention(kind, size=REACH, reduction=2, **arguments):
+    """The attention of a kind.
+
+    Args:
+        kind: One of `ATTENTIONS`.
+        size: Pixels, and frames, that its convolutions look over.
+        reduction: See `NonLocalAttention`.
+        **arguments: Arguments of `keras.layers.Layer`.
+    """
+    if kind.startswith("nonlocal"):
+        return NonLocalAttention(kind != "nonlocal", reduction, **arguments)
+    if kind == "dense":
+        return DenseAttention(size, **arguments)
+    return NestedAttention(kind == "serial", size, **arguments)

@@ -18,11 +18,17 @@ from keras_skeleton.layers.convolution import depthwise_rows
 
 # A squeeze-and-excitation block has so many times fewer hidden channels.
 EXCITATION = 16
+# Which blocks of a stage are excited, by the number of the block.
+EXCITED = {
+    "half": lambda i: i % 2 == 0,
+    "all": lambda i: True,
+    "none": lambda i: False,
+}
 
 
-def rounded_channels(channels):
+def rounded_channels(channels, reduction=EXCITATION):
     """Hidden channels of the excitation of a block, a multiple of 8."""
-    wanted = channels / EXCITATION
+    wanted = channels / reduction
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
 
@@ -132,6 +138,8 @@ class XShiftBlock(keras.layers.Layer):
         stride: Pixels from one output to the next.
         shift: A channel in so many looks ahead, and one back.
         is_excited: Whether means over the clip weigh the channels.
+        reduction: So many times fewer are the hidden channels of that,
+            rounded to a multiple of 8.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape: `(N, T, H, W, C)`.
@@ -140,7 +148,14 @@ class XShiftBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters, expanded, stride=1, shift=8, is_excited=True, **kwargs
+        self,
+        filters,
+        expanded,
+        stride=1,
+        shift=8,
+        is_excited=True,
+        reduction=EXCITATION,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters = filters
@@ -148,6 +163,7 @@ class XShiftBlock(keras.layers.Layer):
         self.stride = stride
         self.shift = shift
         self.is_excited = is_excited
+        self.reduction = reduction
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -158,7 +174,7 @@ class XShiftBlock(keras.layers.Layer):
         self.convolution.build()
         self._norm("convolution_norm", self.expanded)
         if self.is_excited:
-            hidden = rounded_channels(self.expanded)
+            hidden = rounded_channels(self.expanded, self.reduction)
             self.squeeze = self._dense("squeeze", self.expanded, hidden, True)
             self.excite = self._dense("excite", hidden, self.expanded, True)
         # At first the block is its shortcut.
@@ -224,6 +240,7 @@ class XShiftBlock(keras.layers.Layer):
             "stride": self.stride,
             "shift": self.shift,
             "is_excited": self.is_excited,
+            "reduction": self.reduction,
         }
 
 
@@ -276,11 +293,22 @@ def _strided(input_shape, stride, filters):
     return batch, frames, -(-height // stride), -(-width // stride), filters
 
 
-def xshift_stream(x, name, *, width, blocks, expansion, stride, shift, dtype):
+def xshift_stream(
+    x,
+    name,
+    *,
+    width,
+    blocks,
+    expansion,
+    strides,
+    shift,
+    excitation="half",
+    reduction=EXCITATION,
+    dtype=None,
+):
     """The features of one stream, a graph of flat layers.
 
-    Stages double the channels and halve the picture; every other block of a
-    stage, from the first on, is excited.
+    Stages double the channels.
 
     Args:
         x: Symbolic tensor `(N, T, H, W, C)`.
@@ -288,23 +316,27 @@ def xshift_stream(x, name, *, width, blocks, expansion, stride, shift, dtype):
         width: Channels of the stem and of the first stage.
         blocks: Number of blocks in each stage.
         expansion: Channels inside of a block, as a multiple of its output's.
-        stride: Stride of the stem.
+        strides: Stride of the stem, and of the first block of each stage.
         shift: See `XShiftBlock`.
+        excitation: Which blocks of a stage are excited: `"half"` (every other
+            one, from the first on), `"all"` or `"none"`.
+        reduction: See `XShiftBlock`.
         dtype: Data type policy of the layers.
 
     Returns:
         Symbolic tensor `(N, T, H', W', D)`.
     """
-    x = XShiftStem(width, stride, name=f"{name}_stem", dtype=dtype)(x)
+    x = XShiftStem(width, strides[0], name=f"{name}_stem", dtype=dtype)(x)
     for stage, count in enumerate(blocks):
         filters = width * 2**stage
         for i in range(count):
             x = XShiftBlock(
                 filters,
                 int(filters * expansion),
-                stride=2 if i == 0 else 1,
+                stride=strides[stage + 1] if i == 0 else 1,
                 shift=shift,
-                is_excited=i % 2 == 0,
+                is_excited=EXCITED[excitation](i),
+                reduction=reduction,
                 name=f"{name}_stage_{stage}_block_{i}",
                 dtype=dtype,
             )(x)

@@ -1,5 +1,7 @@
 """A2J: anchors vote for the joints of a depth crop."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -18,7 +20,6 @@ from keras_skeleton.skeletons.skeleton import SkeletonLike
 __all__ = ["A2J", "PIXEL_DEVIATION", "PIXEL_MEAN"]
 MODALITIES = ("depth", "video")
 COORDINATES = ("camera", "crop")
-ANCHORS = len(PLACES) ** 2
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -75,6 +76,10 @@ class A2J(PoseEstimator):
             `(3, 4, 6, 3)`.
         head_dim: Channels of the heads. Defaults to 256.
         head_layers: Convolutions of a head before the last. Defaults to 4.
+        anchor_places: Where in a cell of 16 x 16 pixels anchors lie, in
+            pixels, in both directions. Defaults to `(2, 6, 10, 14)`.
+        anchor_column_places: The same from left to right; `None` (default) if
+            it is no other.
         name: Name of the model.
         dtype: Data type policy of the layers.
 
@@ -116,6 +121,7 @@ class A2J(PoseEstimator):
         "blocks": (1, 1, 1, 1),
         "head_dim": 8,
         "head_layers": 1,
+        "anchor_column_places": (4, 12),
     }
 
     @constructor
@@ -132,6 +138,8 @@ class A2J(PoseEstimator):
         blocks=(3, 4, 6, 3),
         head_dim=256,
         head_layers=4,
+        anchor_places=PLACES,
+        anchor_column_places=None,
         name="a2j",
         dtype=None,
     ):
@@ -162,6 +170,12 @@ class A2J(PoseEstimator):
             raise ValueError(
                 "`blocks` must be four positive numbers, one for each stage. "
                 f"Received blocks={settings['blocks']}."
+            )
+        if not all(map(len, _places(settings))):
+            raise ValueError(
+                "`anchor_places` must name at least one place in a cell. "
+                f"Received anchor_places={settings['anchor_places']} and "
+                f"anchor_column_places={settings['anchor_column_places']}."
             )
         if not settings["depth_scale"] > 0:
             raise ValueError(
@@ -201,7 +215,9 @@ class A2J(PoseEstimator):
             rows // _resnet.STRIDE,
             columns // _resnet.STRIDE,
             _resnet.STRIDE,
-            frames=frames,
+            settings["anchor_places"],
+            frames,
+            settings["anchor_column_places"],
             name="votes",
             # Sums over thousands of anchors.
             dtype="float32",
@@ -255,6 +271,12 @@ class A2J(PoseEstimator):
         return keras.Model(inputs, votes, name=f"{self.name}_training")
 
 
+def _places(settings):
+    """Where in a cell anchors lie, from top to bottom and from the left."""
+    rows = settings.get("anchor_places", PLACES)
+    return rows, settings.get("anchor_column_places") or rows
+
+
 def anchor_head(x, name, joints, size, settings, dtype=None):
     """A head: what a feature map says of each anchor.
 
@@ -263,7 +285,8 @@ def anchor_head(x, name, joints, size, settings, dtype=None):
         name: `"weights"`, `"offsets"` or `"depths"`.
         joints: Number of joints.
         size: See `layers.AnchorMaps`.
-        settings: Dict with `head_dim` and `head_layers`.
+        settings: Dict with `head_dim`, `head_layers` and, if they are others
+            than published, `anchor_places` and `anchor_column_places`.
         dtype: Data type policy of the layers.
     """
     for i in range(settings["head_layers"]):
@@ -276,7 +299,7 @@ def anchor_head(x, name, joints, size, settings, dtype=None):
             dtype=dtype,
         )(x)
     x = keras.layers.Conv2D(
-        ANCHORS * joints * (size or 1),
+        math.prod(map(len, _places(settings))) * joints * (size or 1),
         3,
         padding="same",
         data_format="channels_last",

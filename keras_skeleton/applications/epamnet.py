@@ -10,12 +10,14 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _pose_attention
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._video_input import PIXEL_DEVIATION
 from keras_skeleton.applications._video_input import PIXEL_MEAN
 from keras_skeleton.applications._video_input import choose_frames
 from keras_skeleton.applications._video_input import preprocess_input
+from keras_skeleton.applications._xshift import EXCITED
 from keras_skeleton.applications._xshift import xshift_stream
 from keras_skeleton.layers import augmentation
 from keras_skeleton.skeletons.skeleton import SkeletonLike
@@ -135,15 +137,30 @@ class EPAMNet(Application):
         streams: `"both"` (default), `"video"` or `"skeletons"`. Of one, the
             input is the array itself.
         attention: How the pose guides the video: `"nested"` (default, the
-            published one), the published variants `"serial"`, `"dense"` and
-            `"nonlocal"`, or `"none"`.
+            published one), the published variants `"serial"`, `"dense"`,
+            `"nonlocal"` and `"nonlocal_softmax"`, or `"none"`.
+        attention_size: Pixels, and frames, that the convolutions of the
+            attention look over, an odd number. Defaults to 7.
+        attention_reduction: In the variants `"nonlocal"` and
+            `"nonlocal_softmax"`, how many times fewer channels than the video
+            has are compared. Defaults to 2.
         video_hidden_dim: Channels of the video's first stage. Defaults to 24.
         skeleton_hidden_dim: The same of the pose. Defaults to 24.
         video_blocks: Blocks in each stage of the video. Defaults to
             `(3, 5, 11, 7)`.
         skeleton_blocks: The same of the pose. Defaults to `(5, 11, 7)`.
+        video_strides: Stride of each stage of the video; `None` (default) is
+            2 for all. The stem has a stride of 2.
+        skeleton_strides: The same of the pose. Defaults to `None`.
+        skeleton_stem_stride: Stride of the stem of the pose. Defaults to 1.
         expansion: Channels inside of a block, as a multiple of its output's.
             Defaults to 2.25.
+        skeleton_expansion: The same of the pose, if it is another; `None`
+            (default) is that of the video.
+        excitation: Which blocks of a stage weigh their channels: `"half"`
+            (default), every other one from the first on, `"all"` or `"none"`.
+        excitation_reduction: How many times fewer hidden channels that has,
+            rounded to a multiple of 8. Defaults to 16.
         video_shift: In the network of the video, a channel in so many looks
             ahead, and one back. Defaults to 8.
         skeleton_shift: The same of the pose. Defaults to 4.
@@ -189,6 +206,7 @@ class EPAMNet(Application):
     changeable = ("head", "dropout_rate")
     search_space = {
         "attention": list(ATTENTIONS),
+        "attention_size": [3, 5, 7],
         "heatmap_sigma": (0.4, 1.2),
         "heatmaps": ["joints", "limbs"],
         "dropout_rate": (0.0, 0.7),
@@ -215,6 +233,10 @@ class EPAMNet(Application):
         "skeleton_hidden_dim": 8,
         "video_blocks": (2,),
         "skeleton_blocks": (2,),
+        "video_strides": (2,),
+        "skeleton_strides": (1,),
+        "skeleton_stem_stride": 2,
+        "skeleton_expansion": 2.0,
         "heatmap_size": 8,
         "image_size": (16, 16),
     }
@@ -234,11 +256,19 @@ class EPAMNet(Application):
         head="published",
         streams="both",
         attention="nested",
+        attention_size=7,
+        attention_reduction=2,
         video_hidden_dim=24,
         skeleton_hidden_dim=24,
         video_blocks=(3, 5, 11, 7),
         skeleton_blocks=(5, 11, 7),
+        video_strides=None,
+        skeleton_strides=None,
+        skeleton_stem_stride=1,
         expansion=2.25,
+        skeleton_expansion=None,
+        excitation="half",
+        excitation_reduction=16,
         video_shift=8,
         skeleton_shift=4,
         heatmaps="joints",
@@ -257,10 +287,33 @@ class EPAMNet(Application):
         for name, choices in (
             ("streams", STREAMS),
             ("attention", ATTENTIONS),
+            ("excitation", tuple(EXCITED)),
             ("heatmaps", ("joints", "limbs")),
             ("crop", CROPS),
         ):
             check_choice(name, settings[name], choices)
+        for name in ("attention_reduction", "skeleton_stem_stride"):
+            check_number(name, settings[name], 1, whole=True)
+        check_number(
+            "excitation_reduction", settings["excitation_reduction"], 1
+        )
+        if settings["attention_size"] % 2 != 1:
+            raise ValueError(
+                "`attention_size` must be an odd number, so that there is a "
+                f"middle. Received attention_size={settings['attention_size']}."
+            )
+        for stream in ("video", "skeleton"):
+            strides, blocks = (
+                settings[f"{stream}_{name}"] for name in ("strides", "blocks")
+            )
+            if strides is not None and (
+                len(strides) != len(blocks) or min(strides) < 1
+            ):
+                raise ValueError(
+                    f"`{stream}_strides` must be one positive number for each "
+                    f"of the {len(blocks)} stages of `{stream}_blocks`. "
+                    f"Received {stream}_strides={strides}."
+                )
         video, pose = settings["video_shape"], settings["input_shape"]
         if len(video) != 4 or min(video) < 1:
             raise ValueError(
@@ -280,19 +333,19 @@ class EPAMNet(Application):
                 f"frames. Received input_shape={pose} and video_shape={video}."
             )
         height, width = (
-            _extent(size, len(settings["video_blocks"]) + 1)
-            for size in video[1:3]
+            _extent(size, _strides(settings, "video")) for size in video[1:3]
         )
         drawn = _extent(
-            settings["heatmap_size"], len(settings["skeleton_blocks"])
+            settings["heatmap_size"], _strides(settings, "skeleton")
         )
         if (height, width) != (drawn, drawn):
             raise ValueError(
                 "The features of video and pose must have the same size, but "
-                f"are {height} x {width} and {drawn} x {drawn}. Each stage "
-                "halves a picture, and the stem of the video too: change "
-                f"`video_shape` ({video}), `heatmap_size` "
-                f"({settings['heatmap_size']}) or the number of stages."
+                f"are {height} x {width} and {drawn} x {drawn}. A stage "
+                "halves a picture, if no strides are passed, and the stem of "
+                f"the video too: change `video_shape` ({video}), "
+                f"`heatmap_size` ({settings['heatmap_size']}), the number of "
+                "stages or their strides."
             )
 
     @staticmethod
@@ -320,8 +373,10 @@ class EPAMNet(Application):
                 width=settings["video_hidden_dim"],
                 blocks=settings["video_blocks"],
                 expansion=settings["expansion"],
-                stride=2,
+                strides=_strides(settings, "video"),
                 shift=settings["video_shift"],
+                excitation=settings["excitation"],
+                reduction=settings["excitation_reduction"],
                 dtype=dtype,
             )
         if streams != "both":
@@ -334,9 +389,14 @@ class EPAMNet(Application):
             )(x)
         video, pose = found["video"], found["skeletons"]
         if settings["attention"] != "none":
-            make = _pose_attention.ATTENTIONS[settings["attention"]]
             every = pose.shape[1] // video.shape[1]
-            video = make(name="attention", dtype=dtype)(video, pose[:, ::every])
+            video = _pose_attention.pose_attention(
+                settings["attention"],
+                settings["attention_size"],
+                settings["attention_reduction"],
+                name="attention",
+                dtype=dtype,
+            )(video, pose[:, ::every])
         return StreamGrid(name="features", dtype=dtype)(video, pose)
 
     @classmethod
@@ -389,7 +449,12 @@ class EPAMNet(Application):
 
         >>> training = model.by_stream()
         >>> training.compile(
-        ...     keras_skeleton.training.SGD(0.0015, momentum=0.9),
+        ...     keras_skeleton.training.SGD(
+        ...         0.0015,
+        ...         nesterov=False,
+        ...         weight_decay=3e-4,
+        ...         global_clipnorm=40.0,
+        ...     ),
         ...     keras_skeleton.losses.JointCrossentropy(),
         ... )
         """
@@ -425,10 +490,11 @@ class EPAMNet(Application):
 
         Raises:
             ValueError: If it is the model of one stream, or the variant of
-                the attention has no weights of places (`"nonlocal"`).
+                the attention has no weights of places (`"nonlocal"`,
+                `"nonlocal_softmax"`).
         """
         settings = self.settings
-        without = "nonlocal", "none"
+        without = "nonlocal", "nonlocal_softmax", "none"
         if settings["streams"] != "both" or settings["attention"] in without:
             raise ValueError(
                 "The model has no weights of places in the video. Received a "
@@ -473,9 +539,16 @@ class EPAMNet(Application):
         conversion.assign(ours, found)
 
 
-def _extent(size, halvings):
-    for _ in range(halvings):
-        size = -(-size // 2)
+def _strides(settings, stream):
+    """Stride of the stem of a stream, and of each of its stages."""
+    stem = 2 if stream == "video" else settings["skeleton_stem_stride"]
+    stages = settings[f"{stream}_strides"]
+    return stem, *(stages or [2] * len(settings[f"{stream}_blocks"]))
+
+
+def _extent(size, strides):
+    for stride in strides:
+        size = -(-size // stride)
     return size
 
 
@@ -507,9 +580,11 @@ def _pose_stream(x, settings, skeleton, dtype):
         "skeletons",
         width=settings["skeleton_hidden_dim"],
         blocks=settings["skeleton_blocks"],
-        expansion=settings["expansion"],
-        stride=1,
+        expansion=settings["skeleton_expansion"] or settings["expansion"],
+        strides=_strides(settings, "skeleton"),
         shift=settings["skeleton_shift"],
+        excitation=settings["excitation"],
+        reduction=settings["excitation_reduction"],
         dtype=dtype,
     )
 

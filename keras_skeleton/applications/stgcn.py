@@ -179,7 +179,7 @@ class STGCN(BlockNetwork):
 
     @staticmethod
     def check(settings):
-        stack.check_blocks(settings["blocks"])
+        stack.check_blocks(settings["blocks"], whole=False)
         if settings["kernel_size"] % 2 == 0:
             raise ValueError(
                 "`kernel_size` must be an odd number of frames. Received "
@@ -190,7 +190,8 @@ class STGCN(BlockNetwork):
     def plan(settings):
         """Channels and stride of each block."""
         plan = [
-            (width * settings["hidden_dim"], stride)
+            # Rounding must not take a channel away.
+            (int(width * settings["hidden_dim"] + 1e-4), stride)
             for width, stride in settings["blocks"]
         ]
         last = settings["output_dim"]

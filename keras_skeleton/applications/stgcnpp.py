@@ -112,9 +112,9 @@ class STGCNPlusPlus(STGCN):
             dense layer. Or `"linear"`, which normalizes between the two.
         hidden_dim: Channels of the first blocks, at least one for each of the
             6 branches over time. Defaults to 64.
-        blocks: For each block its width, in multiples of `hidden_dim`, and
-            its stride over time. Defaults to `BLOCKS`, the ten published
-            ones.
+        blocks: For each block its width, in multiples of `hidden_dim`, whole
+            or not, and its stride over time. Defaults to `BLOCKS`, the ten
+            published ones.
         bones: `"published"` (default) or `"skeleton"`: the edges that the
             graphs begin with, see `layers.graph.skeleton_graphs.body_edges`.
         dropout_rate: Dropout at the end of each block but the first. Defaults
@@ -190,7 +190,7 @@ class STGCNPlusPlus(STGCN):
 
     @staticmethod
     def check(settings):
-        stack.check_blocks(settings["blocks"])
+        stack.check_blocks(settings["blocks"], whole=False)
         if settings["hidden_dim"] < NUM_BRANCHES:
             raise ValueError(
                 f"`hidden_dim` must be at least {NUM_BRANCHES}, one channel "
@@ -201,7 +201,8 @@ class STGCNPlusPlus(STGCN):
     @staticmethod
     def plan(settings):
         return [
-            (width * settings["hidden_dim"], stride)
+            # Rounding must not take a channel away.
+            (int(width * settings["hidden_dim"] + 1e-4), stride)
             for width, stride in settings["blocks"]
         ]
 

@@ -116,7 +116,10 @@ class UniPose(PoseEstimator):
             `ABSTRACTION_WIDTHS`.
         propagation_widths: Channels on the way up. Defaults to
             `PROPAGATION_WIDTHS`; the last entry is of the hourglass alone.
-        head_dim: Channels of the heads. Defaults to 128.
+        head_dim: Channels of the heads, or those of each of their layers.
+            Defaults to 128.
+        num_interpolated: Points of a level that those of the one before take
+            their features from (not the point transformer). Defaults to 3.
         embed_dim: Channels of the point transformer at the points, doubled
             at each level. Defaults to 32.
         attention_dim: Channels inside of its attention. Defaults to 512.
@@ -188,6 +191,7 @@ class UniPose(PoseEstimator):
         abstraction_widths=ABSTRACTION_WIDTHS,
         propagation_widths=PROPAGATION_WIDTHS,
         head_dim=128,
+        num_interpolated=3,
         embed_dim=32,
         attention_dim=512,
         bottom_dim=512,
@@ -251,7 +255,7 @@ class UniPose(PoseEstimator):
                 f"Received num_centers={centers} and "
                 f"input_shape={settings['input_shape']}."
             )
-        for key in ("num_stages", "num_candidates"):
+        for key in ("num_stages", "num_candidates", "num_interpolated"):
             if settings[key] < 1:
                 raise ValueError(
                     f"`{key}` must be at least 1. Received {settings[key]}."

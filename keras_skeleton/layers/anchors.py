@@ -13,22 +13,23 @@ from keras import ops
 PLACES = (2, 6, 10, 14)
 
 
-def anchor_grid(rows, columns, stride=16, places=PLACES):
+def anchor_grid(rows, columns, stride=16, places=PLACES, column_places=None):
     """Anchors of A2J, some in each cell of a feature map.
 
-    Anchor `len(places) i + k` of cell `(row, column)` lies at `stride row +
-    places[i]`, `stride column + places[k]`.
+    Anchor `len(column_places) i + k` of cell `(row, column)` lies at `stride
+    row + places[i]`, `stride column + column_places[k]`.
 
     Args:
         rows: Rows of the feature map.
         columns: Its columns.
         stride: Pixels of the picture from one cell to the next.
         places: Where in a cell anchors lie, in both directions, in pixels.
+        column_places: The same from left to right, if it is another.
 
     Returns:
-        float32 `(columns * rows * len(places)**2, 2)`: row and column in
-        pixels. The column of the cell is the slowest, then its row, then the
-        anchors of a cell.
+        float32 `(columns * rows * len(places) * len(column_places), 2)`: row
+        and column in pixels. The column of the cell is the slowest, then its
+        row, then the anchors of a cell.
 
     Example:
 
@@ -42,7 +43,7 @@ def anchor_grid(rows, columns, stride=16, places=PLACES):
         stride * np.arange(columns),
         stride * np.arange(rows),
         places,
-        places,
+        places if column_places is None else column_places,
         indexing="ij",
     )
     grid = np.stack([row + i, column + k], axis=-1)
@@ -169,6 +170,7 @@ class AnchorVotes(keras.layers.Layer):
         places: See `anchor_grid`.
         frames: How many rows of the batch are frames of one sample, which
             get an axis of their own; `None` for no such axis.
+        column_places: See `anchor_grid`.
 
     Call arguments:
         weights: Tensor `(B, A, V)` of logits.
@@ -181,7 +183,14 @@ class AnchorVotes(keras.layers.Layer):
     """
 
     def __init__(
-        self, rows, columns, stride=16, places=PLACES, frames=None, **kwargs
+        self,
+        rows,
+        columns,
+        stride=16,
+        places=PLACES,
+        frames=None,
+        column_places=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.rows = rows
@@ -189,9 +198,16 @@ class AnchorVotes(keras.layers.Layer):
         self.stride = stride
         self.places = tuple(places)
         self.frames = frames
+        self.column_places = column_places and tuple(column_places)
 
     def call(self, weights, offsets, depths):
-        anchors = anchor_grid(self.rows, self.columns, self.stride, self.places)
+        anchors = anchor_grid(
+            self.rows,
+            self.columns,
+            self.stride,
+            self.places,
+            self.column_places,
+        )
         offsets = ops.concatenate([offsets, depths[..., None]], axis=-1)
         # Anchors lie in the plane of the picture.
         anchors = np.pad(anchors, ((0, 0), (0, 1)))
@@ -218,4 +234,5 @@ class AnchorVotes(keras.layers.Layer):
             "stride": self.stride,
             "places": list(self.places),
             "frames": self.frames,
+            "column_places": self.column_places and list(self.column_places),
         }

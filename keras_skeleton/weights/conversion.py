@@ -304,11 +304,16 @@ def convert_array(model, name, array: ArrayLike) -> np.ndarray:
         The array in the layout of our variable.
     """
     table = table_for(model, (name,))
-    for path in variables_of(model):
+    for path, variable in variables_of(model).items():
         entry, official = table.find(path)
         if official == name:
             array = np.asarray(array)
-            return array if entry.convert is None else entry.convert(array)
+            if entry.convert is not None:
+                array = entry.convert(array)
+            shape = tuple(variable.shape)
+            if entry.adapt is not None and array.shape != shape:
+                array = entry.adapt(array, shape)
+            return array
     raise ValueError(
         f"No variable of the model {model.name!r} belongs to the official "
         f"tensor {name!r}."

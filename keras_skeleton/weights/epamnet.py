@@ -120,7 +120,7 @@ def _attention(settings):
     names = {"theta": "theta", "phi": "phi", "g": "value"}
     names["conv_out"] = "output_map"
     entries = []
-    for theirs, name in names.items() if kind == "nonlocal" else ():
+    for theirs, name in names.items() if kind != "none" else ():
         entries += names_of.linear(
             f"{theirs}.conv", f"{ours}/{name}", _pointwise
         )

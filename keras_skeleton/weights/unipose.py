@@ -33,7 +33,8 @@ def table(model, names=()):
 
 
 def _hourglasses(settings):
-    entries = []
+    entries, heads = [], settings["head_dim"]
+    depth = 1 if isinstance(heads, int) else len(heads)
     for stage in range(1, settings["num_stages"] + 1):
         ours = f"stage_{stage}"
         for theirs, name in (("SA", "abstraction"), ("FP", "propagation")):
@@ -47,9 +48,13 @@ def _hourglasses(settings):
                     )
         for i, kind in enumerate(("heat", "vectors"), 1):
             head = f"netG{stage}{i}.layers"
-            entries += _layer(
-                f"{head}.0.0", f"{head}.0.1", f"{ours}_{kind}_hidden", 0
-            )
+            for k in range(depth):
+                entries += _layer(
+                    f"{head}.0.{3 * k}",
+                    f"{head}.0.{3 * k + 1}",
+                    f"{ours}_{kind}_hidden",
+                    k,
+                )
             entries += names_of.pointwise(f"{head}.2", f"{ours}_{kind}")
     return entries
 

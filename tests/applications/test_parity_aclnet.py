@@ -78,9 +78,13 @@ def prepare(model, config, arrays):
         label=ops.convert_to_tensor(arrays["in/label_bank"][:, 0]),
     )
     attributes = config["inter_attrs"]
-    # The first step of an epoch, in which superclasses are set.
-    assert attributes["state"] == "Affinitive" and attributes["epoch_state"]
-    return attributes["current_epoch"] - 1
+    epoch = attributes["current_epoch"] - 1
+    # Before any contrast, or the first step of an epoch, in which
+    # superclasses are set.
+    is_on = attributes["state"] == "Affinitive"
+    assert is_on == (epoch >= affinity.contrast_epochs)
+    assert attributes["epoch_state"] or not is_on
+    return epoch
 
 
 def state_errors(model, arrays):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from support import cases
+from support import nominal_counts
 from support import read_fixture
 
-from keras_skeleton.datasets import class_counts
 from keras_skeleton.datasets import samplers
 
 pytestmark = pytest.mark.once
@@ -17,11 +17,7 @@ def test_class_counts(fixtures_dir):
         config, arrays = read_fixture(path)
         for split, classes in config["splits"]:
             expected = arrays[f"out/{split}_{classes}_count"]
-            largest = int(expected.max())
-            # The nominal lists, of a hundredth in the smallest class on
-            # NTU and a tenth on NW-UCLA.
-            imbalance = 10 if split == "train" else 100
-            counts = class_counts(classes, largest, imbalance)
+            counts = nominal_counts({"split": split, "num_classes": classes})
             np.testing.assert_array_equal(counts, expected)
             np.testing.assert_allclose(
                 counts.sum() / counts,
@@ -33,10 +29,7 @@ def test_class_counts(fixtures_dir):
 def test_sampler(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("brl"), "sampler_*.npz"):
         labels, classes = arrays["in/labels"], config["num_classes"]
-        largest, imbalance = (
-            (100, 10) if config["split"] == "train" else (600, 100)
-        )
-        counts = class_counts(classes, largest, imbalance)
+        counts = nominal_counts(config)
         sampler = samplers.Rebalanced(config["times"], counts)
         expected = arrays["out/class_prob"]
         shows = sampler.shows(labels) / config["times"]

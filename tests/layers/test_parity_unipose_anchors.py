@@ -60,10 +60,15 @@ def test_votes_in_the_plane(fixtures_dir):
         fixtures_dir(SYSTEM), "a2j_anchor_decode_loss*.npz"
     ):
         places = config["P_h"] or config["P_default"]
+        across = config["P_w"] or config["P_default"]
         rows, columns = config["shape"]
-        grid = layers.anchor_grid(rows, columns, config["stride"], places)
+        grid = layers.anchor_grid(
+            rows, columns, config["stride"], places, across
+        )
         np.testing.assert_array_equal(grid, arrays["out/anchors"])
-        layer = layers.AnchorVotes(rows, columns, config["stride"], places)
+        layer = layers.AnchorVotes(
+            rows, columns, config["stride"], places, column_places=across
+        )
         target = arrays["in/target"]
         error = losses.AnchorToJointError(
             spatial_weight=config["spatial"],
@@ -171,7 +176,7 @@ def test_layers_survive_serialisation():
     for layer, shapes in (
         (layers.AnchorMaps(3, 2), [(4, 5, 6, 96)]),
         (
-            layers.AnchorVotes(2, 3, 8, (1, 5), frames=2),
+            layers.AnchorVotes(2, 3, 8, (1, 5), 2, column_places=(2, 6)),
             [(4, 24, 7), (4, 24, 7, 2), (4, 24, 7)],
         ),
         (

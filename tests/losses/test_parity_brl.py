@@ -6,19 +6,10 @@ import pytest
 from keras import ops
 from support import assert_close
 from support import cases
+from support import nominal_counts
 
 from keras_skeleton import losses
-from keras_skeleton.datasets import class_counts
 from keras_skeleton.training import StepModel
-
-# Clips of the first class, and how many times more they are than the last's.
-NOMINAL = {"xset_train": (400, 100), "train": (100, 10)}
-
-
-def counts_of(split):
-    return class_counts(
-        split["num_classes"], *NOMINAL.get(split["split"], (600, 100))
-    )
 
 
 class Gradient(StepModel):
@@ -61,7 +52,7 @@ def assert_loss(model, loss, arrays, expected, name, with_gradient=True):
 
 def test_action_aware(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("brl"), "aa_loss_*.npz"):
-        counts = counts_of(config["split"])
+        counts = nominal_counts(config["split"])
         plain = losses.WeightedCrossentropy(np.ones(len(counts)))
         aware = losses.ActionAwareCrossentropy(counts)
         inverted = losses.ActionAwareCrossentropy(counts, inverted=True)
@@ -104,7 +95,7 @@ def others(counts):
 
 def test_others(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("brl"), "other_losses*.npz"):
-        known = others(counts_of(config["split"]))
+        known = others(nominal_counts(config["split"]))
         model = Gradient(arrays["in/logit"].shape)
         for official in config["losses"]:
             for epoch in config["epochs"]:
@@ -124,7 +115,7 @@ def test_others(fixtures_dir):
 def test_betas(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("brl"), "class_counts*.npz"):
         for split, classes in config["splits"]:
-            counts = counts_of({"split": split, "num_classes": classes})
+            counts = nominal_counts({"split": split, "num_classes": classes})
             expected = arrays[f"out/{split}_{classes}_beta_y"]
             found = losses.action_aware_betas(counts)
             assert_close(found, expected, f"{name}: {split} of {classes}")

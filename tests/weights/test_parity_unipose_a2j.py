@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from support import assert_close
 from support import cases
+from support import chain_skeleton
 from support import documents
 from support import part
 
@@ -22,6 +23,9 @@ SYSTEM = "unipose"
 def test_heads(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir(SYSTEM), "a2j_heads*.npz"):
         settings = {"head_dim": config["feature_size"], "head_layers": 4}
+        places = config["P_h"] or layers.anchors.PLACES
+        across = config["P_w"] or layers.anchors.PLACES
+        settings |= {"anchor_places": places, "anchor_column_places": across}
         rows, columns = config["shape"]
         joints = config["num_joints"]
         third, fourth = (
@@ -36,7 +40,9 @@ def test_heads(fixtures_dir):
                 (fourth, "depths", None),
             )
         ]
-        votes = layers.AnchorVotes(rows, columns, config["stride"])(*heads)
+        votes = layers.AnchorVotes(
+            rows, columns, config["stride"], places, column_places=across
+        )(*heads)
         model = keras.Model([third, fourth], [*heads, votes])
         entries = [
             entry
@@ -69,12 +75,17 @@ def test_heads(fixtures_dir):
 
 @pytest.mark.once
 def test_every_official_tensor_is_used(fixtures_dir):
-    for name, document in documents(
+    for _, document in documents(
         fixtures_dir(SYSTEM), "unipose_a2j*.manifest.json"
     ):
         config, shapes = document["config"], document["tensors"]
-        assert config["num_joints"] == 15, name
-        model = A2J(input_shape=(1, 32, 32, 1), coordinates="crop")
+        joints = config["num_joints"]
+        model = A2J(
+            input_shape=(1, 32, 32, 1),
+            skeleton="itop15" if joints == 15 else chain_skeleton(joints),
+            head_dim=config["feature_size"],
+            coordinates="crop",
+        )
         tensors = {
             key: np.broadcast_to(np.float32(i), shape)
             for i, (key, shape) in enumerate(shapes.items())

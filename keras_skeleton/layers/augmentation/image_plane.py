@@ -35,10 +35,10 @@ class CropToPeople(_ImagePlane):
     """Moves and resizes clips to the box around everybody in all frames.
 
     The tight box around all joints that were found becomes larger by
-    `padding` and, extended about its centre, a square. Its edges are cut off
-    to whole pixels. Then the box is scaled to `size`, columns and rows each by
-    their own factor. Where the tight box has less than 10 pixels in width or
-    height, the whole image is the box.
+    `padding` and, extended about its centre, a square, or what `ratio` says.
+    Its edges are cut off to whole pixels. Then the box is scaled to `size`,
+    columns and rows each by their own factor. Where the tight box has less
+    than `threshold` pixels in width or height, the whole image is the box.
 
     Args:
         image_size: `(H, W)` of the image that joints were found in, pixels.
@@ -46,6 +46,10 @@ class CropToPeople(_ImagePlane):
         padding: Share by which the box becomes larger.
         stays_inside: Whether the box ends at the edges of the image, as in
             EPAM-Net; then it may be no square.
+        ratio: Height by width of the box, or the least and the greatest that
+            it may have; `None` for whatever it has.
+        threshold: Pixels below which a tight box is taken for a failure of
+            the pose estimation.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -71,6 +75,8 @@ class CropToPeople(_ImagePlane):
         size=None,
         padding=0.25,
         stays_inside=True,
+        ratio=1.0,
+        threshold=SMALLEST_BOX,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,6 +84,8 @@ class CropToPeople(_ImagePlane):
         self.size = None if size is None else _size("size", size)
         self.padding = float(padding)
         self.stays_inside = bool(stays_inside)
+        self.ratio = _ratios(ratio)
+        self.threshold = float(threshold)
 
     def transform(self, clips, draws, lengths):
         left, top, width, height = self.box(clips, lengths)
@@ -100,14 +108,16 @@ class CropToPeople(_ImagePlane):
             for i, limit in enumerate(reversed(self.image_size))
         ]
         (low_x, high_x), (low_y, high_y) = ends
-        is_small = (high_x - low_x < SMALLEST_BOX) | (
-            high_y - low_y < SMALLEST_BOX
+        is_small = (high_x - low_x < self.threshold) | (
+            high_y - low_y < self.threshold
         )
         half_x, half_y = (
             (high - low) / 2 * (1 + self.padding) for low, high in ends
         )
-        half_y = ops.maximum(half_x, half_y)
-        half_x = ops.maximum(half_x, half_y)
+        if self.ratio is not None:
+            least, greatest = self.ratio
+            half_y = ops.maximum(least * half_x, half_y)
+            half_x = ops.maximum(half_y / greatest, half_x)
         box = []
         for (low, high), half, limit in zip(
             ends, (half_x, half_y), reversed(self.image_size), strict=True
@@ -150,6 +160,8 @@ class CropToPeople(_ImagePlane):
             "size": self.size and list(self.size),
             "padding": self.padding,
             "stays_inside": self.stays_inside,
+            "ratio": self.ratio and list(self.ratio),
+            "threshold": self.threshold,
         }
 
 
@@ -333,6 +345,19 @@ class RandomCropInPlane(_ImagePlane):
             "area": list(self.area),
             "ratio": list(self.ratio),
         }
+
+
+def _ratios(value):
+    """The least and the greatest height by width of a box, or `None`."""
+    if value is None:
+        return None
+    pair = value if isinstance(value, list | tuple) else (value, value)
+    if len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+        raise ValueError(
+            "`ratio` must be a number above 0, the least and the greatest "
+            f"such number, or None. Received ratio={value!r}."
+        )
+    return tuple(float(each) for each in pair)
 
 
 def _size(name, value):

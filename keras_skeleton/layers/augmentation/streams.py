@@ -13,9 +13,11 @@ STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 ALL_STREAMS = (*STREAMS, "skip", "skip_motion")
 
 # Bones of published models, which are not the trees of the layouts. In 2D the
-# hips hang on the nose or the shoulders, the neck on the nose. MS-CLR's are
-# the edges of its graphs: the eyeballs of SMPL-X have none, and of the rings
-# around Berkeley's body several begin at one joint.
+# hips hang on the nose or the shoulders, the neck on the nose. ACLNet hangs
+# the nose on the neck, and `openpose20` has two joints more, in the middle of
+# the hips (18) and of the trunk (19). MS-CLR's are the edges of its graphs:
+# the eyeballs of SMPL-X have none, and of the rings around Berkeley's body
+# several begin at one joint.
 PUBLISHED_BONES = {
     "coco": tuple(
         enumerate((0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14))
@@ -23,6 +25,19 @@ PUBLISHED_BONES = {
     "openpose": tuple(
         enumerate((0, 0, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15))
     ),
+    "openpose18": tuple(
+        enumerate((1, 1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15))
+    ),
+    "openpose20": tuple(
+        enumerate(
+            (1, 1, 1, 2, 3, 1, 5, 6, 18, 8)
+            + (9, 18, 11, 12, 0, 0, 14, 15, 19, 1)
+        )
+    ),
+    # The 21 joints of a hand that MediaPipe finds: the wrist, then fingers.
+    "hand21": tuple(enumerate((0, *(0, 1, 2, 3), *(0, 5, 6, 7))))
+    + tuple(enumerate((*(0, 9, 10, 11), *(0, 13, 14, 15)), 9))
+    + tuple(enumerate((0, 17, 18, 19), 17)),
     "smplx42": tuple(
         edge
         for edge in skeletons.get("smplx42").edges
@@ -39,8 +54,22 @@ PUBLISHED_BONES = {
     ),
 }
 # Where the vectors over several bones begin, by name, if not at the joint that
-# many bones up the tree of the layout.
-PUBLISHED_SKIPS = {}
+# many bones up the tree of the layout: those of ACLNet in 2D, some of which
+# are one bone long.
+PUBLISHED_SKIPS = {
+    "coco": tuple(
+        enumerate((0, 1, 2, 0, 0, 5, 6, 0, 0, 5, 6, 11, 12, 0, 0, 11, 12))
+    ),
+    "openpose18": tuple(
+        enumerate((0, 1, 2, 1, 2, 5, 1, 5, 1, 2, 8, 1, 5, 11, 1, 1, 0, 0))
+    ),
+    "openpose20": tuple(
+        enumerate(
+            (0, 1, 2, 1, 2, 5, 1, 5, 19, 18)
+            + (8, 19, 18, 11, 1, 1, 0, 0, 1, 19)
+        )
+    ),
+}
 
 
 def _difference(ops, end, start, score):
@@ -252,16 +281,22 @@ class Streams(_BoneTransform):
             joints from 0. The parent `None` means the origin, so that the
             bone is the joint's own place; a joint without a pair has the
             bone zero, and of two pairs the later counts. `"coco"` and
-            `"openpose"` are the pairs of published 2D models, `"smplx42"` and
+            `"openpose"` are the pairs of published 2D models, `"hand21"` those
+            of a hand, `"openpose18"` and `"openpose20"` those of ACLNet,
+            `"smplx42"` and
             `"berkeley_mhad43"` those of MS-CLR, whose bones are not the
             layouts' own: hips hang on the nose, for example.
         score: Whether the last coordinate is a score, which no difference
             is taken of: bones and motions have the mean of two scores. With
             `"bone"` bones alone have it, and scores are subtracted in the
             others, as published for ACLNet. `None`: see `Bones`.
+        half_precision: Whether differences of the clips themselves are
+            rounded to half precision, as in published code whose clips come
+            out of files of half precision and were not turned.
         skips: Where the vectors of `"skip"` begin: a number of bones up the
             skeleton's tree, 2 by default, as published for BRL; or pairs
-            `(joint, start)` as in `bones`, or a name of `PUBLISHED_SKIPS`.
+            `(joint, start)` as in `bones`, or, as published for ACLNet,
+            `"coco"`, `"openpose18"` or `"openpose20"`.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -287,9 +322,11 @@ class Streams(_BoneTransform):
         bones=None,
         score=None,
         skips=2,
+        half_precision=False,
         **kwargs,
     ):
         super().__init__(skeleton, bones, score, **kwargs)
+        self.half_precision = bool(half_precision)
         streams = (streams,) if isinstance(streams, str) else tuple(streams)
         if not streams or not set(streams) <= set(ALL_STREAMS):
             raise ValueError(
@@ -351,6 +388,13 @@ class Streams(_BoneTransform):
         Returns:
             `(N, M, T, V, S * C)`.
         """
+
+        def rounded(values):
+            if not self.half_precision:
+                return values
+            cast = backend.cast
+            return cast(cast(values, "float16"), "float32")
+
         kinds = {"joint": clips}
         outputs = []
         in_bones = elsewhere = self.score
@@ -362,10 +406,12 @@ class Streams(_BoneTransform):
                 pairs = self._pairs if kind == "bone" else self._skip_pairs
                 starts = _starts(pairs, clips.shape[3])
                 score = in_bones if kind == "bone" else elsewhere
-                kinds[kind] = _bones(backend, clips, starts, score)
+                kinds[kind] = rounded(_bones(backend, clips, starts, score))
             output = kinds[kind]
             if stream.endswith("motion"):
                 output = _motion(backend, output, elsewhere, is_followed)
+                if kind == "joint":
+                    output = rounded(output)
             outputs.append(output)
         return backend.numpy.concatenate(outputs, axis=-1)
 
@@ -381,4 +427,5 @@ class Streams(_BoneTransform):
             **super().get_config(),
             "streams": list(self.streams),
             "skips": skips,
+            "half_precision": self.half_precision,
         }

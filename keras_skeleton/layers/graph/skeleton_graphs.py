@@ -42,26 +42,29 @@ def spatial_graph(num_joints, edges):
     return np.stack(graphs).astype("float32")
 
 
-def partition_graph(num_joints, edges, center):
-    """The three graphs of ST-GCN: joints themselves, and two directions.
+def partition_graph(num_joints, edges, center, max_hop=1):
+    """The graphs of ST-GCN: joints themselves, and two directions.
 
     The symmetric graph of bones and joints themselves, divided by the number
     of its entries in each column, is parted by the distance to a centre:
     `graph[0, u, v]` is the weight at which joint `u` receives from itself,
     `graph[1]` from joints further away or as far, `graph[2]` from nearer ones.
+    With more hops, joints up to so many bones away count as linked, and each
+    number of bones has two graphs of its own.
 
-    As in the published code, distances are only known up to one bone: all
-    joints beyond the neighbours of the centre count as equally far. So
-    `graph[2]` is nearly empty, and `graph[1]` has both directions of most
+    As in the published code, distances are only known up to `max_hop` bones:
+    all joints beyond those of the centre count as equally far. So with one
+    hop `graph[2]` is nearly empty, and `graph[1]` has both directions of most
     bones.
 
     Args:
         num_joints: Number of joints `V`.
         edges: Pairs of joints. They need not form a tree.
         center: Number of the joint in the centre.
+        max_hop: Bones between joints that receive from each other.
 
     Returns:
-        float32 array `(3, V, V)`.
+        float32 array `(2 max_hop + 1, V, V)`.
 
     Example:
 
@@ -75,19 +78,21 @@ def partition_graph(num_joints, edges, center):
     links = np.eye(num_joints)
     for first, second in edges:
         links[first, second] = links[second, first] = 1
-    distance = np.where(links[center] > 0, 1, 2)
-    distance[center] = 0
+    # How many bones are between two joints, if there are not too many.
+    hops = np.full((num_joints, num_joints), max_hop + 1)
+    for hop in range(max_hop, -1, -1):
+        hops[np.linalg.matrix_power(links, hop) > 0] = hop
+    near = (hops <= max_hop).astype("float64")
     # Symmetric, so that the sums of columns are those of rows.
-    graph = (links / links.sum(axis=0)).T
-    is_self = np.eye(num_joints, dtype=bool)
-    is_nearer = distance[None, :] < distance[:, None]
-    return np.stack(
-        [
-            np.where(is_self, graph, 0),
-            np.where(is_self | is_nearer, 0, graph),
-            np.where(is_nearer, graph, 0),
+    graph = (near / near.sum(axis=0)).T
+    is_nearer = hops[center][None, :] < hops[center][:, None]
+    graphs = [np.where(hops == 0, graph, 0)]
+    for hop in range(1, max_hop + 1):
+        graphs += [
+            np.where((hops == hop) & ~is_nearer, graph, 0),
+            np.where((hops == hop) & is_nearer, graph, 0),
         ]
-    ).astype("float32")
+    return np.stack(graphs).astype("float32")
 
 
 def body_graph(num_joints, edges):

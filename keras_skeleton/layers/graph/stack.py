@@ -134,20 +134,29 @@ def check_width(hidden_dim):
         )
 
 
-def check_blocks(blocks):
-    """Raises a `ValueError` where blocks are not widths and strides."""
+def check_blocks(blocks, whole=True):
+    """Raises a `ValueError` where blocks are not widths and strides.
+
+    Args:
+        blocks: What was passed.
+        whole: Whether widths have to be whole numbers.
+    """
+    width_kinds = int if whole else (int, float)
     fits = (
         isinstance(blocks, tuple)
         and blocks
         and all(
             isinstance(block, tuple)
             and len(block) == 2
-            and all(isinstance(number, int) and number > 0 for number in block)
+            and isinstance(block[0], width_kinds)
+            and isinstance(block[1], int)
+            and min(block) > 0
             for block in blocks
         )
     )
     if not fits:
         raise ValueError(
-            "`blocks` must hold a pair (width, stride) of positive whole "
-            f"numbers for each block. Received blocks={blocks!r}."
+            "`blocks` must hold a pair (width, stride) of positive "
+            f"{'whole ' if whole else ''}numbers for each block, the stride "
+            f"a whole one. Received blocks={blocks!r}."
         )

@@ -21,31 +21,41 @@ from keras_skeleton.layers.augmentation import RandomTimeShift
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import TemporalCrop
 
-SKELETONS = {"nturgb+d": "ntu", "nw_ucla": "nw_ucla"}
+SKELETONS = {
+    "nturgb+d": "ntu",
+    "nw_ucla": "nw_ucla",
+    "coco": "coco17",
+    "openpose": "openpose18",
+}
 KINDS = {"j": "joint", "b": "bone", "k": "skip", "l": "skip", "n": "skip"}
 
 
 def test_streams(fixtures_dir):
     for name, config, arrays in cases(fixtures_dir("brl"), "streams_*.npz"):
-        dataset = config["dataset"]
+        dataset, clip = config["dataset"], arrays["in/keypoint"]
+        if "in/keypoint_score" in arrays:
+            score = arrays["in/keypoint_score"][..., None]
+            clip = np.concatenate([clip, score], axis=-1)
         hops = {"k": 2, "l": 3, "n": 4}
         if dataset == "nw_ucla":
             # There the official longer hops repeat the shortest.
             hops = dict.fromkeys(hops, 2)
         for feature in config["feats"]:
             letter, motion = feature[0], "_motion" if feature[1:] else ""
+            is_flat = dataset in ("coco", "openpose")
             layer = Streams(
                 SKELETONS[dataset],
                 KINDS[letter] + motion,
+                bones=dataset if is_flat else None,
+                score=is_flat and clip.shape[-1] == 3,
                 skips=hops.get(letter, 2),
             )
-            found = layer(arrays["in/keypoint"][None])[0]
+            found = layer(clip[None])[0]
             assert_close(found, arrays[f"out/{feature}"], f"{name}: {feature}")
 
 
 def spatial_flip(clip, dataset, p):
-    assert dataset == "nturgb+d"
-    layer = RandomMirror("ntu", rate=p, reflect=False)
+    layer = RandomMirror(SKELETONS[dataset], rate=p, reflect=False)
     return layer, lambda draw: draw
 
 

@@ -26,6 +26,7 @@ LAYOUTS = {
     "nturgb+d": {"skeleton": "ntu"},
     "coco": {"skeleton": "coco17", "bones": "coco"},
     "openpose": {"skeleton": "openpose18", "bones": "openpose"},
+    "handmp": {"bones": "hand21"},
 }
 STREAMS = {
     "j": "joint",
@@ -95,12 +96,14 @@ def test_prenormalize2d(load):
             assert_close(output, arrays[f"out/{case}_keypoint"], case)
 
 
-def make_streams(dataset, feats, score):
+def make_streams(dataset, feats, score, **others):
     streams = [STREAMS[feat] for feat in feats]
     # Scores are told from coordinates by the number of channels, and only
     # for images.
     score = score and dataset != "nturgb+d"
-    return Streams(streams=streams, score=score, **LAYOUTS[dataset])
+    if score and dataset == "handmp":
+        score = "bone"
+    return Streams(streams=streams, score=score, **LAYOUTS[dataset], **others)
 
 
 def test_genskefeat(load):
@@ -318,6 +321,9 @@ class Pipeline:
         self.has_score = clip.shape[-1] == 3 and "img_shape" in config
         self.generator = np.random.RandomState(config["seed"])
         self.streams = None
+        self.is_sampled = False
+        # Whether the official clips still are of half precision.
+        self.is_half = True
         self.num_clips = 1
 
     def run(self):
@@ -336,23 +342,33 @@ class Pipeline:
         # The annotation files hold float16, and the official step computes
         # with it.
         self.apply(make_prenormalize3d(args, half_precision=True))
+        self.is_half = self.is_half and not args.get("align_spine", True)
 
     def prenormalize2d(self, **args):
         self.apply(make_prenormalize2d(args, self.config.get("img_shape")))
+        self.is_half = False
 
     def randomrot(self, **args):
         limit = args.get("theta", 0.3)
         values = [self.draw("uniform", -limit, limit, 3)]
         self.apply(*random_op("RandomRot", args, self.clip, values))
+        self.is_half = False
 
     def randomscale(self, **args):
         values = [self.draw("uniform", -1, 1, self.clip.shape[-1])]
         self.apply(*random_op("RandomScale", args, self.clip, values))
+        self.is_half = False
 
     def genskefeat(self, dataset="nturgb+d", feats=("j",)):
-        # Applied together with the sampling that follows, as zeros at the
-        # end would else count as padding.
-        self.streams = make_streams(dataset, feats, self.has_score)
+        streams = make_streams(
+            dataset, feats, self.has_score, half_precision=self.is_half
+        )
+        if self.is_sampled:
+            self.apply(streams)
+        else:
+            # Applied together with the sampling that follows, as zeros at the
+            # end would else count as padding.
+            self.streams = streams
 
     def sample(self, kind, clip_len, num_clips=1, p_interval=1, seed=255):
         interval = as_interval(p_interval)
@@ -375,6 +391,7 @@ class Pipeline:
                 ]
             )
         self.apply(layer, numbers)
+        self.is_sampled = True
 
     def uniformsample(self, **args):
         self.sample(UniformSample, **args)
@@ -383,12 +400,20 @@ class Pipeline:
 
     def uniformsampledecode(self, **args):
         self.sample(UniformSampleDecode, **args)
+        self.is_half = False
 
     def padto(self, length, mode="loop"):
         self.apply(PadTo(length, mode, streams=self.streams))
+        self.is_sampled = True
+
+    def flip(self, flip_ratio=0.5, **sides):
+        width = self.config["img_shape"][1]
+        layer = RandomMirror("coco17", image_width=width, rate=flip_ratio)
+        self.apply(layer, [self.draw("rand")])
 
     def posedecode(self):
         """Frames were taken by the sampling."""
+        self.is_half = False
 
     def formatgcninput(self, **args):
         self.apply(make_persons(args))
