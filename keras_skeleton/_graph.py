@@ -24,6 +24,14 @@ def rebuilt(model):
     return type(model).from_config(config)
 
 
+def network_inside(model):
+    """A sentence that names the network inside a model of training, or `""`."""
+    for name in ("encoder", "model"):
+        if getattr(getattr(model, name, None), "outputs", None):
+            return f" Pass the network in it, the attribute `{name}`."
+    return ""
+
+
 def layer_nodes(model):
     """The nodes of a Functional model's own graph, inputs first.
 
@@ -32,13 +40,11 @@ def layer_nodes(model):
     """
     outputs = getattr(model, "outputs", None)
     if not outputs:
-        hint = ""
-        if hasattr(model, "encoder"):
-            hint = " Pass its encoder, the attribute `encoder`."
         raise ValueError(
             "The model must be a Functional model (or a subclass with a "
             f"graph inside). Received {model.__class__.__name__} "
-            f"{getattr(model, 'name', model)!r} without a graph.{hint}"
+            f"{getattr(model, 'name', model)!r} without a graph."
+            f"{network_inside(model)}"
         )
     return _ordered([node_of(tensor) for tensor in outputs])
 

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_skeleton import _graph
+
 #: The name of clips (N, M, T, V, C) among several inputs.
 SKELETONS = "skeletons"
 
@@ -23,7 +25,7 @@ def form_of(model):
             "The model must be a Functional model with one input, or with a "
             "dictionary of inputs by name: keras.Model({'skeletons': ..., "
             f"'video': ...}}, outputs). Received {model.__class__.__name__} "
-            f"{getattr(model, 'name', '')!r}."
+            f"{getattr(model, 'name', '')!r}.{_graph.network_inside(model)}"
         )
     return form
 

@@ -252,3 +252,28 @@ def test_every_system_becomes_onnx(system, tmp_path):
             some = keras.tree.map_structure(lambda x, n=count: x[:n], clips)
             assert_close(run(some), expected[:count], f"{system}: {changes}")
         keras.backend.clear_session()
+
+
+def test_what_cannot_be_exported_says_so(tmp_path):
+    model = applications.STGCN(**applications.STGCN.tiny, classes=3)
+    for backend, form in (("torch", "tf_saved_model"), ("jax", "litert")):
+        if backend == BACKEND:
+            with pytest.raises(ValueError, match="format='onnx' can"):
+                model.export(str(tmp_path / "model"), format=form)
+    with pytest.raises(ValueError, match="There is no folder"):
+        model.export(str(tmp_path / "none" / "model.onnx"), format="onnx")
+    training = applications.BRL(model, class_counts=(3, 2, 1))
+    with pytest.raises(ValueError, match="Export the network.*`model`"):
+        training.export(str(tmp_path / "model.onnx"), format="onnx")
+
+
+def test_a_model_that_was_just_built_is_exported(tmp_path):
+    if BACKEND != "torch":
+        pytest.skip("other backends need no call before")
+    check_format("onnx")
+    model = applications.STGCN(**applications.STGCN.tiny, classes=3)
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    clips = clips_of(model.input)
+    expected = model.predict(clips, verbose=0)
+    assert_close(onnx(path)(clips), expected, "without a signature")

@@ -3,12 +3,14 @@
 import functools
 import inspect
 import math
+import pathlib
 import typing
 import warnings
 
 import keras
 import numpy as np
 
+from keras_skeleton import _graph
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
@@ -20,6 +22,8 @@ Init = typing.TypeVar("Init")
 # Arguments that say how a model ends and what it is called; all others are
 # settings of the architecture.
 _ENDS = ("classes", "pooling", "classifier_activation")
+# Ways of export that Keras does not have, or that end in errors.
+_CANNOT_EXPORT = (("torch", "tf_saved_model"), ("jax", "litert"))
 _FIT = inspect.signature(keras.Model.fit)
 _NOT_SETTINGS = ("self", "weights", "encoder", *_ENDS, "name", "dtype")
 
@@ -165,6 +169,10 @@ def renamed(init: Init, name) -> Init:
     return constructor(__init__)
 
 
+def _one_like(symbolic):
+    return keras.ops.ones((1, *symbolic.shape[1:]), symbolic.dtype)
+
+
 class InputCheck:
     """Mixin of models: inputs of another form are refused with a reason.
 
@@ -249,6 +257,36 @@ class InputCheck:
             "`CropResize`; another layout needs a model with another "
             "`input_shape` and `skeleton`."
         )
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Writes the model for others to run, see `keras.Model.export`.
+
+        Raises:
+            ValueError: If there is no such way from this backend, the model
+                exists for training alone, or there is no folder for the file.
+        """
+        backend = keras.backend.backend()
+        if not getattr(self, "outputs", None):
+            raise ValueError(
+                f"{type(self).__name__} is there for training and is not "
+                f"exported.{_graph.network_inside(self)}".replace(
+                    "Pass", "Export"
+                )
+            )
+        if (backend, format) in _CANNOT_EXPORT:
+            raise ValueError(
+                f"format={format!r} cannot be written from {backend}. "
+                "format='onnx' can, from every backend; or save the model "
+                "(`model.save('model.keras')`), load it with the environment "
+                "variable KERAS_BACKEND=tensorflow, and export it there."
+            )
+        folder = pathlib.Path(filepath).absolute().parent
+        if not folder.is_dir():
+            raise ValueError(f"There is no folder {str(folder)!r}.")
+        if backend == "torch":
+            # Its exporters want to have seen the model run.
+            self(keras.tree.map_structure(_one_like, self.input))
+        return super().export(filepath, format=format, **kwargs)
 
     def make_train_function(self, force=False):
         # Else TensorFlow would make the optimizer's hundreds of variables

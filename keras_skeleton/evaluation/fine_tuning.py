@@ -190,6 +190,12 @@ def _count_classes(classes, *both):
 
 
 def _classifier(encoder, classes, arguments):
+    if getattr(encoder, "task", "classes") != "classes":
+        raise ValueError(
+            f"The model {encoder.name!r} gives {encoder.task} and has no "
+            "features to classify. Train it by `compile()` and `fit(inputs, "
+            "joints)`, and measure it by `evaluation.evaluate_poses`."
+        )
     copy = fitting.copy_of(encoder)
     if hasattr(encoder, "linear_head_graph"):
         return type(encoder)(encoder=copy, classes=classes, **arguments)

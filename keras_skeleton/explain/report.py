@@ -92,6 +92,7 @@ def explain(
     ```
     """
     _outputs.check({"`path`": path})
+    _inputs.form_of(model)
     skeleton = skeleton or getattr(model, "skeleton", None)
     if skeleton is None:
         raise ValueError(

@@ -292,8 +292,9 @@ class Recipe:
     def compile(self, model, batches, **options) -> keras.Model:
         """Compiles a model for a training by this recipe.
 
-        Models with a training step of their own have their loss too; others
-        get the cross-entropy of the recipe, and the metric `accuracy`.
+        Models with a training step of their own have their loss too, as have
+        those that find poses; others get the cross-entropy of the recipe, and
+        the metric `accuracy`.
 
         Args:
             model: The model to train.
@@ -311,7 +312,8 @@ class Recipe:
                 f"{type(model).__name__} is trained "
                 + ("without labels." if is_pretext else "with labels.")
             )
-        if not isinstance(model, StepModel):
+        is_classifier = getattr(model, "task", "classes") == "classes"
+        if is_classifier and not isinstance(model, StepModel):
             options = {
                 "loss": SmoothedCrossentropy(self.label_smoothing),
                 "metrics": ["accuracy"],
