@@ -1,5 +1,7 @@
 """Measures of classification, in NumPy. Accuracies are in percent."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -94,14 +96,16 @@ def confusion_matrix(
     return counts.reshape(num_classes, num_classes)
 
 
-def per_class_accuracy(matrix: ArrayLike) -> np.ndarray:
+def per_class_accuracy(matrix: ArrayLike, absent=math.nan) -> np.ndarray:
     """Percentage of the clips of each class that were recognised.
 
     Args:
         matrix: Array `(K, K)` of `confusion_matrix`.
+        absent: What stands for classes without clips. Defaults to NaN; the
+            published code of PYSKL, and of what is built on it, has 0.
 
     Returns:
-        Array `(K,)`, 0 to 100; NaN for classes without clips.
+        Array `(K,)`, 0 to 100, or `absent`.
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
@@ -111,12 +115,16 @@ def per_class_accuracy(matrix: ArrayLike) -> np.ndarray:
         )
     clips = matrix.sum(axis=1)
     share = np.diagonal(matrix) / np.maximum(clips, 1)
-    return np.where(clips > 0, 100.0 * share, np.nan)
+    return np.where(clips > 0, 100.0 * share, absent)
 
 
-def mean_class_accuracy(matrix: ArrayLike) -> float:
-    """Mean of `per_class_accuracy` over the classes that have clips."""
-    accuracy = per_class_accuracy(matrix)
+def mean_class_accuracy(matrix: ArrayLike, absent=math.nan) -> float:
+    """Mean of `per_class_accuracy` over the classes that have clips.
+
+    With `absent=0`, as in the published code, classes without clips count as
+    not recognised.
+    """
+    accuracy = per_class_accuracy(matrix, absent)
     if np.isnan(accuracy).all():
         raise ValueError("There are no clips to compute an accuracy of.")
     return float(np.nanmean(accuracy))

@@ -57,6 +57,8 @@ def test_class_without_clips():
         evaluation.per_class_accuracy(matrix), [50, np.nan, 100]
     )
     assert evaluation.mean_class_accuracy(matrix) == 75
+    # As published.
+    assert evaluation.mean_class_accuracy(matrix, absent=0) == 50
 
 
 @pytest.mark.parametrize(
