@@ -89,9 +89,27 @@ def check_targets(model, x, y):
             )
     else:
         _check_loss(loss, activation)
+        if labels is not None and loss is None and _needs_loss(model):
+            raise ValueError(
+                f"The model {model.name!r} was compiled without a loss, so "
+                "that nothing would be learned from the labels. Pass `loss=` "
+                'to `compile`, as in compile("adam", keras_skeleton.losses.'
+                "SmoothedCrossentropy()), or compile by the system's recipe, "
+                "see keras_skeleton.training.Recipe."
+            )
         if labels is not None and _is_sparse(loss):
             _check_labels(labels, classes, names)
     check_finite(x)
+
+
+def _needs_loss(model):
+    """Whether a compiled model learns from nothing but `compile(loss=)`."""
+    own = [
+        name
+        for name in ("compute_loss", "train_step")
+        if getattr(type(model), name) is not getattr(keras.Model, name)
+    ]
+    return model.compiled and not own
 
 
 def _labels(x, y):

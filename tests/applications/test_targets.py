@@ -70,6 +70,14 @@ def test_a_loss_of_probabilities_on_logits(model, loss):
         fit(model, loss=loss)
 
 
+def test_no_loss_at_all():
+    # A new one, as Keras keeps the loss of an earlier `compile`.
+    model = STGCN(classes=4, **STGCN.tiny)
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="compiled without a loss.*Recipe"):
+        model.fit(CLIPS, LABELS, verbose=0)
+
+
 def test_fitting_losses_train(model):
     fit(model)
     fit(model, loss=keras.losses.SparseCategoricalCrossentropy(True))
