@@ -6,8 +6,8 @@ import keras
 
 from keras_skeleton import _graph
 from keras_skeleton import layers
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.training import Branch
 from keras_skeleton.training import ConsistentContrast

@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_skeleton import losses
 from keras_skeleton.applications import _point_networks
-from keras_skeleton.applications._application import InputCheck
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications._point_poses import FromBox
 from keras_skeleton.losses import weak_poses
 from keras_skeleton.training import StepModel

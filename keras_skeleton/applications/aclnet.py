@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_skeleton._types import PathLike
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.dgstgcn import DGSTGCN
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.skeletons.skeleton import SkeletonLike

@@ -6,9 +6,9 @@ from keras import ops
 
 from keras_skeleton import losses
 from keras_skeleton import skeletons
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
 from keras_skeleton.training import BodyMixing
 from keras_skeleton.training import SupervisedModel

@@ -9,10 +9,10 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _cascade
 from keras_skeleton.applications import _frame_tokens
 from keras_skeleton.applications._application import Application
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.layers.augmentation.views import MainPerson
 from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction

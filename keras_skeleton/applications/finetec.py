@@ -8,13 +8,13 @@ from keras_skeleton import _graph
 from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _completion
 from keras_skeleton.applications import _physics
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._completion_training import CompletionTraining
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._decomposition import regions_of
 from keras_skeleton.applications._dynamics import MotionFusion
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
 from keras_skeleton.layers.augmentation.corruption import STRATEGIES

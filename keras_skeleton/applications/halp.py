@@ -7,9 +7,9 @@ from keras_skeleton import _values
 from keras_skeleton import layers
 from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications._pretext import pooled_encoder
 from keras_skeleton.applications._pretext import pretext_config
 from keras_skeleton.applications._pretext import stream_branches

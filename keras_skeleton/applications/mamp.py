@@ -7,9 +7,9 @@ from keras import ops
 from keras_skeleton import layers
 from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction
 

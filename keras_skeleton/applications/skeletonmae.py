@@ -11,9 +11,9 @@ from keras_skeleton import layers
 from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _hidden_parts
 from keras_skeleton.applications._application import Application
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications._representation import FramePositions
 from keras_skeleton.applications._representation import RepresentationLayer
 from keras_skeleton.applications._representation import TemporalPooling

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from keras_skeleton import layers
-from keras_skeleton.applications._application import InputCheck
 from keras_skeleton.applications._application import renamed
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.mamp import MAMP
 from keras_skeleton.training import Branch
 from keras_skeleton.training import MomentumContrast
