@@ -160,8 +160,9 @@ class DeformableTransformer3D(Application):
     The encoder ends in the feature map `(N, 1, 1, 2, D)` of the layer
     `features`, the two cross-modal tokens.
 
-    What matters is shown by `importance`: what the cross-modal tokens take
-    of each joint and frame.
+    `importance` shows what the cross-modal tokens take of each joint and
+    frame. That this explains the network was measured on generated data by
+    `explain.faithfulness`: it holds for frames and not for joints.
 
     Args:
         weights: `None` (random), a path, or an `hf://` or `https://` address.
