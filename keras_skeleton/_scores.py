@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_skeleton._arrays import to_numpy
+
 
 def to_probabilities(scores: ArrayLike) -> np.ndarray:
     """The softmax of class scores.
@@ -19,6 +21,6 @@ def to_probabilities(scores: ArrayLike) -> np.ndarray:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    scores = np.asarray(scores)
+    scores = to_numpy(scores)
     exponential = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return exponential / exponential.sum(axis=-1, keepdims=True)

@@ -132,6 +132,11 @@ def _add_convert(commands):
         help="entry of the checkpoint that holds the tensors "
         "(default: model or state_dict)",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace installed weights that have more tensors, as a head",
+    )
     parser.set_defaults(run=convert)
 
 
@@ -144,7 +149,9 @@ def convert(options):
     if entry.obtained != "by hand":
         print(f"{options.name} needs no conversion: it is loaded by its name.")
         return
-    path, count = loading.install(entry, options.files, options.key)
+    path, count = loading.install(
+        entry, options.files, options.key, options.overwrite
+    )
     print(f"{count} tensors converted and installed as {path}")
 
 

@@ -81,7 +81,7 @@ class CompletionTraining(MaskedPrediction):
     def prepare(self, clips):
         """Single persons and the example beside each, `(B, T, V, C)`."""
         if isinstance(clips, dict):
-            clips = clips["skeletons"]
+            clips = without_lost(clips)
         clips = ops.cast(clips, "float32")
         clips = ops.reshape(clips, (-1, *clips.shape[2:]))
         size = self.completion.bank_size
@@ -129,6 +129,12 @@ class CompletionTraining(MaskedPrediction):
         return 2 * super().error(prediction, target)
 
 
+def without_lost(inputs):
+    """Clips in which frames that are given as lost are zero: not seen."""
+    is_there = ops.cast(inputs["valid"], "bool")[:, None, :, None, None]
+    return ops.where(is_there, inputs["skeletons"], 0)
+
+
 def joined(clips, examples):
     """Values of both in each frame, `(B, T, 2 V C)`."""
     flat = (-1, clips.shape[1], clips.shape[2] * clips.shape[3])
@@ -158,7 +164,7 @@ def _first_clips(data, count=1024):
     found, number = [], 0
     for batch in batches:
         clips, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        clips = clips["skeletons"] if isinstance(clips, dict) else clips
+        clips = without_lost(clips) if isinstance(clips, dict) else clips
         found.append(ops.convert_to_numpy(clips)[: count - number])
         number += len(found[-1])
         if number >= count:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_skeleton._arrays import to_numpy
 from keras_skeleton.datasets import formats
 from keras_skeleton.layers import augmentation
 
@@ -74,7 +75,7 @@ def conventions(system, num_frames):
         names = class_names
         if isinstance(names, str):
             names = _names_of(system, names)
-        scores = np.asarray(predictions, dtype="float32")
+        scores = to_numpy(predictions, "float32")
         if scores.ndim != 2 or scores.shape[1] != len(names):
             raise ValueError(
                 "`predictions` must have one row per clip and one column per "

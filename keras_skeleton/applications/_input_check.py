@@ -122,8 +122,8 @@ class InputCheck:
         folder = pathlib.Path(filepath).absolute().parent
         if not folder.is_dir():
             raise ValueError(f"There is no folder {str(folder)!r}.")
-        if backend == "torch":
-            # Its exporters want to have seen the model run.
+        if backend != "tensorflow":
+            # The exporters want to have seen the model run.
             self(keras.tree.map_structure(_one_like, self.input))
         return super().export(filepath, format=format, **kwargs)
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_skeleton import _graph
+from keras_skeleton import _values
 from keras_skeleton import layers
 from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _hidden_parts
@@ -400,6 +401,8 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
             hidden_parts = (hidden_parts,)
         if isinstance(hidden_parts, list):
             hidden_parts = tuple(hidden_parts)
+        if not isinstance(hidden_parts, tuple):
+            hidden_parts = _values.whole_number("hidden_parts", hidden_parts)
         self.hidden_parts = hidden_parts
         self.cosine_error = ReweightedCosineError(exponent, form)
         self.detach_target = detach_target

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_skeleton._arrays import to_numpy
 from keras_skeleton._scores import to_probabilities
 
 
@@ -34,7 +35,7 @@ def average_scores(
     >>> average_scores([[[1.0, 0.0], [3.0, 2.0]]], [[True, False]])
     array([[1., 0.]])
     """
-    scores = np.asarray(scores)
+    scores = to_numpy(scores)
     if scores.ndim < 3 or not scores.shape[1]:
         raise ValueError(
             "`scores` must have the shape (samples, clips or persons, "
@@ -105,7 +106,7 @@ def fuse_scores(
         raise ValueError(
             "`weights` by name need `scores` by name, a dictionary."
         )
-    arrays = [np.asarray(array) for array in scores]
+    arrays = [to_numpy(array) for array in scores]
     shapes = {array.shape for array in arrays}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise ValueError(

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_skeleton import _graph
 from keras_skeleton import _inputs
+from keras_skeleton._arrays import to_numpy
 from keras_skeleton.evaluation import progress
 from keras_skeleton.evaluation.averaging import average_scores
 
@@ -247,10 +248,5 @@ def _slices(data, batch_size):
 def unpack(batch):
     """Arrays of the inputs, and of the labels or `None`."""
     inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    inputs = keras.tree.map_structure(_to_numpy, inputs)
-    return inputs, None if labels is None else _to_numpy(labels)
-
-
-def _to_numpy(value):
-    # Batches may come from another framework than the backend's.
-    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+    inputs = keras.tree.map_structure(to_numpy, inputs)
+    return inputs, None if labels is None else to_numpy(labels)

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_skeleton._arrays import to_numpy
+
 
 def top_k_accuracy(scores: ArrayLike, labels: ArrayLike, k=1) -> float:
     """Percentage of clips whose class is among the `k` highest scores.
@@ -42,7 +44,7 @@ def is_in_top_k(scores: ArrayLike, labels: ArrayLike, k=1) -> np.ndarray:
     Returns:
         Boolean array `(N,)`.
     """
-    scores = np.asarray(scores)
+    scores = to_numpy(scores)
     if scores.ndim != 2 or not scores.size:
         raise ValueError(
             "`scores` must have one row per clip and one column per class. "

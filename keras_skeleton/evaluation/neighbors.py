@@ -7,6 +7,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from keras_skeleton import _values
+from keras_skeleton._arrays import to_numpy
 from keras_skeleton.evaluation import features as feature_extraction
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import metrics
@@ -244,7 +245,7 @@ def _normalize(features):
 
 def check_features(features, name):
     """Returns features as float32 `(N, D)`, or raises a `ValueError`."""
-    features = np.asarray(features, dtype="float32")
+    features = to_numpy(features, "float32")
     if features.ndim != 2 or not features.size:
         raise ValueError(
             f"`{name}` must have one row of features per clip. Received "

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_skeleton import drawing
+from keras_skeleton._arrays import to_numpy
 
 if typing.TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +109,7 @@ def embed(
     Reference: van der Maaten and Hinton, JMLR 2008 (t-SNE); McInnes et al.,
     arXiv 1802.03426 (UMAP).
     """
-    features = np.asarray(features, dtype="float32")
+    features = to_numpy(features, "float32")
     if method not in METHODS:
         raise ValueError(
             f"`method` must be one of {', '.join(map(repr, METHODS))}. "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons
+from keras_skeleton._arrays import to_numpy
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import recovery
 from keras_skeleton.evaluation import result as results
@@ -201,7 +202,7 @@ def measure_poses(
                 f"{', '.join(skeleton.joints)}."
             )
         root = skeleton.joints.index(root)
-    true, found = np.asarray(true), np.asarray(found)
+    true, found = to_numpy(true), to_numpy(found)
     if true.ndim < 2 or true.shape[-2:] != (skeleton.num_joints, 3):
         raise ValueError(
             f"Poses must have the {skeleton.num_joints} joints of "
@@ -317,6 +318,6 @@ def _mean_error(true, found, valid, align, root):
 
 def _checked(true, found):
     true, found, _ = recovery.checked(
-        np.asarray(true)[None], np.asarray(found)[None], None
+        to_numpy(true)[None], to_numpy(found)[None], None
     )
     return true[0], found[0]

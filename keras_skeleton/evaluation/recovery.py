@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_skeleton._arrays import to_numpy
+
 
 def mpjpe(
     true: ArrayLike, restored: ArrayLike, valid: ArrayLike | None = None
@@ -88,8 +90,8 @@ def mpjve(
 
 def checked(true, restored, valid):
     """Both in double precision, and a boolean mask of frames."""
-    true = np.asarray(true, dtype="float64")
-    restored = np.asarray(restored, dtype="float64")
+    true = to_numpy(true, "float64")
+    restored = to_numpy(restored, "float64")
     if true.shape != restored.shape or true.ndim < 3:
         raise ValueError(
             "True and restored clips must have one shape (..., frames, "

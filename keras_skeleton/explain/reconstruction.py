@@ -2,10 +2,12 @@
 
 import typing
 
+import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
+from keras_skeleton import _inputs
 from keras_skeleton.drawing import draw_comparison
 from keras_skeleton.explain import _gradient
 
@@ -24,7 +26,8 @@ def reconstruct(
             of pre-training hide joints themselves (`SkeletonMAEPretext`,
             `CascadeFormerPretext`, `FineTecPretext`); a `FineTec` restores
             what is lost in the clips.
-        clips: Array `(N, M, T, V, C)` as the model takes it.
+        clips: Array `(N, M, T, V, C)` as the model takes it, or the dict of
+            its inputs.
         batch_size: Clips computed at a time.
 
     Returns:
@@ -47,16 +50,22 @@ def reconstruct(
             "no places of joints. Pass a model of pre-training with a method "
             "`restore`, such as a SkeletonMAEPretext."
         )
-    clips = np.asarray(clips, dtype="float32")
-    if clips.ndim != 5 or not len(clips):
+    inputs = keras.tree.map_structure(
+        lambda x: np.asarray(x, dtype="float32"), clips
+    )
+    clips = _inputs.skeletons_of(inputs)
+    if clips is None or clips.ndim != 5 or not len(clips):
         raise ValueError(
             "`clips` must be at least one clip, of the shape (N, M, T, V, C). "
-            f"Received shape {clips.shape}."
+            f"Received shape {np.shape(clips)}."
         )
     found = []
     with _gradient.without_gradient():
         for start in range(0, len(clips), batch_size):
-            batch = ops.convert_to_tensor(clips[start : start + batch_size])
+            rows = slice(start, start + batch_size)
+            batch = keras.tree.map_structure(
+                ops.convert_to_tensor, _inputs.rows_of(inputs, rows)
+            )
             found.append(
                 [ops.convert_to_numpy(x) for x in pretext.restore(batch)]
             )
@@ -80,7 +89,8 @@ def draw_reconstruction(
 
     Args:
         pretext: See `reconstruct`.
-        clip: Array `(M, T, V, C)` as the model takes it.
+        clip: Array `(M, T, V, C)` as the model takes it, or the dict of its
+            inputs, each without the first axis.
         true: Array of the same shape, the clip before something was lost,
             drawn in grey; by default `clip`.
         frames: Number of frames to show, evenly spread; or their numbers.
@@ -96,8 +106,9 @@ def draw_reconstruction(
     draw_reconstruction(pretext, clips[0], up="-y").savefig("hidden.png")
     ```
     """
-    clip = np.asarray(clip, dtype="float32")
-    restored, mask = (each[0] for each in reconstruct(pretext, clip[None]))
+    inputs = keras.tree.map_structure(lambda x: np.asarray(x)[None], clip)
+    restored, mask = (each[0] for each in reconstruct(pretext, inputs))
+    clip = np.asarray(_inputs.skeletons_of(inputs)[0], dtype="float32")
     before = clip
     if true is not None:
         before = np.asarray(true, dtype="float32")

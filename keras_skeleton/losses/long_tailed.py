@@ -305,7 +305,9 @@ class FocalCrossentropy(_Labelled):
 
     def of_labels(self, labels, logits):
         values = _crossentropy(labels, logits)
-        return (1 - ops.exp(-values)) ** self.gamma * values
+        # Above 0, where roots have no gradient.
+        wrong = ops.maximum(1 - ops.exp(-values), keras.config.epsilon())
+        return wrong**self.gamma * values
 
     def get_config(self):
         return {**super().get_config(), "gamma": self.gamma}

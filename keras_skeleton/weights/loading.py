@@ -364,7 +364,7 @@ def save_weights(
     return path
 
 
-def install(entry, paths, key=None):
+def install(entry, paths, key=None, overwrite=False):
     """Converts the official files of registered weights and installs them.
 
     Args:
@@ -374,12 +374,15 @@ def install(entry, paths, key=None):
             tensors get the role of the file in front, as in
             `encoder.norm.weight`.
         key: As in `read_tensors`.
+        overwrite: Whether installed weights are replaced even if they have
+            more than these files, such as a head.
 
     Returns:
         Tuple of the path of the installed file and the number of tensors.
 
     Raises:
-        ValueError: If the files do not fit the card; the message lists why.
+        ValueError: If the files do not fit the card, or installed weights
+            have more; the message lists why.
     """
     files = entry.files
     if len(paths) != len(files):
@@ -392,23 +395,49 @@ def install(entry, paths, key=None):
             f"{len(entry.files)} file(s), {roles}, of which {alone} would do. "
             f"Received {len(paths)}."
         )
-    if len(paths) > 1:
-        roles = [file.role for file in files]
-        by_role = dict(zip(roles, map(str, paths), strict=True))
-        tensors = conversion.named_tensors(by_role, key)
-    else:
-        tensors = reader.read_tensors(paths[0], key)
-    model = conversion.system_module(entry.system).build(entry, tensors)
-    conversion.load_official(model, tensors)
-    digests = [download.file_sha256(path) for path in paths]
+    by_role = dict(
+        zip((file.role for file in files), map(str, paths), strict=True)
+    )
+    try:
+        if len(paths) > 1:
+            tensors = conversion.named_tensors(by_role, key)
+        else:
+            tensors = reader.read_tensors(paths[0], key)
+        model = conversion.system_module(entry.system).build(entry, tensors)
+        conversion.load_official(model, tensors)
+    except ValueError as error:
+        if len(paths) == 1:
+            raise
+        order = ", ".join(f"{role}: {path}" for role, path in by_role.items())
+        raise ValueError(
+            f"{error}\nThe files were taken as {order}; give them in the order "
+            f"{', '.join(by_role)}."
+        ) from error
+    path = cards.installed_path(entry.system, entry.name)
+    if path.is_file() and not overwrite:
+        _check_nothing_is_lost(path, model)
+    digests = [download.file_sha256(file) for file in paths]
     path = save_weights(
         model,
-        cards.installed_path(entry.system, entry.name),
+        path,
         source=entry.source,
         licence=entry.licence,
         official_sha256=" ".join(digests),
     )
     return path, len(tensors)
+
+
+def _check_nothing_is_lost(path, model):
+    """Raises a `ValueError` if a file has tensors that a model has not."""
+    ours = {variable.path for variable in model.variables}
+    lost = sorted(set(reader.read_tensors(path)) - ours)
+    if lost:
+        raise ValueError(
+            f"Weights are installed as {path} that have {len(lost)} tensors "
+            f"which these files have not, such as {lost[0]!r}. Nothing was "
+            "changed. Pass all files of the model, or replace them all the "
+            "same by --overwrite (`overwrite=True`)."
+        )
 
 
 def _content_sha256(tensors):

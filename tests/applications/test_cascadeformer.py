@@ -10,6 +10,7 @@ from keras_skeleton import explain
 from keras_skeleton import weights
 from keras_skeleton.applications import CascadeFormer
 from keras_skeleton.applications import CascadeFormerPretext
+from keras_skeleton.weights import cards
 from keras_skeleton.weights import cascadeformer
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import loading
@@ -340,7 +341,9 @@ def test_the_four_files_of_a_model_of_other_sizes(tmp_path):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", weights.names(system="cascadeformer"))
+@pytest.mark.parametrize(
+    "name", [entry.name for entry in cascadeformer.PRETRAINED]
+)
 def test_the_four_files_of_a_model(name, small, tmp_path, capsys):
     with pytest.raises(FileNotFoundError) as error:
         CascadeFormer(name)
@@ -390,3 +393,9 @@ def test_the_first_file_alone(small, tmp_path, capsys):
     )
     with pytest.raises(ValueError, match="T1, T2, cross_attn, head, of which"):
         loading.install(entry, [path, path])
+    whole = CascadeFormer(**entry.configuration, classes=entry.classes)
+    installed = cards.installed_path(entry.system, entry.name)
+    weights.save_weights(whole, installed)
+    assert cli.main(words) == 2
+    assert "tensors which these files have not" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite"]) == 0

@@ -4,6 +4,7 @@ import pytest
 from graph_networks import randomize_network
 from keras import ops
 
+from keras_skeleton import evaluation
 from keras_skeleton import weights
 from keras_skeleton.applications import CTRGCN
 from keras_skeleton.applications import ctrgcn
@@ -65,6 +66,12 @@ def test_preprocess_and_decode():
     assert ctrgcn.preprocess_input(clips((2, 90, 25, 3))).shape[2] == 64
     named = ctrgcn.decode_predictions([[0.0, 1.0]], ["sit", "stand"], top=1)
     assert named == [[("stand", 1.0)]]
+    # Of a call, which carries gradients in PyTorch.
+    model = CTRGCN(**CTRGCN.tiny, classes=2)
+    scores = model(clips(CTRGCN.tiny["input_shape"]))
+    named = ctrgcn.decode_predictions(scores, ["sit", "stand"])
+    assert {name for name, _ in named[0]} == {"sit", "stand"}
+    assert evaluation.top_k_accuracy(scores, [0] * len(scores)) >= 0
 
 
 @pytest.mark.once

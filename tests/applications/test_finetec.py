@@ -173,6 +173,16 @@ def test_hidden_frames_and_the_loss():
     assert all((bank == each).all(axis=(1, 2, 3)).any() for each in used)
 
 
+def test_frames_given_as_lost_teach_nothing():
+    pretext = FineTecPretext(**FineTec.tiny, validity="given", seed=0)
+    x, valid = clips((1, 8, 20, 3), 3), np.ones((3, 8), "float32")
+    x[0, :, 4], valid[0, 4] = 1e6, 0
+    pretext.compile("adam")
+    logs = pretext.fit({"skeletons": x, "valid": valid}, verbose=0).history
+    assert logs["loss"][0] < 1e3
+    assert np.abs(to_numpy(pretext.completion.bank.value)).max() < 1e3
+
+
 def test_batches_fill_the_bank():
     class Batches(keras.utils.PyDataset):
         def __len__(self):

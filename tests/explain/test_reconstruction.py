@@ -125,3 +125,16 @@ def test_frames_hidden_in_the_first_stage():
     assert set(mask[:, 0, :, 0].sum(axis=1)) <= {2, 4, 6}
     np.testing.assert_array_equal(restored[mask == 0], x[mask == 0])
     assert (restored[mask == 1] != x[mask == 1]).any(axis=-1).all()
+
+
+def test_frames_that_are_given_as_lost():
+    model = FineTec(**FineTec.tiny, validity="given", classes=3)
+    x = clips(3)[:, :1]
+    model.fill_bank(x)
+    inputs = {"skeletons": x, "valid": np.ones((3, 8), "float32")}
+    inputs["valid"][1, 5] = 0
+    restored, mask = explain.reconstruct(model, inputs, batch_size=2)
+    assert mask[1, 0, 5].all() and mask.sum() == 20
+    np.testing.assert_array_equal(restored[mask == 0], x[mask == 0])
+    one = {name: array[1] for name, array in inputs.items()}
+    assert explain.draw_reconstruction(model, one, frames=[4, 5])

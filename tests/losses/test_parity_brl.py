@@ -119,3 +119,12 @@ def test_betas(fixtures_dir):
             expected = arrays[f"out/{split}_{classes}_beta_y"]
             found = losses.action_aware_betas(counts)
             assert_close(found, expected, f"{name}: {split} of {classes}")
+
+
+def test_certain_clips_have_gradients():
+    """Also where the exponent is below 1."""
+    logits = np.array([[100.0, -100.0, 0.0]], "float32")
+    loss = losses.FocalCrossentropy(0.5)
+    value, found = gradient(Gradient((1, 3)), loss, np.array([0]), logits)
+    assert value == 0
+    np.testing.assert_allclose(found, 0, atol=1e-3)
