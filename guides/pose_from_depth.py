@@ -297,5 +297,5 @@ ks.drawing.draw_strip(
     np.stack([true, found]),
     skeleton,
     frames=shown,
-    title="True (grey) and found (brown)",
+    title="True (blue) and found (brown)",
 ).savefig(output / "space.png")
