@@ -9,6 +9,7 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _deformable
 from keras_skeleton.applications import _video_input
 from keras_skeleton.applications._application import Application
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._volumes import residual_volumes
@@ -318,6 +319,13 @@ class DeformableTransformer3D(Application):
                 "The skeletons must have a whole multiple of the frames of "
                 f"the grid, {frames}. Received input_shape={pose} and "
                 f"video_shape={video}."
+            )
+        check_number("threshold", settings["threshold"], 0, 1)
+        ranges = settings["offset_range"]
+        if len(ranges) != 3 or min(ranges) < 0:
+            raise ValueError(
+                "`offset_range` must be three numbers from 0 up (frames, rows, "
+                f"columns). Received offset_range={ranges}."
             )
         if settings["hidden_dim"] % settings["num_heads"]:
             raise ValueError(

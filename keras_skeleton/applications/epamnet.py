@@ -294,9 +294,11 @@ class EPAMNet(Application):
             check_choice(name, settings[name], choices)
         for name in ("attention_reduction", "skeleton_stem_stride"):
             check_number(name, settings[name], 1, whole=True)
-        check_number(
-            "excitation_reduction", settings["excitation_reduction"], 1
-        )
+        for name in ("video_shift", "skeleton_shift"):
+            check_number(name, settings[name], 2, whole=True)
+        for name in ("excitation_reduction", "expansion", "skeleton_expansion"):
+            if name != "skeleton_expansion" or settings[name] is not None:
+                check_number(name, settings[name], 1)
         if settings["attention_size"] % 2 != 1:
             raise ValueError(
                 "`attention_size` must be an odd number, so that there is a "
@@ -306,6 +308,11 @@ class EPAMNet(Application):
             strides, blocks = (
                 settings[f"{stream}_{name}"] for name in ("strides", "blocks")
             )
+            if not blocks or min(blocks) < 1:
+                raise ValueError(
+                    f"`{stream}_blocks` must be at least one positive number, "
+                    f"the blocks of each stage. Received {blocks}."
+                )
             if strides is not None and (
                 len(strides) != len(blocks) or min(strides) < 1
             ):

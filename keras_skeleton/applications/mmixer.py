@@ -9,6 +9,7 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _mixing
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications.stgcn import STGCN
@@ -161,6 +162,7 @@ class MMixer(Application):
     def check(settings):
         check_choice("content", settings["content"], ("cfem", "mean"))
         check_choice("readout", settings["readout"], ("last", "mean"))
+        check_number("num_queries", settings["num_queries"], 1, whole=True)
         given = settings["modalities"]
         try:
             pairs = tuple(

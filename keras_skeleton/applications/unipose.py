@@ -7,6 +7,7 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications import _point_networks
 from keras_skeleton.applications import _point_poses
 from keras_skeleton.applications._application import check_choice
+from keras_skeleton.applications._application import check_number
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._poses import PoseEstimator
 from keras_skeleton.applications._poses import check_frames
@@ -220,6 +221,7 @@ class UniPose(PoseEstimator):
     @staticmethod
     def check(settings):
         check_choice("network", settings["network"], tuple(NETWORKS))
+        check_number("reach", settings["reach"], 0.001)
         for key, value in NETWORKS[settings["network"]].items():
             if settings[key] is None:
                 settings[key] = value

@@ -253,6 +253,10 @@ class PoseConstraints:
                 f"{', '.join(sorted(unknown))}."
             )
         merged = {**WEIGHTS[form], **(weights or {})}
+        if min(merged.values()) < 0:
+            raise ValueError(
+                f"`weights` must not be negative. Received weights={weights}."
+            )
         self.weights = {key: float(w) for key, w in merged.items() if w}
         self.form = form
         self.constancy = constancy

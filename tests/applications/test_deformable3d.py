@@ -157,6 +157,8 @@ def test_tokens_of_low_score_are_left_out():
         ({"joint_stride": 0}, "must be at least 1"),
         ({"temporal_stride": 0}, "must be at least 1"),
         ({"num_blocks": 0}, "must be at least 1"),
+        ({"offset_range": (1, 2)}, "must be three numbers"),
+        ({"threshold": 2}, "from 0 to 1"),
     ],
 )
 def test_arguments_that_do_not_fit(changed, message):

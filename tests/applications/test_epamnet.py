@@ -226,6 +226,9 @@ def test_inputs_are_prepared_by_one_choice_of_frames():
         ({"heatmap_size": 16}, "4 x 4 and 8 x 8"),
         ({"input_shape": (1, 8, 20, 4)}, "column, row"),
         ({"image_size": (16,)}, "`image_size`"),
+        ({"video_shift": 0}, "`video_shift` must be a whole number from 2"),
+        ({"expansion": 0}, "`expansion` must be a number from 1"),
+        ({"video_blocks": (0,)}, "`video_blocks` must be at least one"),
     ],
 )
 def test_arguments_that_do_not_fit(changed, message):

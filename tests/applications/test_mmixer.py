@@ -156,6 +156,7 @@ def test_attention_of_the_queries_is_shown():
         ({"content": "sum"}, "`content` must be"),
         ({"readout": "first"}, "`readout` must be"),
         ({"num_heads": 3}, "multiple of `num_heads`"),
+        ({"num_queries": 0}, "`num_queries` must be a whole number from 1"),
     ],
 )
 def test_arguments_that_do_not_fit(changed, message):

@@ -220,6 +220,7 @@ def test_layouts_bring_their_bones():
         ({"network": "tree"}, "network='tree'"),
         ({"network": "point_transformer"}, "is one number"),
         ({"num_stages": 0}, "`num_stages` must be at least 1"),
+        ({"reach": -1}, "`reach` must be a number from 0.001"),
     ],
 )
 def test_what_cannot_be_built(arguments, message):
@@ -237,6 +238,7 @@ def test_what_cannot_be_built(arguments, message):
         ({"bone_lengths": (0.3, 0.3)}, "there are 2 lengths"),
         ({"bone_lengths": "mine"}, "bone_lengths='mine'"),
         ({"joint_depths": (0.1, 0.1)}, "each of the 15 joints"),
+        ({"term_weights": {"ray": -1}}, "must not be negative"),
         ({"skeleton": "ntu"}, "bones of limbs, but there are 8"),
         ({"model": UniPose}, "Pass either `model` or"),
     ],
