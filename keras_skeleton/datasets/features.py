@@ -187,7 +187,8 @@ class Videos(Features):
     out: videos that end 5 % (and two frames) before the end that they
     declare, or have frames that the decoder had to guess, and folders with
     damaged pictures or gaps between the numbers of their pictures. These
-    limits are a choice. Lists of pictures may have gaps.
+    limits are a choice. Lists of pictures may have gaps. For many clips, look
+    through them once: `save` or `keras-skeleton prepare` makes a store.
 
     Raises:
         ValueError: If none of the files can be read.
