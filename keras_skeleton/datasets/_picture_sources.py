@@ -34,8 +34,14 @@ def open_source(path, size=None):
         return path if size is None else path.resized(size)
     path = pathlib.Path(path)
     if path.is_dir():
-        return PictureFiles(_decoding.pictures_of(path), size)
+        return PictureFiles(_numbered(path), size)
     return VideoFile(path, size)
+
+
+def _numbered(folder):
+    files = _decoding.pictures_of(folder)
+    _decoding.check_numbers(files)
+    return files
 
 
 def iterate(path, size=None):
@@ -43,6 +49,11 @@ def iterate(path, size=None):
     if isinstance(path, (str, os.PathLike)) and not os.path.isdir(path):
         # The source would decode it once before, to count.
         return decoded(path, size)
+    if isinstance(path, (str, os.PathLike)):
+        path = _numbered(pathlib.Path(path))
+    if isinstance(path, (list, tuple)):
+        # All are about to be read.
+        return iter(PictureFiles(path, size, check=False))
     return iter(open_source(path, size))
 
 
@@ -52,14 +63,27 @@ class PictureFiles:
     Args:
         files: List of paths.
         size: `(H, W)` or `None`.
+        check: Whether to look for damaged pictures, and for those of another
+            form, at once. Every file is read.
+
+    Raises:
+        ValueError: If there are no pictures, or one cannot be used.
     """
 
-    def __init__(self, files, size=None):
+    def __init__(self, files, size=None, check=True):
         self.size = size
         self.files = [pathlib.Path(each) for each in files]
         if not self.files:
             raise ValueError("it holds no pictures")
         self.shape = (len(self.files), *self[[0]].shape[1:])
+        if check:
+            forms = [self._check(path) for path in self.files]
+            for path, form in zip(self.files, forms, strict=True):
+                if form != forms[0]:
+                    raise ValueError(
+                        f"{path.name!r} is {form}, {self.files[0].name!r} is "
+                        f"{forms[0]}"
+                    )
 
     def __len__(self):
         return len(self.files)
@@ -71,13 +95,36 @@ class PictureFiles:
         return map(self._read, self.files)
 
     def _read(self, path):
-        from PIL import Image
+        return _opened(path, lambda picture: to_array(picture, self.size))
 
-        try:
-            with Image.open(path) as picture:
-                return to_array(picture, self.size)
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{path.name!r}: {error}") from error
+    def _check(self, path):
+        """Finds damage without unpacking where possible; size and type."""
+        return _opened(path, self._form_of_whole)
+
+    def _form_of_whole(self, picture):
+        kind = picture.mode if picture.mode in ("L", "F") else "RGB"
+        if picture.mode.startswith("I"):
+            kind = "I"
+        size = "" if self.size else "{1} x {0} ".format(*picture.size)
+        if picture.format == "PNG":
+            # By the checksums.
+            picture.verify()
+        else:
+            # Of JPEG a small picture, which is faster.
+            picture.draft(None, (1, 1))
+            picture.load()
+        return f"{size}{kind}"
+
+
+def _opened(path, function):
+    """What a function gives of the picture in a file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return function(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path.name!r}: {error}") from error
 
 
 def to_array(picture, size=None):
@@ -116,6 +163,11 @@ class VideoFile:
         self.path, self.size = path, size
         count, shape = 0, None
         for frame in decoded(path, size):
+            if shape not in (None, frame.shape):
+                raise ValueError(
+                    f"frame {count} has the shape {frame.shape}, those before "
+                    f"have {shape}; pass a `size`"
+                )
             count, shape = count + 1, frame.shape
         self.shape = (count, *shape)
 
@@ -155,7 +207,8 @@ def decoded(path, size=None, wanted=None):
     """
     last = None if wanted is None else max(wanted, default=-1)
     count = 0
-    for frame in _decoding.decode(path):
+    # Some frames alone are taken of what was whole when it was opened.
+    for frame in _decoding.decode(path, whole=wanted is None):
         if wanted is None:
             yield _decoding.to_picture(frame, size)
         elif count in wanted:
@@ -219,9 +272,27 @@ class RawDepth:
             maps = maps[:, :, ::-1]
         if self.size == self.form:
             return maps
-        # The nearest number, since between depths there is nothing.
-        rows, columns = (
-            (np.arange(new) * 2 + 1) * old // (2 * new)
-            for new, old in zip(self.size, self.form, strict=True)
+        return cut_nearest(maps, (0, 0, *self.form[::-1]), self.size)
+
+
+def cut_nearest(pictures, box, size):
+    """Cuts out a box; each pixel is the one that its middle falls into.
+
+    For depth: between depths there is nothing.
+
+    Args:
+        pictures: Array `(K, H, W, ...)`.
+        box: Left, top, right and bottom in pixels, within the picture.
+        size: Rows and columns of what is returned.
+    """
+    left, top, right, bottom = box
+    rows, columns = (
+        np.clip(
+            np.floor(low + (np.arange(new) + 0.5) * (high - low) / new), 0, last
+        ).astype(int)
+        for low, high, new, last in (
+            (top, bottom, size[0], pictures.shape[1] - 1),
+            (left, right, size[1], pictures.shape[2] - 1),
         )
-        return maps[:, rows[:, None], columns]
+    )
+    return pictures[:, rows[:, None], columns]

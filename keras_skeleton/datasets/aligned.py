@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_skeleton import skeletons as layouts
+from keras_skeleton.datasets import _picture_sources
 from keras_skeleton.datasets import batches as skeleton_batches
 from keras_skeleton.datasets.sequences import Sequences
 from keras_skeleton.skeletons.skeleton import SkeletonLike
@@ -23,7 +24,10 @@ class Aligned:
 
     Clips that a modality lacks are left out, named in `missing` and counted
     in a warning. Labels, protocols and class names are those of the
-    skeletons.
+    skeletons. Frames are paired by their share of the clip, as modalities may
+    have other rates; clips whose numbers of frames stand in another relation
+    than those of most clips, as of a video that was cut off, are told in a
+    warning and named in `uneven`, but kept.
 
     Args:
         skeletons: The `Sequences`.
@@ -33,6 +37,10 @@ class Aligned:
     Attributes:
         missing: Dict by modality of the names of clips of others that it
             lacks.
+        uneven: Dict by modality of the names of clips whose number of frames
+            is more than 20 % (and two frames) off what that of the skeletons
+            lets expect; a choice. Of fewer than three clips, the same number
+            is expected.
 
     Raises:
         ValueError: If no clip is in all modalities.
@@ -94,6 +102,32 @@ class Aligned:
             name: part.select([part.names.index(each) for each in names])
             for name, part in parts.items()
         }
+        self.uneven = self._find_uneven()
+
+    def _find_uneven(self):
+        """Clips of odd lengths by modality, with a warning."""
+        uneven, told = {}, []
+        lengths = np.asarray(self.skeletons.lengths)
+        for name, part in self.parts.items():
+            own = np.asarray(part.lengths)
+            rate = np.median(own / lengths) if len(own) > 2 else 1
+            distance = np.abs(own - rate * lengths)
+            is_odd = distance > np.maximum(2, 0.2 * rate * lengths)
+            uneven[name] = [self.names[i] for i in np.flatnonzero(is_odd)]
+            if is_odd.any():
+                i = (distance / lengths).argmax()
+                told.append(
+                    f"{name}: {is_odd.sum()}, such as {self.names[i]!r} with "
+                    f"{own[i]} frames to {lengths[i]} of the skeletons"
+                )
+        if told:
+            warnings.warn(
+                "Clips have far more or fewer frames than the skeletons let "
+                "expect, so that frames may be paired that do not belong "
+                f"together ({'; '.join(told)}). All are named in `uneven`.",
+                stacklevel=3,
+            )
+        return uneven
 
     def __len__(self):
         return len(self.skeletons)
@@ -125,7 +159,7 @@ class Aligned:
     def select(self, indices: ArrayLike) -> typing.Self:
         """Returns the given clips, in the given order."""
         selection = object.__new__(type(self))
-        selection.missing = self.missing
+        selection.missing, selection.uneven = self.missing, self.uneven
         selection.parts = {
             name: part.select(indices) for name, part in self.parts.items()
         }
@@ -160,8 +194,8 @@ class Aligned:
             batch_size: Clips per batch.
             together: Transforms of all modalities at once, applied before
                 `transforms`, such as `MirrorTogether`.
-            every: Dict by modality: of the frames chosen, it gets every
-                `every`-th, from the first one.
+            every: Dict by modality other than the skeletons: of the frames
+                chosen, it gets every `every`-th, from the first one.
             seed: Whole number.
             **options: `shuffle`, `sampler`, `labels`, `drop_remainder`,
                 `shard` and `training`, see `Sequences.to_keras`.
@@ -171,7 +205,7 @@ class Aligned:
 
         Raises:
             ValueError: If the skeletons' first transform chooses no frames,
-                or a modality is unknown.
+                a modality is unknown, or `every` names the skeletons.
         """
         every = every or {}
         if not isinstance(transforms, dict):
@@ -185,6 +219,12 @@ class Aligned:
             raise ValueError(
                 f"There is no modality {sorted(unknown)[0]!r}. There are "
                 f"{', '.join(map(repr, self.parts))}."
+            )
+        if SKELETONS in every:
+            raise ValueError(
+                "`every` is for the other modalities: the skeletons have the "
+                "frames that their first transform chooses. Let it choose "
+                f"fewer. Received: every={every!r}"
             )
         for name, step in every.items():
             if not isinstance(step, int) or step < 1:
@@ -302,9 +342,9 @@ class MirrorTogether:
             or `(N, K, H, W)`.
         rate: Share of the clips that are mirrored.
 
-    Columns are those of the pictures: `x` becomes `W - 1 - x`, but for joints
-    at zero, which were not found. Skeletons in space, of three coordinates
-    without a score, are mirrored at `x = 0`: pass `in_space=True`.
+    Columns are those of the first of `pictures`: `x` becomes `W - 1 - x`, but
+    for joints at zero, which were not found. Skeletons in space, of three
+    coordinates without a score, are mirrored at `x = 0`: pass `in_space=True`.
     """
 
     num_draws = 1
@@ -327,10 +367,9 @@ class MirrorTogether:
         batch = dict(batch)
         clips = np.array(batch[SKELETONS])
         turned = clips[is_chosen][:, :, :, self.skeleton.mirror_permutation]
-        width = 0
+        width = batch[self.pictures[0]].shape[3] if self.pictures else 0
         for name in self.pictures:
             pictures = np.array(batch[name])
-            width = pictures.shape[3]
             pictures[is_chosen] = pictures[is_chosen][:, :, :, ::-1]
             batch[name] = pictures
         x = turned[..., 0]
@@ -349,11 +388,21 @@ class CropTogether:
 
     Args:
         size: `(H, W)` of the pictures that are returned.
-        pictures: Names of the modalities that are pictures, uint8
-            `(N, K, H, W, 3)`.
+        pictures: Names of the modalities that are pictures, `(N, K, H, W, C)`
+            or `(N, K, H, W)`. Joints are in pixels of the first; in others,
+            which must show the same view in the same proportions, the box is
+            scaled to their size.
         margin: By how much the box is larger than the people.
         threshold: Largest score of joints that do not count, where clips have
             a third coordinate.
+        nearest: Names of pictures between whose numbers there is nothing, as
+            of depth: each pixel takes the nearest. Pictures of other numbers
+            than uint8 do in any case; the others are interpolated.
+
+    Raises:
+        ValueError: When called, if joints seem to be in metres or shares of
+            the picture (all are within 10 pixels, or an eighth of the
+            picture, of its corner), or pictures have other proportions.
 
     The box is no larger than the shorter side of the picture, so that whoever
     takes more of it is cut off. A clip that shows nobody is not cut.
@@ -361,14 +410,22 @@ class CropTogether:
 
     num_draws = 0
 
-    def __init__(self, size, pictures=("video",), margin=0.25, threshold=0.0):
+    def __init__(
+        self,
+        size,
+        pictures=("video",),
+        margin=0.25,
+        threshold=0.0,
+        nearest=("depth",),
+    ):
         self.size = tuple(map(int, size))
         self.pictures, self.margin = tuple(pictures), float(margin)
-        self.threshold = float(threshold)
+        self.threshold, self.nearest = float(threshold), tuple(nearest)
 
     def __call__(self, batch, draws):
         clips = np.array(batch[SKELETONS])
         shape = batch[self.pictures[0]].shape[2:4]
+        self._check(clips, batch, shape)
         boxes = np.stack([self._box(clip, shape) for clip in clips])
         scale = np.array(self.size)[::-1] / (boxes[:, 2:] - boxes[:, :2])
         is_found = np.any(clips[..., :2] != 0, axis=-1, keepdims=True)
@@ -377,13 +434,42 @@ class CropTogether:
         clips[..., :2] = np.where(is_found, moved, 0)
         batch = {**batch, SKELETONS: clips.astype("float32")}
         for name in self.pictures:
+            pictures = np.asarray(batch[name])
+            own = np.array(pictures.shape[3:1:-1]) / shape[::-1]
+            is_nearest = name in self.nearest or pictures.dtype != np.uint8
+            cut = _picture_sources.cut_nearest if is_nearest else _cut_smooth
             batch[name] = np.stack(
                 [
-                    self._cut(pictures, box)
-                    for pictures, box in zip(batch[name], boxes, strict=True)
+                    cut(clip, box, self.size)
+                    for clip, box in zip(
+                        pictures, boxes * np.tile(own, 2), strict=True
+                    )
                 ]
             )
         return batch
+
+    def _check(self, clips, batch, shape):
+        """Checks that joints are in pixels, of all pictures."""
+        places = np.abs(clips[..., :2])
+        limit = min(10, min(shape) / 8)
+        if places.any() and places.max() < limit:
+            raise ValueError(
+                f"Joints must be in pixels of {self.pictures[0]!r}, whose "
+                f"pictures are {shape[0]} x {shape[1]}. All received are "
+                f"within {places.max():.3g} of the corner, as in metres or "
+                "shares of the picture. Project them into the picture, or "
+                "multiply them by its size."
+            )
+        for name in self.pictures[1:]:
+            own = batch[name].shape[2:4]
+            # A size that was rounded is up to half a pixel off.
+            if abs(own[0] * shape[1] - own[1] * shape[0]) > max(shape):
+                raise ValueError(
+                    f"Pictures of {name!r} are {own[0]} x {own[1]}, those of "
+                    f"{self.pictures[0]!r} {shape[0]} x {shape[1]}: of other "
+                    "proportions, so that one box cannot be that of both. Cut "
+                    "them apart, with joints in pixels of each."
+                )
 
     def _box(self, clip, shape):
         """Left, top, right and bottom in pixels."""
@@ -403,17 +489,20 @@ class CropTogether:
         )
         return np.concatenate([middle - half, middle + half])
 
-    def _cut(self, pictures, box):
-        from PIL import Image
 
-        size = self.size[::-1]
-        return np.stack(
-            [
-                np.asarray(
-                    Image.fromarray(picture).resize(
-                        size, Image.BILINEAR, box=tuple(box)
-                    )
+def _cut_smooth(pictures, box, size):
+    """Cuts a box out of uint8 `(K, H, W, ...)`, interpolated."""
+    from PIL import Image
+
+    is_gray = pictures.ndim == 4 and pictures.shape[-1] == 1
+    made = np.stack(
+        [
+            np.asarray(
+                Image.fromarray(picture[..., 0] if is_gray else picture).resize(
+                    size[::-1], Image.BILINEAR, box=tuple(box)
                 )
-                for picture in pictures
-            ]
-        )
+            )
+            for picture in pictures
+        ]
+    )
+    return made[..., None] if is_gray else made

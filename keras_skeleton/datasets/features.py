@@ -1,5 +1,6 @@
 """Frames of clips beside their skeletons: arrays of any form, and videos."""
 
+import collections
 import pathlib
 import re
 import typing
@@ -27,7 +28,8 @@ class Features:
         arrays: Dict from the name of a clip to its frames, an array
             `(T, ...)`: features `(T, D)`, pictures `(T, H, W, C)`, depth maps
             `(T, H, W)` or `(T, H, W, 1)`, point clouds `(T, P, 3)`. Arrays
-            may lie in files (`numpy.load(path, mmap_mode="r")`).
+            may lie in files (`numpy.load(path, mmap_mode="r")`, data sets of
+            h5py).
         skipped: List of `(name, reason)` of clips that were left out.
 
     Raises:
@@ -73,8 +75,8 @@ class Features:
                 without the ending.
 
         Raises:
-            ValueError: If no file can be read; what cannot is left out, and
-                named in `skipped`.
+            ValueError: If no file can be read; what cannot, or has frames of
+                another form than most, is left out, and named in `skipped`.
         """
         arrays, skipped = {}, []
         for path in sorted(pathlib.Path(folder).glob(pattern)):
@@ -84,6 +86,7 @@ class Features:
                 )
             except (OSError, ValueError) as error:
                 skipped.append((path.name, str(error)))
+        arrays = _of_one_form(arrays, skipped)
         if not arrays:
             raise ValueError(
                 f"No file {pattern!r} of {str(folder)!r} could be read. "
@@ -128,8 +131,16 @@ class Features:
         Returns:
             Array `(K, ...)`.
         """
+        clip = self._clips[index]
         try:
-            return np.asarray(self._clips[index][frames])
+            if isinstance(clip, np.ndarray):
+                return np.asarray(clip[frames])
+            # Files of HDF5 give each frame once, in order; and others need
+            # not be decoded twice.
+            own, places = np.unique(
+                np.asarray(frames, "int64"), return_inverse=True
+            )
+            return np.asarray(clip[own])[places.reshape(-1)]
         except (OSError, ValueError) as error:
             # What was there when it was opened.
             raise ValueError(
@@ -166,11 +177,18 @@ class Videos(Features):
             its pictures, which are taken in the order of the numbers in their
             names; or to a list of the paths of its pictures.
         size: `(H, W)` to which frames are resized, or `None` to leave them:
-            all must then have one size.
+            clips of another size than most are then left out.
         skipped: List of `(name, reason)` of clips that were left out before.
 
     Attributes:
         skipped: List of `(name, reason)` of what could not be read.
+
+    Every file is looked through when it is opened. Damaged clips are left
+    out: videos that end 5 % (and two frames) before the end that they
+    declare, or have frames that the decoder had to guess, and folders with
+    damaged pictures or gaps between the numbers of their pictures. These
+    limits are a choice. Lists of pictures may have gaps. For many clips, look
+    through them once: `save` or `keras-skeleton prepare` makes a store.
 
     Raises:
         ValueError: If none of the files can be read.
@@ -197,6 +215,7 @@ class Videos(Features):
                 readable[name] = _picture_sources.open_source(path, self.size)
             except (OSError, ValueError) as error:
                 skipped.append((str(name), str(error)))
+        readable = _of_one_form(readable, skipped, "; pass a `size`")
         if not readable:
             raise ValueError(
                 f"None of {len(files)} videos can be read. The first: "
@@ -275,6 +294,37 @@ class Videos(Features):
         )
 
 
+def _of_one_form(clips, skipped, remedy=""):
+    """The clips whose frames have the shape of most; others are skipped.
+
+    Args:
+        clips: Dict from names to arrays `(T, ...)`.
+        skipped: List to which `(name, reason)` are added.
+        remedy: What to do, the end of the reason.
+    """
+    counts = collections.Counter(
+        tuple(clip.shape[1:])
+        for clip in clips.values()
+        if clip.shape[:1] > (0,)
+    )
+    if not counts:
+        return clips
+    usual = counts.most_common(1)[0][0]
+    kept = {}
+    for name, clip in clips.items():
+        if clip.shape[:1] > (0,) and tuple(clip.shape[1:]) == usual:
+            kept[name] = clip
+        else:
+            skipped.append(
+                (
+                    str(name),
+                    f"its shape is {tuple(clip.shape)}; frames of most clips "
+                    f"have the shape {usual}{remedy}",
+                )
+            )
+    return kept
+
+
 def find_videos(folder: PathLike, pattern="*") -> dict:
     """The videos and folders of pictures in a folder.
 
@@ -287,7 +337,7 @@ def find_videos(folder: PathLike, pattern="*") -> dict:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If there are none in it.
+        ValueError: If there are none in it, or two of one name.
     """
     files, folder = {}, pathlib.Path(folder)
     if not folder.is_dir():
@@ -295,7 +345,14 @@ def find_videos(folder: PathLike, pattern="*") -> dict:
     for path in sorted(folder.glob(pattern)):
         if path.is_dir() or path.suffix.lower() in VIDEOS:
             name = path.stem if path.is_file() else path.name
-            files[re.sub(r"(A\d{3})_(rgb|ir|depth)$", r"\1", name)] = path
+            name = re.sub(r"(A\d{3})_(rgb|ir|depth)$", r"\1", name)
+            if name in files:
+                raise ValueError(
+                    f"{files[name].name!r} and {path.name!r} in "
+                    f"{str(folder)!r} have the same name of a clip, {name!r}. "
+                    "Pass a `pattern` that only one of them fits."
+                )
+            files[name] = path
     if not files:
         raise ValueError(
             f"There are no videos and no folders of pictures {pattern!r} "

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from keras_skeleton.datasets import Sequences
 from keras_skeleton.datasets import Videos
 from keras_skeleton.datasets import aligned
 from keras_skeleton.layers.augmentation import CropResize
+from keras_skeleton.layers.augmentation import SegmentSample
 from keras_skeleton.layers.augmentation import UniformSample
 
 LENGTHS = {"a": 12, "b": 20, "c": 9, "d": 16}
@@ -100,6 +102,8 @@ def test_errors():
         data.to_keras([UniformSample(6)])
     with pytest.raises(ValueError, match="at least 1. Received 0 for 'feat"):
         data.to_keras({"skeletons": [UniformSample(6)]}, every={"features": 0})
+    with pytest.raises(ValueError, match="`every` is for the other"):
+        data.to_keras({"skeletons": [UniformSample(6)]}, every={"skeletons": 2})
     with pytest.raises(FileNotFoundError, match="no folder 'nowhere'"):
         Videos.from_folder("nowhere")
     with pytest.raises(ValueError, match="joins skeletons with something"):
@@ -191,6 +195,44 @@ def test_features_from_a_folder(tmp_path):
     assert found.names == ["a"] and found.skipped[0][0] == "b.npy"
     with pytest.raises(ValueError, match="could be read"):
         Features.from_folder(tmp_path, "c*.npy")
+    np.save(tmp_path / "d.npy", np.ones((4, 2)))
+    np.save(tmp_path / "e.npy", np.ones((9, 3)))
+    found = Features.from_folder(tmp_path)
+    assert found.names == ["a", "e"] and found.skipped[1][0] == "d"
+
+
+@pytest.mark.once
+def test_features_in_a_file_of_hdf5(tmp_path):
+    """Frames may repeat and come in any order, as short clips need."""
+    expected = features()
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for i, name in enumerate(expected.names):
+            file[name] = expected.clip(i)
+        found = Features({name: file[name] for name in expected.names})
+        for frames in ([0, 2, 2], [5, 1, 3, 1]):
+            np.testing.assert_array_equal(
+                found.take(0, frames), expected.take(0, frames)
+            )
+        data = Aligned(skeletons(), features=found)
+        inputs, _ = data.to_keras({"skeletons": [SegmentSample(16)]})[0]
+        np.testing.assert_array_equal(
+            inputs["features"][..., 0], inputs["skeletons"][:, 0, :, 0, 0] - 1
+        )
+
+
+@pytest.mark.once
+def test_clips_of_odd_lengths_are_told():
+    def of(**lengths):
+        return Features({k: np.zeros((n, 1)) for k, n in lengths.items()})
+
+    cut = of(a=24, b=2, c=18, d=33)
+    with pytest.warns(UserWarning, match="video: 1, such as 'b' with 2 frames"):
+        data = Aligned(skeletons(), video=cut)
+    assert data.uneven == {"skeletons": [], "video": ["b"]}
+    two = skeletons().select([0, 1])
+    with pytest.warns(UserWarning, match="1 frames to 20"):
+        Aligned(two, video=of(a=12, b=1))
+    assert not Aligned(two, video=of(a=11, b=22)).uneven["video"]
 
 
 def moving(number=5):
@@ -231,3 +273,41 @@ def test_cut_together():
     nobody = {**batch, "skeletons": 0 * batch["skeletons"]}
     whole = aligned.CropTogether((24, 32))(nobody, None)
     np.testing.assert_array_equal(whole["video"], batch["video"])
+
+
+@pytest.mark.once
+def test_pictures_of_several_sizes_and_depth_together():
+    """All show the same part; depths are such that were measured."""
+    pytest.importorskip("PIL")
+    batch = moving()
+    video = np.repeat(np.repeat(batch["video"], 4, 2), 4, 3)
+    batch = {
+        "skeletons": batch["skeletons"] * np.float32([4, 4, 1]),
+        "video": video,
+        "ir": batch["video"],
+        "depth": np.where(video[..., 0] > 200, 2000, 4000).astype("uint16"),
+        "metres": np.where(video[..., :1] > 200, 2.0, 4.0).astype("float32"),
+        "mask": video[..., :1],
+    }
+    names = ("video", "ir", "depth", "metres", "mask")
+    made = aligned.CropTogether((30, 30), names)(batch, None)
+    assert {made[name].shape[2:4] for name in names} == {(30, 30)}
+    assert set(np.unique(made["depth"])) == {2000, 4000}
+    assert set(np.unique(made["metres"])) == {2.0, 4.0}
+    assert made["metres"].shape[-1] == made["mask"].shape[-1] == 1
+    is_square = made["depth"] == 2000
+    for name in ("video", "ir", "mask"):
+        assert np.mean((made[name][..., 0] > 125) != is_square) < 0.05
+    exact = aligned.CropTogether((30, 30), names, nearest=["mask"])(batch, None)
+    assert set(np.unique(exact["mask"])) == {0, 250}
+    mirror = aligned.MirrorTogether("coco17", ("video", "ir"))
+    made = mirror(batch, np.array([[0.1]]))
+    np.testing.assert_allclose(
+        made["skeletons"][0, 0, 0, 0, 0], 127 - 4 * 6.5, rtol=1e-6
+    )
+    wide = {**batch, "ir": batch["ir"][:, :, :20]}
+    with pytest.raises(ValueError, match="'ir' are 20 x 32.*proportions"):
+        aligned.CropTogether((30, 30), ("video", "ir"))(wide, None)
+    metres = {**batch, "skeletons": batch["skeletons"] / 40}
+    with pytest.raises(ValueError, match="in pixels of 'video'.*metres"):
+        aligned.CropTogether((30, 30))(metres, None)

@@ -341,3 +341,94 @@ def test_prepare_and_show(tmp_path, capsys):
         assert re.search(message, capsys.readouterr().err)
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         poses.save(lost)
+
+
+def test_damaged_videos_are_left_out(tmp_path):
+    """What the decoder gets over, too: missing ends and guessed frames."""
+    for ending in ("avi", "mkv"):
+        whole = tmp_path / f"whole_{ending}.{ending}"
+        write_video(whole, noise(30, 48, 64, 3))
+        content = whole.read_bytes()
+        half, tenth = len(content) // 2, len(content) // 10
+        (tmp_path / f"cut_{ending}.{ending}").write_bytes(content[:half])
+        zeros = content[:half] + bytes(tenth) + content[half + tenth :]
+        (tmp_path / f"zeros_{ending}.{ending}").write_bytes(zeros)
+    found = Videos.from_folder(tmp_path)
+    assert found.names == ["whole_avi", "whole_mkv"]
+    assert found.lengths.tolist() == [30, 30]
+    bad = {"cut_avi", "cut_mkv", "zeros_avi", "zeros_mkv"}
+    reasons = dict(found.skipped)
+    assert set(reasons) == bad
+    assert "3.00 seconds that it declares" in reasons["cut_mkv"]
+    assert "it is damaged at frame" in reasons["zeros_mkv"]
+    report = video_store.prepare(
+        {path.stem: path for path in sorted(tmp_path.iterdir())},
+        tmp_path / "v.h5",
+    )
+    assert {name for name, _ in report.skipped} == bad
+    assert report.num_frames == 60
+
+
+def test_gaps_and_damaged_pictures_are_left_out(tmp_path):
+    depth = noise(30, 6, 5, kind="uint16")
+    names = ("whole", "gap", "cut", "zeros", "two", "size", "every_fifth")
+    for name in names:
+        write_pictures(tmp_path / name, depth, "Depth-{:08d}.png", 1)
+    for number in range(6, 21):
+        (tmp_path / "gap" / f"Depth-{number:08d}.png").unlink()
+    for number in range(1, 31):
+        if number % 5:
+            (tmp_path / "every_fifth" / f"Depth-{number:08d}.png").unlink()
+    write_pictures(tmp_path / "two", depth[:3], "MDepth-{:08d}.png", 1)
+    write_pictures(tmp_path / "size", depth[:1, :4], "Depth-{:08d}.png", 9)
+    content = (tmp_path / "cut/Depth-00000012.png").read_bytes()
+    (tmp_path / "cut/Depth-00000012.png").write_bytes(content[:60])
+    place = content.index(b"IDAT") + 20
+    zeros = content[:place] + bytes(9) + content[place + 9 :]
+    (tmp_path / "zeros/Depth-00000012.png").write_bytes(zeros)
+    found = Videos({name: tmp_path / name for name in names})
+    assert found.names == ["whole", "every_fifth"]
+    reasons = dict(found.skipped)
+    assert "15 of its pictures are lacking" in reasons["gap"]
+    assert "'Depth-00000005.png' and 'Depth-00000021.png'" in reasons["gap"]
+    assert "several pictures of one number" in reasons["two"]
+    assert "'Depth-00000009.png' is 4 x 5 I" in reasons["size"]
+    for name in ("cut", "zeros"):
+        assert reasons[name].startswith("'Depth-00000012.png'")
+    report = video_store.prepare(
+        {name: tmp_path / name for name in names}, tmp_path / "d.h5"
+    )
+    assert {name for name, _ in report.skipped} == set(reasons)
+    # Times are no numbers of frames, and a list is as it is meant.
+    for number, time in enumerate((0, 33, 66, 134, 167)):
+        write_pictures(tmp_path / "times", depth[number:][:1], first=time)
+    files = [tmp_path / f"whole/Depth-{n:08d}.png" for n in (1, 2, 3, 9)]
+    found = Videos({"times": tmp_path / "times", "list": files})
+    assert found.lengths.tolist() == [5, 4]
+    small = image.fromarray(noise(1, 64, 64, 3)[0])
+    small.save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="'b.jpg'"):
+        Videos({"c": [tmp_path / "a.jpg", tmp_path / "b.jpg"]})
+
+
+def test_clips_of_another_size_and_of_one_name(tmp_path):
+    for name, height in (("a", 7), ("b", 6), ("c", 6)):
+        write_pictures(tmp_path / "sizes" / name, noise(2, height, 5, 3))
+    found = Videos.from_folder(tmp_path / "sizes")
+    assert found.names == ["b", "c"]
+    assert found.skipped[0][0] == "a"
+    assert "pass a `size`" in found.skipped[0][1]
+    assert len(Videos.from_folder(tmp_path / "sizes", size=(6, 5))) == 3
+    name = "S001C002P003R002A013"
+    depth = noise(2, 6, 5, kind="uint16")
+    for folder, form in (("depth", "Depth"), ("depth_masked", "MDepth")):
+        write_pictures(tmp_path / folder / name, depth, form + "-{:08d}.png")
+    with pytest.raises(ValueError, match="more than once.*depth_masked"):
+        videos.load("ntu_depth", tmp_path)
+    assert videos.load("ntu_depth", tmp_path / "depth").names == [name]
+    for ending in ("rgb", "ir"):
+        (tmp_path / f"sizes/{name}_{ending}.avi").write_bytes(b"")
+    with pytest.raises(ValueError, match="_ir.avi' and .*_rgb.avi' in"):
+        Videos.from_folder(tmp_path / "sizes")

@@ -106,13 +106,32 @@ def _any(folder, pattern="*"):
     return features.find_videos(folder, pattern)
 
 
+def _by_name(pairs):
+    """A dict of pairs of name and path, each name of which is there once.
+
+    Raises:
+        ValueError: If a clip is there twice, as in maps of depth with and
+            without their background.
+    """
+    clips = {}
+    for name, path in pairs:
+        if name in clips:
+            raise ValueError(
+                f"The clip {name!r} is there more than once: "
+                f"{str(clips[name])!r} and {str(path)!r}. Pass the folder of "
+                "one of both."
+            )
+        clips[name] = path
+    return clips
+
+
 def _ntu_videos(ending):
     def find_files(folder):
-        clips = {}
-        for path in sorted(folder.rglob(f"*{ending}.avi")):
-            if ntu.NAME.fullmatch(name := path.stem.removesuffix(ending)):
-                clips[name] = path
-        return clips
+        return _by_name(
+            (path.stem.removesuffix(ending), path)
+            for path in sorted(folder.rglob(f"*{ending}.avi"))
+            if ntu.NAME.fullmatch(path.stem.removesuffix(ending))
+        )
 
     return find_files
 
@@ -120,38 +139,41 @@ def _ntu_videos(ending):
 def _ntu_depth(folder):
     # Depth-00000001.png of the maps as measured, MDepth-00000001.png of those
     # of which the background was removed.
-    return {
-        path.name: path
+    return _by_name(
+        (path.name, path)
         for path in sorted(folder.rglob("S*"))
         if ntu.NAME.fullmatch(path.name) and path.is_dir()
-    }
+    )
 
 
 def _ucla_videos(folder):
-    clips = {}
+    found = []
     for path in sorted(folder.rglob("*.avi")):
         if match := UCLA_VIDEO.search(path.as_posix()):
             action, view, rest = match.groups()
-            clips[f"a{action}_{rest}_v{view}"] = path
-    return clips
+            found.append((f"a{action}_{rest}_v{view}", path))
+    return _by_name(found)
 
 
 def _ucla_frames(ending):
     def find_files(folder):
-        clips = {}
+        places = []
         for path in sorted(folder.rglob("a*_s*_e*")):
             match = UCLA_FOLDER.search(path.as_posix())
             if match and path.is_dir():
-                files = [
+                view, name = match.groups()
+                places.append((f"{name}_v0{view}", path))
+        return {
+            name: sorted(
+                (
                     each
                     for each in path.iterdir()
                     if each.stem.endswith(ending) and _decoding.is_picture(each)
-                ]
-                view, name = match.groups()
-                clips[f"{name}_v0{view}"] = sorted(
-                    files, key=_decoding.by_numbers
-                )
-        return clips
+                ),
+                key=_decoding.by_numbers,
+            )
+            for name, path in _by_name(places).items()
+        }
 
     return find_files
 
@@ -167,11 +189,11 @@ def _penn_frames(folder):
 
 
 def _toyota_videos(folder):
-    return {
-        path.stem: path
+    return _by_name(
+        (path.stem, path)
         for path in sorted(folder.rglob("*.mp4"))
         if TOYOTA_NAME.match(path.stem)
-    }
+    )
 
 
 def _panoptic_depth(folder, node=1):
