@@ -277,3 +277,21 @@ def test_a_model_that_was_just_built_is_exported(tmp_path):
     clips = clips_of(model.input)
     expected = model.predict(clips, verbose=0)
     assert_close(onnx(path)(clips), expected, "without a signature")
+
+
+REFUSED = [
+    (applications.HaLP, {}, "tensorflow", "onnx"),
+    (applications.HyperGCN, {}, "jax", "tf_saved_model"),
+    (applications.UniPose, {"network": "voting"}, "tensorflow", "onnx"),
+    (applications.UniPose, {"network": "voting"}, "jax", "onnx"),
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "changed", "form"),
+    [case[:2] + case[3:] for case in REFUSED if case[2] == BACKEND],
+)
+def test_what_some_models_cannot_be_exported_to(cls, changed, form, tmp_path):
+    model = cls(**{**cls.tiny, **changed})
+    with pytest.raises(ValueError, match="cannot be written.*KERAS_BACKEND="):
+        model.export(tmp_path / "model", format=form)

@@ -8,7 +8,7 @@ from keras_skeleton import _graph
 from keras_skeleton.training import given
 from keras_skeleton.training import targets
 
-# Ways of export that Keras does not have, or that end in errors.
+# Pairs of backend and format that Keras does not have, or that end in errors.
 _CANNOT_EXPORT = (("torch", "tf_saved_model"), ("jax", "litert"))
 
 
@@ -21,6 +21,9 @@ class InputCheck:
 
     #: Whether training takes what calls take, and not, say, several views.
     trains_on_inputs = True
+    #: Pairs of backend and format of export in which this model is not to be
+    #: had, while others are.
+    cannot_export = ()
 
     def __call__(self, inputs, *args, **kwargs):
         form = self.input_form
@@ -112,12 +115,14 @@ class InputCheck:
                     "Pass", "Export"
                 )
             )
-        if (backend, format) in _CANNOT_EXPORT:
+        if (backend, format) in (*_CANNOT_EXPORT, *self.cannot_export):
+            other = "torch" if format == "onnx" else "tensorflow"
+            way = "" if format == "onnx" else "Write 'onnx', or "
             raise ValueError(
-                f"format={format!r} cannot be written from {backend}. "
-                "format='onnx' can, from every backend; or save the model "
+                f"format={format!r} of {type(self).__name__} cannot be written "
+                f"from {backend}. {way or 'Do this: '}save the model "
                 "(`model.save('model.keras')`), load it with the environment "
-                "variable KERAS_BACKEND=tensorflow, and export it there."
+                f"variable KERAS_BACKEND={other}, and export it there."
             )
         folder = pathlib.Path(filepath).absolute().parent
         if not folder.is_dir():

@@ -105,6 +105,8 @@ class HaLP(Application):
     """
 
     system = "halp"
+    # What recurrent layers keep has no type in the file, which does not run.
+    cannot_export = (("tensorflow", "onnx"),)
     search_space = {
         "hidden_dim": [128, 256, 512, 1024],
         "num_layers": [1, 2, 3],

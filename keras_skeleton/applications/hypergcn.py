@@ -170,6 +170,8 @@ class HyperGCN(Application):
     """
 
     system = "hypergcn"
+    # TensorFlow cannot run the choice of neighbours as JAX writes it.
+    cannot_export = (("jax", "tf_saved_model"),)
     changeable = ("head", "dropout_rate")
     search_space = {
         "blocks": ["base", "large"],

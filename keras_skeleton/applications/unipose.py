@@ -204,6 +204,13 @@ class UniPose(PoseEstimator):
     ):
         """See the class."""
 
+    @property
+    def cannot_export(self):
+        # They choose points in a loop, which the file does not hold.
+        if self.settings["network"] == "hourglass":
+            return ()
+        return (("tensorflow", "onnx"), ("jax", "onnx"))
+
     @staticmethod
     def settle_shape(settings, skeleton):
         shape = check_frames(
