@@ -306,5 +306,8 @@ and then, with the 2D poses that PYSKL publishes:
 
 where `colours` takes `epamnet.PIXEL_MEAN` away and divides by
 `epamnet.PIXEL_DEVIATION`. `keras-skeleton prepare --help` names the kinds of
-video and depth that are read; `videos` takes any folder.
+video and depth that are read; `videos` takes any folder. `MMixer` and
+`DeformableTransformer3D` have no published weights; they are trained and
+measured on the same `Aligned` data, split by `"xsub"`, `"xview"` or, for NTU
+RGB+D 120, `"xset"`.
 """
