@@ -169,7 +169,8 @@ def run(options):
         found["counts"] = counts.tolist()
     found["per_class"] = evaluation.per_class_accuracy(matrix).tolist()
     two_stages.report(folder, options, parameters=model.count_params(), **found)
-    if options.system == "aclnet" and not options.plain + options.validate:
+    is_whole = not (options.plain or options.validate)
+    if options.system == "aclnet" and is_whole:
         training.package(
             model,
             folder / "aclnet_nw_ucla.safetensors",

@@ -24,11 +24,11 @@ def rebuilt(model):
     return type(model).from_config(config)
 
 
-def network_inside(model):
+def network_inside(model, verb="Pass"):
     """A sentence that names the network inside a model of training, or `""`."""
     for name in ("encoder", "model"):
         if getattr(getattr(model, name, None), "outputs", None):
-            return f" Pass the network in it, the attribute `{name}`."
+            return f" {verb} the network in it, the attribute `{name}`."
     return ""
 
 

@@ -111,9 +111,7 @@ class InputCheck:
         if not getattr(self, "outputs", None):
             raise ValueError(
                 f"{type(self).__name__} is there for training and is not "
-                f"exported.{_graph.network_inside(self)}".replace(
-                    "Pass", "Export"
-                )
+                f"exported.{_graph.network_inside(self, 'Export')}"
             )
         if (backend, format) in (*_CANNOT_EXPORT, *self.cannot_export):
             other = "torch" if format == "onnx" else "tensorflow"
