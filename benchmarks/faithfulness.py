@@ -15,6 +15,7 @@ import numpy as np
 from keras_skeleton import explain
 from keras_skeleton.datasets.readers import nw_ucla
 from keras_skeleton.explain import attention
+from keras_skeleton.explain.class_attention import has_class_attention
 from keras_skeleton.layers import augmentation
 from keras_skeleton.weights import conversion
 from keras_skeleton.weights import get
@@ -30,6 +31,8 @@ def all_maps(model, clips):
         "integrated gradients": explain.integrated_gradients(model, clips),
         "Grad-CAM": explain.grad_cam(model, clips),
     }
+    if has_class_attention(model):
+        maps["class attention"] = explain.class_attention(model, clips)
     if attention.shows_features(model):
         weights = explain.attention_maps(model, clips)
         maps["attention rollout"] = explain.importance(

@@ -21,6 +21,7 @@ from keras_skeleton.explain.attention import upsample
 from keras_skeleton.explain.attribution import gradient_times_input
 from keras_skeleton.explain.attribution import held_still
 from keras_skeleton.explain.attribution import integrated_gradients
+from keras_skeleton.explain.class_attention import class_attention
 from keras_skeleton.explain.faithfulness import Faithfulness
 from keras_skeleton.explain.faithfulness import faithfulness
 from keras_skeleton.explain.parts import joints_of
@@ -47,6 +48,7 @@ __all__ = [
     "attention_maps",
     "attention_rollout",
     "block_joints",
+    "class_attention",
     "class_probabilities",
     "clip_topology",
     "draw_reconstruction",

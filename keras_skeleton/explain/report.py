@@ -12,6 +12,8 @@ from keras_skeleton.drawing import checks
 from keras_skeleton.drawing.page import write_page
 from keras_skeleton.explain import attention
 from keras_skeleton.explain.attribution import integrated_gradients
+from keras_skeleton.explain.class_attention import class_attention
+from keras_skeleton.explain.class_attention import has_class_attention
 from keras_skeleton.explain.faithfulness import RANDOM
 from keras_skeleton.explain.faithfulness import faithfulness
 from keras_skeleton.explain.parts import to_skeleton
@@ -22,11 +24,13 @@ from keras_skeleton.skeletons.skeleton import SkeletonLike
 
 # What each map shows, most faithful first: see the table in the documentation.
 INTEGRATED = "Integrated gradients"
+CLASS_ATTENTION = "Class attention"
 GRAD_CAM = "Grad-CAM"
 SALIENCY = "Gradient saliency"
 ROLLOUT = "Attention rollout"
 NOTES = {
     INTEGRATED: "What each joint's movement adds to the score of the class.",
+    CLASS_ATTENTION: "What attention brings to the score of the class.",
     GRAD_CAM: "Where the last features lie that speak for the class.",
     SALIENCY: "Where the score of the class reacts most to small changes.",
     ROLLOUT: "Where the model looks, whatever the class: no explanation of it.",
@@ -52,10 +56,10 @@ def explain(
     """Explains one prediction of a classifier on an interactive page.
 
     Computes integrated gradients (of models with one input), Grad-CAM,
-    gradient saliency and, where a model attends to its features, attention
-    rollout, and writes them with `write_page`, the one that was most faithful
-    on packaged weights first. Of several inputs, the map of the skeletons is
-    drawn.
+    gradient saliency and, where a model attends to its features, class
+    attention and attention rollout, and writes them with `write_page`, the
+    one that was most faithful on packaged weights first. Of several inputs,
+    the map of the skeletons is drawn.
 
     Args:
         model: A classifier that takes clips, or a dict of inputs with clips
@@ -157,6 +161,9 @@ def _maps(model, inputs, class_index, layer):
     if not has_several:
         parts = integrated_gradients(model, inputs, class_index)
         maps[INTEGRATED] = to_skeleton(np.maximum(parts, 0), model, name)
+    if has_class_attention(model):
+        relevance = class_attention(model, inputs, class_index)
+        maps[CLASS_ATTENTION] = to_skeleton(relevance, model)
     if layer is not None:
         cam = grad_cam(model, inputs, class_index, layer)
         maps[GRAD_CAM] = to_skeleton(cam, model, layer)

@@ -116,28 +116,13 @@ def grad_cam(
         Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391).
     """
     clips = _model.check_inputs(model, clips)
-    features = _feature_tensor(model, layer)
-    front = _model.part(model, ("front", layer), lambda: features)
-    head, around = _graph.cached(
-        model, ("head", layer), lambda: _cut_head(model, features)
+    values, slopes, seen = features_and_slopes(
+        model, clips, class_index, layer, batch_size
     )
-    classes = classes_of(scorer_of(model), clips, class_index)
-    seen = _seen_persons(model, features, clips)
     sizes = [
         tensor.shape[-2] for tensor in _joined_maps(model, layer)
-    ] or features.shape[-2:-1]
-    maps = []
-    everything = (clips, one_hot_rows(head, classes), seen)
-    for batch, chosen, persons in _model.batches(everything, batch_size):
-        values = _model.run(front, batch, batch_size)
-        arrays = _model.given_arrays(model, batch)
-        fixed = [arrays[id(tensor)] for tensor in around]
-        slopes = _gradient.gradient(head, chosen, values, fixed)
-        values, slopes = (
-            _unfold(array, persons, layer) for array in (values, slopes)
-        )
-        maps.append(_weighted(values, slopes, sizes))
-    return np.concatenate(maps) * seen[:, :, None, None]
+    ] or values.shape[-2:-1]
+    return _weighted(values, slopes, sizes) * seen[:, :, None, None]
 
 
 def tf_keras_vis_saliency(
@@ -274,7 +259,35 @@ def scorer_of(model):
     return scorer
 
 
-def _cut_head(model, features):
+def features_and_slopes(model, clips, class_index, layer, batch_size):
+    """Features of checked inputs, and the gradient of a class score there.
+
+    Returns:
+        Tuple of two arrays `(N, M, T', V', D)` and 1 for the persons who are
+        there, else 0, `(N, M)`.
+    """
+    features = _feature_tensor(model, layer)
+    front = _model.part(model, ("front", layer), lambda: features)
+    head, around = _graph.cached(
+        model, ("head", layer), lambda: cut_head(model, features)
+    )
+    classes = classes_of(scorer_of(model), clips, class_index)
+    seen = seen_persons(model, features, clips)
+    found = []
+    everything = (clips, one_hot_rows(head, classes), seen)
+    for batch, chosen, persons in _model.batches(everything, batch_size):
+        values = _model.run(front, batch, batch_size)
+        arrays = _model.given_arrays(model, batch)
+        fixed = [arrays[id(tensor)] for tensor in around]
+        slopes = _gradient.gradient(head, chosen, values, fixed)
+        found.append(
+            [_unfold(array, persons, layer) for array in (values, slopes)]
+        )
+    values, slopes = map(np.concatenate, zip(*found, strict=True))
+    return values, slopes, seen
+
+
+def cut_head(model, features):
     """The model from a layer on, and the inputs that it takes beside the
     features, from which some paths go round the layer."""
     scores, _ = _model.logits(model)
@@ -283,7 +296,7 @@ def _cut_head(model, features):
     return keras.Model(inputs, scores), around
 
 
-def _seen_persons(model, features, clips):
+def seen_persons(model, features, clips):
     """1 for the persons of a layer's map who are there, else 0: `(N, M)`.
 
     A map without persons counts for all.

@@ -10,6 +10,10 @@ its abilities, as blocks do.
     rows, which add up to 1. Tokens are time-major. A layer of several tensors
     takes all, those that make queries first.
 
+`with_attention(weights, inputs)`
+    What the layer would return if its `attention_weights` were these, without
+    dropout: to ask what a class score owes to them.
+
 `topology(inputs=None)`
     Graphs that the layer convolves over: the weight at which the joint of the
     row receives from that of the column, virtual joints last. Without inputs

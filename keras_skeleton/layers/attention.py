@@ -85,13 +85,20 @@ class SelfAttention(keras.layers.Layer):
         """What the queries `(B, L, num_heads, d)` take, `(B, L, D)`."""
         drops = training and self.attention_dropout_rate > 0
         if valid is None and not drops and not _prefers_explicit():
-            mixed = ops.dot_product_attention(query, key, value)
-        else:
-            weights = self.softmax(query, key, valid)
-            weights = drop(weights, self.attention_dropout, training)
-            mixed = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
-            mixed = ops.transpose(mixed, (0, 2, 1, 3))
-        length, heads, width = query.shape[1:]
+            return self._joined(
+                ops.dot_product_attention(query, key, value), training
+            )
+        weights = self.softmax(query, key, valid)
+        weights = drop(weights, self.attention_dropout, training)
+        return self._mixed(weights, value, training)
+
+    def _mixed(self, weights, value, training=None):
+        mixed = ops.matmul(weights, ops.transpose(value, (0, 2, 1, 3)))
+        return self._joined(ops.transpose(mixed, (0, 2, 1, 3)), training)
+
+    def _joined(self, mixed, training=None):
+        """`(B, L, num_heads, d)` of all heads projected, `(B, L, D)`."""
+        length, heads, width = mixed.shape[1:]
         mixed = ops.reshape(mixed, (-1, length, heads * width))
         return drop(project(mixed, self.projection), self.dropout, training)
 
@@ -99,6 +106,10 @@ class SelfAttention(keras.layers.Layer):
         """The softmax weights `(B, num_heads, L, L)`; each row sums to 1."""
         query, key, _ = self._heads(tokens)
         return self.softmax(query, key, valid)
+
+    def with_attention(self, weights, tokens, valid=None):
+        """What the layer would return if its softmax weights were these."""
+        return self._mixed(weights, self._heads(tokens)[2])
 
     def _heads(self, tokens):
         length, dim = tokens.shape[1:]
@@ -166,6 +177,10 @@ class CrossAttention(SelfAttention):
         """The softmax weights `(B, num_heads, L, L')`; each row sums to 1."""
         query, key, _ = self._parts(tokens, context)
         return self.softmax(query, key, valid)
+
+    def with_attention(self, weights, tokens, context, valid=None):
+        """What the layer would return if its softmax weights were these."""
+        return self._mixed(weights, self._parts(tokens, context)[2])
 
     def _parts(self, tokens, context):
         dim = tokens.shape[-1]

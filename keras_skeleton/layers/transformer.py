@@ -103,10 +103,13 @@ class TransformerBlock(keras.layers.Layer):
         self.mlp_output.build((*input_shape[:-1], hidden))
 
     def call(self, tokens, training=None, drop_path_rate=None):
-        rate = drop_path_rate
         branch = self.attention.call(
             self.norm_1.call(tokens), training=training
         )
+        return self._add(tokens, branch, training, drop_path_rate)
+
+    def _add(self, tokens, branch, training=None, rate=None):
+        """What follows the attention's branch."""
         tokens = tokens + self.drop_path_1.call(branch, training, rate)
         branch = self.mlp(self.norm_2.call(tokens), training=training)
         return tokens + self.drop_path_2.call(branch, training, rate)
@@ -120,6 +123,11 @@ class TransformerBlock(keras.layers.Layer):
     def attention_weights(self, tokens):
         """Attention weights `(B, num_heads, L, L)` for the block's input."""
         return self.attention.attention_weights(self.norm_1(tokens))
+
+    def with_attention(self, weights, tokens):
+        """What the block would return if its attention weights were these."""
+        branch = self.attention.with_attention(weights, self.norm_1(tokens))
+        return self._add(tokens, branch)
 
     def compute_output_shape(self, input_shape):
         return input_shape

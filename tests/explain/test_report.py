@@ -19,6 +19,7 @@ def test_explain_writes_all_maps(make_transformer, make_clips, tmp_path):
     maps = {one["name"]: one["values"] for one in data["maps"]}
     assert list(maps) == [
         "Integrated gradients",
+        "Class attention",
         "Grad-CAM",
         "Gradient saliency",
         "Attention rollout",

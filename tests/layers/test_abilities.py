@@ -90,6 +90,12 @@ def test_attention_weights(make):
     weights = ops.convert_to_numpy(layer.attention_weights(tokens))
     assert weights.shape == (4, 2, 18, 18)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
+    # With its own weights a layer returns what it returns.
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer.with_attention(weights, tokens)),
+        ops.convert_to_numpy(layer(tokens)),
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -101,6 +107,11 @@ def test_attention_to_another_sequence(bias):
     weights = ops.convert_to_numpy(layer.attention_weights(tokens, context))
     assert weights.shape == (4, 2, 18, 7)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer.with_attention(weights, tokens, context)),
+        ops.convert_to_numpy(mixed),
+        atol=1e-5,
+    )
     # What comes twice is seen as once.
     twice = ops.concatenate([context, context], axis=1)
     np.testing.assert_allclose(
