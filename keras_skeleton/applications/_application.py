@@ -12,6 +12,9 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
+from keras_skeleton.applications._frozen import freeze
+from keras_skeleton.applications._frozen import frozen_layers
+from keras_skeleton.applications._frozen import without_frozen
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.training import given
 from keras_skeleton.training import targets
@@ -491,26 +494,15 @@ class Application(InputCheck, keras.Model):
             "name": self.name,
             "dtype": self.dtype_policy.name,
         }
-        # No argument, but a model that was saved frozen must not be trained
-        # as a whole when it is loaded.
-        frozen = [
-            layer.name for layer in self._with_state() if not layer.trainable
-        ]
+        frozen = frozen_layers(self)
         return {**config, "frozen": frozen} if frozen else config
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        frozen = config.pop("frozen", None)
+        config, frozen = without_frozen(config)
         model = cls(**config)
-        if frozen is not None:
-            for layer in model._with_state():
-                if layer.trainable == (layer.name in frozen):
-                    layer.trainable = not layer.trainable
+        freeze(model, frozen)
         return model
-
-    def _with_state(self):
-        return [layer for layer in self.layers if layer.weights]
 
 
 def plain(value):

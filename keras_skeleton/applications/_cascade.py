@@ -64,6 +64,10 @@ class EncoderBlock(keras.layers.Layer):
 
     def call(self, tokens, valid=None, training=None):
         branch = self.attention.call(tokens, valid, training)
+        return self._add(tokens, branch, training)
+
+    def _add(self, tokens, branch, training=None):
+        """What follows the attention's branch."""
         tokens = self.norm_1.call(tokens + branch)
         branch = mlp(
             tokens, self.mlp_hidden, self.mlp_output, self.dropout, training
@@ -73,6 +77,11 @@ class EncoderBlock(keras.layers.Layer):
     def attention_weights(self, tokens, valid=None):
         """Attention weights `(B, num_heads, L, L)` for the block's input."""
         return self.attention.attention_weights(tokens, valid)
+
+    def with_attention(self, weights, tokens, valid=None):
+        """What the block would return if its attention weights were these."""
+        branch = self.attention.with_attention(weights, tokens)
+        return self._add(tokens, branch)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -12,6 +12,7 @@ from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import check_choice
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._frozen import EncoderTraining
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.layers.augmentation.views import MainPerson
 from keras_skeleton.skeletons.skeleton import SkeletonLike
@@ -345,7 +346,7 @@ def _valid_frames(features):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class CascadeFormerPretext(InputCheck, MaskedPrediction):
+class CascadeFormerPretext(EncoderTraining, InputCheck, MaskedPrediction):
     """Masked joints or frames: trains a CascadeFormer encoder without labels.
 
     In each clip a share of all joints of all frames, or of whole frames, is
@@ -527,18 +528,11 @@ class CascadeFormerPretext(InputCheck, MaskedPrediction):
         return None if self.valid_frames is None else self.valid_frames(clips)
 
     def get_config(self):
-        return {
-            **self.encoder.settings,
-            "mask_ratio": self.mask_ratio,
-            "hidden": self.hidden,
-            "seed": self.seed,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return self.arguments_with(
+            mask_ratio=self.mask_ratio,
+            hidden=self.hidden,
+            seed=self.seed,
+        )
 
 
 preprocess_input, decode_predictions = conventions(

@@ -14,6 +14,7 @@ from keras_skeleton.applications._completion_training import CompletionTraining
 from keras_skeleton.applications._conventions import conventions
 from keras_skeleton.applications._decomposition import regions_of
 from keras_skeleton.applications._dynamics import MotionFusion
+from keras_skeleton.applications._frozen import EncoderTraining
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.stgcnpp import BLOCKS
 from keras_skeleton.applications.stgcnpp import STGCNPlusPlus
@@ -355,7 +356,7 @@ class FineTec(STGCNPlusPlus):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class FineTecPretext(InputCheck, CompletionTraining):
+class FineTecPretext(EncoderTraining, InputCheck, CompletionTraining):
     """The first stage of FineTec: trains the completion alone.
 
     In each clip a share of the frames, any of them, is lost; beside it
@@ -430,18 +431,11 @@ class FineTecPretext(InputCheck, CompletionTraining):
         self.input_form = encoder.input_form
 
     def get_config(self):
-        return {
-            **self.encoder.settings,
-            "ratios": self.ratios,
-            "strategies": self.strategies,
-            "seed": self.seed,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return self.arguments_with(
+            ratios=self.ratios,
+            strategies=self.strategies,
+            seed=self.seed,
+        )
 
 
 preprocess_input, decode_predictions = conventions("finetec", num_frames=48)

@@ -9,6 +9,7 @@ from keras_skeleton._types import PathLike
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._frozen import EncoderTraining
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.skeletons.skeleton import SkeletonLike
 from keras_skeleton.training import MaskedPrediction
@@ -276,7 +277,7 @@ def _drop_path_rates(settings):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class MAMPPretext(InputCheck, MaskedPrediction):
+class MAMPPretext(EncoderTraining, InputCheck, MaskedPrediction):
     """Masked motion prediction: trains a MAMP encoder without labels.
 
     Most tokens are hidden from the encoder, preferably those that move
@@ -486,22 +487,15 @@ class MAMPPretext(InputCheck, MaskedPrediction):
         )
 
     def get_config(self):
-        return {
-            **self.encoder.settings,
-            "mask_ratio": self.mask_ratio,
-            "masking_temperature": self.masking_temperature,
-            "target": self.target,
-            "normalize_target": self.normalize_target,
-            "motion_stride": self.motion_stride,
-            "decoder_dim": self.decoder_dim,
-            "decoder_layers": self.decoder_layers,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return self.arguments_with(
+            mask_ratio=self.mask_ratio,
+            masking_temperature=self.masking_temperature,
+            target=self.target,
+            normalize_target=self.normalize_target,
+            motion_stride=self.motion_stride,
+            decoder_dim=self.decoder_dim,
+            decoder_layers=self.decoder_layers,
+        )
 
 
 preprocess_input, decode_predictions = conventions("mamp", num_frames=120)

@@ -14,6 +14,7 @@ from keras_skeleton.applications import _hidden_parts
 from keras_skeleton.applications._application import Application
 from keras_skeleton.applications._application import constructor
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._frozen import EncoderTraining
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications._representation import FramePositions
 from keras_skeleton.applications._representation import RepresentationLayer
@@ -294,7 +295,7 @@ def _is_number(value, below=math.inf):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class SkeletonMAEPretext(InputCheck, MaskedPrediction):
+class SkeletonMAEPretext(EncoderTraining, InputCheck, MaskedPrediction):
     """Hidden body parts: trains a SkeletonMAE encoder without labels.
 
     In each frame, the embedded joints of some parts of the body are replaced
@@ -508,22 +509,15 @@ class SkeletonMAEPretext(InputCheck, MaskedPrediction):
         return ops.where(mask[..., None] > 0, places, clips), mask
 
     def get_config(self):
-        return {
-            **self.encoder.settings,
-            "hidden_parts": self.hidden_parts,
-            "parts": self.parts,
-            "exponent": self.cosine_error.exponent,
-            "form": self.cosine_error.form,
-            "detach_target": self.detach_target,
-            "remask": self.remask,
-            "seed": self.seed,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return self.arguments_with(
+            hidden_parts=self.hidden_parts,
+            parts=self.parts,
+            exponent=self.cosine_error.exponent,
+            form=self.cosine_error.form,
+            detach_target=self.detach_target,
+            remask=self.remask,
+            seed=self.seed,
+        )
 
 
 preprocess_input, decode_predictions = conventions("skeletonmae", num_frames=64)

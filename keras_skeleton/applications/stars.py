@@ -10,6 +10,7 @@ from keras import ops
 from keras_skeleton import layers
 from keras_skeleton.applications._application import renamed
 from keras_skeleton.applications._conventions import conventions
+from keras_skeleton.applications._frozen import EncoderTraining
 from keras_skeleton.applications._input_check import InputCheck
 from keras_skeleton.applications.mamp import MAMP
 from keras_skeleton.training import Branch
@@ -147,7 +148,7 @@ class STARSHead(keras.layers.Layer):
         }
 
 
-class _Tuning(InputCheck):
+class _Tuning(EncoderTraining, InputCheck):
     """Mixin: models that tune the last blocks of a STARS encoder."""
 
     system = "stars"
@@ -173,16 +174,7 @@ class _Tuning(InputCheck):
     def own_config(self, *names):
         """The configuration: the encoder's settings and named attributes."""
         own = {key: getattr(self, key) for key in ("tuned_blocks", *names)}
-        return {
-            **self.encoder.settings,
-            **own,
-            "name": self.name,
-            "dtype": self.dtype_policy.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+        return self.arguments_with(**own)
 
 
 def _tuned(encoder, blocks, arguments, dtype):

@@ -209,6 +209,47 @@ def test_freezing(cls, tmp_path):
     assert rebuilt(loaded).trainable_variables[1:]
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("cls", APPLICATIONS)
+def test_parts_of_layers_stay_frozen(cls, tmp_path):
+    # The published head may hold layers of a frozen encoder.
+    encoder = cls(**cls.tiny)
+    encoder.trainable = False
+    model = cls(encoder=encoder, classes=3)
+    shared = {id(v) for v in encoder.variables}
+    head = {v.path for v in model.weights if id(v) not in shared}
+    trained = {v.path for v in model.trainable_variables}
+    assert trained and trained <= head
+    inner = [
+        layer
+        for outer in model.layers
+        for layer in outer._flatten_layers(include_self=False)
+        if layer.trainable_variables
+    ]
+    for layer in inner[::2]:
+        layer.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [v.path for v in loaded.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("cls", TRAININGS)
+def test_trainings_stay_frozen(cls, tmp_path):
+    model = cls(**cls.tiny)
+    network = getattr(model, "encoder", None) or model.model
+    layer = next(each for each in network.layers if each.trainable_variables)
+    for is_trained in (False, True):
+        layer.trainable = is_trained
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        assert [v.path for v in loaded.trainable_variables] == [
+            v.path for v in model.trainable_variables
+        ]
+
+
 def argument_text(cls, name):
     """What the docstring of a class says about an argument.
 

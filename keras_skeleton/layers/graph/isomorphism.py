@@ -266,8 +266,10 @@ class GraphIsomorphismNetwork(keras.layers.Layer):
         return x
 
     def copy(self, name):
-        """Another network of the same form, with variables of its own."""
-        return type(self).from_config({**self.get_config(), "name": name})
+        """Another network of the same form, with variables of its own, none
+        of them frozen."""
+        config = {**self.get_config(), "name": name, "trainable": True}
+        return type(self).from_config(config)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
