@@ -17,8 +17,9 @@ epoch augments the clips anew, and that clips of Penn Action lose what comes
 after `--frames` frames (a tenth of them have more than 112).
 
 `--small` is for CPUs: a twelfth of the weights (3 and 3 blocks of width 128,
-with MLPs of width 256, and positions for the frames at hand). With it, the
-best of all epochs, below, is left out.
+with MLPs of width 256, and positions for the frames at hand, which the
+official score then cuts clips to). With it, the best of all epochs, below, is
+left out.
 
 Two forms of the score are reported. In the clean one padding is masked, the
 cross attention has as many heads as in training, and the model of the last
@@ -133,10 +134,11 @@ def official_scores(model, train, test, options):
     order = np.random.default_rng(options.seed).permutation(len(test))
     logits = np.empty((len(test), len(test.class_names)), "float32")
     zero_invisible = augmentation.ZeroInvisible()
+    frames = model.settings["num_positions"]
     for start in range(0, len(order), OFFICIAL_BATCH):
         chosen = order[start : start + OFFICIAL_BATCH]
         clips = ops.convert_to_tensor(zero_invisible(test.padded(chosen)))
-        found = padded_scores(heads, clips[:, 0])
+        found = padded_scores(heads, clips[:, 0, :frames])
         logits[chosen] = ops.convert_to_numpy(found)
     return training.scores(logits, train, test)
 
