@@ -104,7 +104,11 @@ class PoseTokens(keras.layers.Layer):
         rows = ops.reshape(tokens, (-1, frames, pixels, tokens.shape[-1]))
         total = ops.matmul(maps, rows)
         weight = ops.sum(maps, axis=3)[..., None]
-        return total / (weight + 1e-6) + place + self.joint + self.time
+        # In half precision the small number would be 0, and joints outside
+        # of the video no numbers.
+        total, weight = (ops.cast(x, "float32") for x in (total, weight))
+        shown = ops.cast(total / (weight + 1e-6), tokens.dtype)
+        return shown + place + self.joint + self.time
 
     def compute_output_shape(self, tokens_shape, heatmaps_shape):
         return (*tokens_shape[:2], heatmaps_shape[-1], tokens_shape[-1])

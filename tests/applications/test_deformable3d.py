@@ -91,8 +91,11 @@ def test_a_joint_shows_its_place_in_the_video():
     np.testing.assert_allclose(found[0, 0], tokens[0, 0, 1, 2], atol=1e-4)
     mean = (tokens[0, 1, 0, 0] + tokens[0, 1, 2, 1]) / 2
     np.testing.assert_allclose(found[1, 0], mean, atol=1e-4)
-    # A joint that is nowhere shows nothing.
+    # A joint that is nowhere shows nothing, in half precision too.
     assert not found[:, 1].any()
+    half = PoseTokens(dtype="mixed_float16")
+    half(tokens, heatmaps)
+    assert np.isfinite(ops.convert_to_numpy(half(tokens, heatmaps))).all()
     # Places of both frames, the first ones first, whatever the video shows.
     place = np.zeros(layer.place.shape, "float32")
     place[5, 0] = place[9 + 5, 1] = place[9 + 7, 2] = 1
