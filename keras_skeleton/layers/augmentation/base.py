@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_skeleton._compat import DataLayer
 from keras_skeleton._compat import is_in_jax_tracing_scope
+from keras_skeleton.layers.augmentation._arguments import checked
 
 
 class _NumpyBackend:
@@ -70,6 +71,11 @@ class SkeletonTransform(DataLayer):
     #: Whether it computes new places of joints, so that a score must not be
     #: among the coordinates.
     moves_joints = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)
 
     def __init__(self, seed=None, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)

@@ -6,6 +6,7 @@ exactly 0 says that the joint was not found: no box moves it.
 
 import keras
 
+from keras_skeleton import _values
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 
@@ -230,8 +231,10 @@ class RandomFlipInPlane(_ImagePlane):
     def __init__(self, skeleton, width, probability=0.5, **kwargs):
         super().__init__(**kwargs)
         self.skeleton = skeletons.get(skeleton)
-        self.width = int(width)
-        self.probability = float(probability)
+        self.width = _values.whole_number("width", width, 1)
+        self.probability = _values.number(
+            "probability", probability, least=0, most=1
+        )
 
     def transform(self, clips, draws, lengths):
         ops = self.backend.numpy

@@ -9,6 +9,14 @@ from keras_skeleton.layers.augmentation.space import rotate
 from keras_skeleton.layers.augmentation.space import stack
 
 
+def _check_limit(limit, dimensions):
+    if dimensions not in (2, 3) or limit < 0:
+        raise ValueError(
+            "`limit` must be at least 0 and `dimensions` 2 or 3. Received: "
+            f"limit={limit}, dimensions={dimensions}"
+        )
+
+
 def _check_dimensions(layer, shape):
     if shape[-1] < layer.dimensions:
         raise ValueError(
@@ -55,11 +63,7 @@ class RandomShear(SkeletonTransform):
 
     def __init__(self, limit=0.5, dimensions=3, **kwargs):
         super().__init__(**kwargs)
-        if dimensions not in (2, 3) or limit < 0:
-            raise ValueError(
-                "`limit` must be at least 0 and `dimensions` 2 or 3. Received: "
-                f"limit={limit}, dimensions={dimensions}"
-            )
+        _check_limit(limit, dimensions)
         self.limit = float(limit)
         self.dimensions = dimensions
 
@@ -137,6 +141,7 @@ class JointCorruption(SkeletonTransform):
                 "`num_joints` must be at least 1 and `zero_rate` from 0 to 1. "
                 f"Received: num_joints={num_joints}, zero_rate={zero_rate}"
             )
+        _check_limit(limit, dimensions)
         self.num_joints = int(num_joints)
         self.limit = float(limit)
         self.zero_rate = float(zero_rate)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_skeleton import _values
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.scores import KeepScores
 from keras_skeleton.layers.augmentation.space import rotate
@@ -76,6 +77,8 @@ class PreNormalize3D(SkeletonTransform):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if center is not None:
+            center = _values.whole_number("center", center)
         self.center = center
         self.compact = bool(compact)
         self.align_center = bool(align_center)

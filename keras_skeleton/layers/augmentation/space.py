@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_skeleton import _values
 from keras_skeleton import skeletons
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
@@ -354,6 +355,8 @@ class Center(SkeletonTransform):
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         if joint is None and self.skeleton is not None:
             joint = self.skeleton.center
+        if joint is not None:
+            joint = _values.whole_number("joint", joint, 0)
         self.joint = joint
 
     def check(self, shape):

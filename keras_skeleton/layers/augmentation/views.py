@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_skeleton import _values
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.space import rotate
@@ -343,7 +344,7 @@ class RootNormalization(SkeletonTransform):
 
     def __init__(self, joint=0, **kwargs):
         super().__init__(**kwargs)
-        self.joint = int(joint)
+        self.joint = _values.whole_number("joint", joint, 0)
 
     def check(self, shape):
         if not 0 <= self.joint < shape[3]:
