@@ -6,6 +6,7 @@ a layer, or in none at all.
 
 import functools
 import os
+import warnings
 
 import keras
 import numpy as np
@@ -15,6 +16,9 @@ _KINDS_OF_NUMBERS = "fiub"
 
 def look_at_fit(model, arguments):
     """Looks at the data of `fit`, for training and for validation.
+
+    Of what cannot be looked at before, the loss tells: training stops where
+    it is no number.
 
     Args:
         model: The model, with a method `look_at`.
@@ -28,6 +32,34 @@ def look_at_fit(model, arguments):
         arguments["validation_data"] = (x, *held_out[1:])
     elif held_out is not None:
         arguments["validation_data"] = model.look_at(held_out)
+    call_back(arguments, StopAtNaN())
+
+
+def call_back(arguments, callback):
+    """Puts a callback before those among the arguments of `fit`."""
+    callbacks = arguments.get("callbacks")
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.append(callback)
+    else:
+        listed = keras.tree.flatten(callbacks or [])
+        arguments["callbacks"] = [callback, *listed]
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Stops a training after an epoch whose loss is not a number."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss = (logs or {}).get("loss")
+        if loss is None or np.isfinite(loss):
+            return
+        self.model.stop_training = True
+        warnings.warn(
+            f"Training stops: the loss of epoch {epoch + 1} is {loss}, and so "
+            "are the weights by now. Either clips hold NaN or infinity "
+            "(`numpy.isfinite` finds them; arrays that are passed to `fit` "
+            "are looked at before), or the learning rate is too high.",
+            stacklevel=2,
+        )
 
 
 def looked_at(model, x, y=None, *, form=None, check=None, labels=False):

@@ -74,7 +74,9 @@ class ResumeTraining(keras.callbacks.Callback):
             self.data.set_epoch(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._save(epoch + 1)
+        # Of a training that went wrong, the last good state is kept.
+        if np.isfinite((logs or {}).get("loss", 0.0)):
+            self._save(epoch + 1)
 
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]

@@ -139,13 +139,7 @@ class StepModel(_step.Step, keras.Model):
             )
         bound = _FIT.bind(self, *args, **kwargs)
         given.look_at_fit(self, bound.arguments)
-        callbacks = bound.arguments.get("callbacks")
-        counter = _EpochCounter()
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(counter)
-        else:
-            listed = keras.tree.flatten(callbacks or [])
-            bound.arguments["callbacks"] = [counter, *listed]
+        given.call_back(bound.arguments, _EpochCounter())
         return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):

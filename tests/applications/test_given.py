@@ -10,6 +10,7 @@ from keras_skeleton.applications import MMixer
 from keras_skeleton.applications import SkeletonMAEPretext
 from keras_skeleton.applications import UniPose
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.training import ResumeTraining
 
 SHAPE = STGCN.tiny["input_shape"]
 CLIPS = np.random.default_rng(0).normal(size=(4, *SHAPE)).astype("float32")
@@ -165,3 +166,24 @@ def test_poses_are_evaluated():
     assert model.evaluate(x, joints, verbose=0) < 1e-5
     with pytest.raises(ValueError, match="Received None.*no such labels"):
         model.evaluate(x)
+
+
+def test_training_stops_where_the_loss_is_no_number(tmp_path):
+    model = compiled(STGCN(classes=3, **STGCN.tiny))
+
+    # A generator cannot be looked at before.
+    def batches():
+        while True:
+            yield np.full((2, *model.input_form), np.nan), np.zeros(2)
+
+    state = tmp_path / "state.npz"
+    with pytest.warns(UserWarning, match="loss of epoch 1 is nan"):
+        history = model.fit(
+            batches(),
+            steps_per_epoch=1,
+            epochs=3,
+            verbose=0,
+            callbacks=[ResumeTraining(state)],
+        )
+    assert history.epoch == [0]
+    assert not state.exists()
