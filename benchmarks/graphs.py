@@ -96,6 +96,15 @@ NETWORKS = {
         "classes": 60,
         "twins": "pyskl_twins",
     },
+    "FineTec Gym": {
+        "name": "FineTec",
+        "input_shape": (1, 48, 17, 2),
+        "skeleton": "coco17",
+        "classes": 99,
+        "twins": "finetec_twin",
+        "ours": "finetec_ours",
+        "lost": 12,
+    },
 }
 RECIPE = {"learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 4e-4}
 START, END = "<!-- graph results -->", "<!-- end of graph results -->"
@@ -125,6 +134,10 @@ class Case:
         network = NETWORKS[self.network]
         clips = generator.normal(size=(self.batch, *network["input_shape"]))
         labels = generator.integers(network["classes"], size=self.batch)
+        for clip in clips:
+            # `lost` frames, other ones in each clip.
+            order = generator.permutation(clip.shape[1])
+            clip[:, order[: network.get("lost", 0)]] = 0
         return clips.astype("float32"), labels.astype("int64")
 
 
@@ -152,9 +165,20 @@ class Ours:
 
     def compute(self, twins):
         """Outputs, or the loss of a step, with the weights of the twin."""
+        from keras import ops
+
         from keras_skeleton.weights import load_official
 
-        load_official(self.model, twins[1])
+        _, state, draws = twins
+        own = NETWORKS[self.case.network].get("ours")
+        if own is not None:
+            own = importlib.import_module(own)
+        load = own.load if own else load_official
+        load(self.model, state)
+        if draws:
+            # The loss for the twin's draws; the steps that are timed draw.
+            loss = own.loss(self.model, self.clips, self.labels, draws)
+            return [ops.convert_to_numpy(loss)]
         if self.case.job == "frozen inference":
             from keras_skeleton.serving import FrozenModel
 
@@ -195,12 +219,13 @@ class Twin:
         )
 
     def compute(self, _):
-        """Outputs, or the loss of a step, and the weights before."""
+        """Outputs, or the loss of a step, the weights before, the draws."""
         state = {
             name: tensor.numpy().copy()
             for name, tensor in self.model.state_dict().items()
         }
-        return [self.step()], state
+        outputs, draws = [self.step()], getattr(self.model, "draws", {})
+        return outputs, state, {name: x.numpy() for name, x in draws.items()}
 
     def step(self):
         if self.case.job != "training":

@@ -113,6 +113,9 @@ class Completion(keras.layers.Layer):
         self.prior = self.add_weight(
             clip[1:], "zeros", trainable=False, name="prior"
         )
+        # A model of which a layer is not built, though it has no weights, is
+        # called eagerly in each `predict_on_batch` on JAX.
+        self.filler.build(clips_shape)
         pair = (None, 2 * clip[0], *clip[1:])
         self.mixing.build(pair, pair)
 

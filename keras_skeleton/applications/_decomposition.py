@@ -142,6 +142,8 @@ class RegionPerturbation(keras.layers.Layer):
         for row, region in zip(members, self.regions, strict=True):
             row[list(region)] = 1
         self.members = members
+        # As in `Completion`.
+        self.filler.build((None, 1, *input_shape[1:]))
 
     def joint_groups(self, clips):
         """Which joints are dynamic, and which static, boolean `(B, V)`."""

@@ -118,6 +118,8 @@ def test_gradients_reach_every_variable(cls):
 def test_fit_predict_save_and_load(cls, tmp_path):
     keras.utils.set_random_seed(0)
     model = cls(**cls.tiny, classes=3, head="linear")
+    # Or each `predict_on_batch` on JAX calls it once more, and eagerly.
+    assert all(layer.built for layer in model._flatten_layers())
     x = clips_for(model)
     model.compile(
         keras.optimizers.Adam(1e-2),
