@@ -203,6 +203,8 @@ class Application(InputCheck, keras.Model):
         input_form: Shape of the input without the batch, or a dict of them.
         ends: Dict of how the model ends: `classes`, `pooling` and
             `classifier_activation`.
+        class_names: Tuple of the names of its classes, or `None`: from the
+            weights that were loaded, or the `Sequences` it was trained on.
     """
 
     system = None
@@ -253,6 +255,7 @@ class Application(InputCheck, keras.Model):
             lambda x: tuple(x.shape[1:]), inputs
         )
         self.ends = ends
+        self.class_names = None
         if weights is not None:
             from keras_skeleton.weights import load_weights
 
@@ -293,6 +296,7 @@ class Application(InputCheck, keras.Model):
         given.look_at_fit(self, bound.arguments)
         if not self.takes_pixels:
             targets.warn_of_units(x)
+        self.class_names = targets.class_names(x, self.ends["classes"])
         return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -495,13 +499,19 @@ class Application(InputCheck, keras.Model):
             "dtype": self.dtype_policy.name,
         }
         frozen = frozen_layers(self)
-        return {**config, "frozen": frozen} if frozen else config
+        if frozen:
+            config["frozen"] = frozen
+        if self.class_names is not None:
+            config["class_names"] = list(self.class_names)
+        return config
 
     @classmethod
     def from_config(cls, config):
         config, frozen = without_frozen(config)
+        class_names = config.pop("class_names", None)
         model = cls(**config)
         freeze(model, frozen)
+        model.class_names = class_names and tuple(class_names)
         return model
 
 

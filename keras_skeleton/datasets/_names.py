@@ -284,6 +284,48 @@ def number_all(labels, class_names):
     ], class_names
 
 
+def renumber(labels, own, others):
+    """Numbers of classes in the order of other names.
+
+    Names that differ in case, blanks and marks only are the same.
+
+    Args:
+        labels: int array of labels in the order of `own`, -1 if unknown.
+        own: names of the classes.
+        others: names in the order that the numbers are to have.
+
+    Returns:
+        int array.
+
+    Raises:
+        ValueError: If labels are of classes that are not among the others.
+    """
+    numbers = {name: number for number, name in enumerate(others)}
+    spelled = {_spelling(name): numbers[name] for name in reversed(others)}
+    found = [
+        numbers.get(name, spelled.get(_spelling(name), -1)) for name in own
+    ]
+    used, counts = np.unique(labels[labels >= 0], return_counts=True)
+    unknown = {
+        own[label]: count
+        for label, count in zip(used.tolist(), counts.tolist(), strict=True)
+        if found[label] < 0
+    }
+    if unknown:
+        raise ValueError(
+            f"{sum(unknown.values())} of {len(labels)} clips are of classes "
+            f"that are called {list_some(unknown)}, which are not among "
+            f"{list_some(others)}. Leave them out, or give classes the same "
+            "names by `class_names=` if they are the same."
+        )
+    found = np.asarray([*found, -1])
+    return found[labels]
+
+
+def _spelling(name):
+    return "".join(filter(str.isalnum, name.casefold())) or name
+
+
 def check_class_names(class_names):
     """The names of classes as a list of strings, or `None`."""
     if class_names is None:

@@ -1,5 +1,6 @@
 """Skeleton clips of different lengths, in memory or in one file."""
 
+import copy
 import os
 import typing
 from collections.abc import Iterator
@@ -364,6 +365,38 @@ class Sequences:
             _checks.check_entries(len(self), {"by": groups})
         is_test = _selection.split(self.labels, groups, test, seed)
         return self.select(~is_test), self.select(is_test)
+
+    def with_class_names(self, class_names) -> typing.Self:
+        """The same clips, with classes numbered in the order of other names.
+
+        Args:
+            class_names: list of strings, such as those of other data, or of
+                weights. They may have more classes; spellings may differ in
+                case, blanks and marks.
+
+        Raises:
+            ValueError: If clips are of classes that are not among them, or
+                there are no names.
+
+        Example:
+
+        ```python
+        test = test.with_class_names(train.class_names)
+        ```
+        """
+        class_names = _names.check_class_names(class_names)
+        if self.class_names is None or class_names is None:
+            raise ValueError(
+                "Classes are numbered by their names, but there are none. "
+                "Pass `class_names=` where the clips are read."
+            )
+        same = copy.copy(self)
+        same.class_names = class_names
+        if self.labels is not None:
+            same.labels = _names.renumber(
+                self.labels, self.class_names, class_names
+            )
+        return same
 
     def resample(
         self, rate: float, source: ArrayLike | None = None

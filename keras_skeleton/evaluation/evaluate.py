@@ -18,7 +18,9 @@ def evaluate_model(
     Args:
         model: A classifier with outputs `(N, classes)`, logits or
             probabilities.
-        data: Labelled test clips, see `linear_probe`.
+        data: Labelled test clips, see `linear_probe`. Of `Sequences`, whose
+            classes have names, these say which classes they are, if the
+            model knows names, too: from its weights, or its training.
         batch_size: Clips per batch; for `Sequences` and arrays.
         train: The `Sequences` that the model was trained on, or batches of
             them, to tell test clips that are copies of training clips.
@@ -30,8 +32,9 @@ def evaluate_model(
         classes) and `"mean_class"`.
 
     Raises:
-        ValueError: If labels are missing or outside the classes, or an
-            output is not finite.
+        ValueError: If labels are missing or outside the classes, classes
+            have names that the model does not know, or an output is not
+            finite.
 
     Example:
 
@@ -47,7 +50,8 @@ def evaluate_model(
             f"Received {model.name!r} with outputs {model.output_shape}: "
             "build it with `classes=`."
         )
-    test = parts.Part(data, model, "test", transforms, batch_size)
+    names = getattr(model, "class_names", None)
+    test = parts.Part(data, model, "test", transforms, batch_size, names)
     classes = model.output_shape[1]
     if test.class_names is not None and len(test.class_names) > classes:
         raise ValueError(
@@ -192,7 +196,7 @@ def evaluate_weights(
     if json_path is not None:
         result.save(json_path)
     if predictions_path is not None:
-        result.predictions.save(predictions_path, test.class_names)
+        result.predictions.save(predictions_path, result.class_names)
     for what, path in pictures.items():
         _write_picture(path, result.draw(what))
     return result

@@ -1,5 +1,6 @@
 """Training and test clips of a protocol, whatever they are passed as."""
 
+import copy
 import math
 
 import keras
@@ -25,6 +26,8 @@ class Part:
             resized in time.
         batch_size: Clips per pass through the model; of `Sequences` and
             arrays.
+        class_names: Names of classes, in the order of which labels are
+            numbered where the data have names, too.
 
     Attributes:
         sequences: The `Sequences`, where the clips come from one, or `None`.
@@ -32,8 +35,17 @@ class Part:
         names: Names of the clips in the order of the batches, or `None`.
     """
 
-    def __init__(self, data, model, what, transforms=None, batch_size=64):
+    def __init__(
+        self,
+        data,
+        model,
+        what,
+        transforms=None,
+        batch_size=64,
+        class_names=None,
+    ):
         self.model, self.what = model, what
+        data = _numbered(data, class_names)
         self.sequences, self.names = None, None
         self.transforms, self.batch_size = transforms, batch_size
         self.batches = data
@@ -194,11 +206,25 @@ class ArrayBatches(keras.utils.PyDataset):
 
 
 def both_parts(train, test, model, transforms=None, batch_size=64):
-    """The training and the test `Part`."""
-    return (
-        Part(train, model, "training", transforms, batch_size),
-        Part(test, model, "test", transforms, batch_size),
-    )
+    """The training and the test `Part`, with the same numbers of classes."""
+    train = Part(train, model, "training", transforms, batch_size)
+    names = train.class_names
+    return train, Part(test, model, "test", transforms, batch_size, names)
+
+
+def _numbered(data, class_names):
+    """Data with labels in the order of class names, where both have names."""
+    plan = getattr(data, "plan", None)
+    clips = data if features.is_sequences(data) else plan and plan.sequences
+    own = getattr(clips, "class_names", None)
+    if own is None or class_names is None or list(own) == list(class_names):
+        return data
+    clips = clips.with_class_names(class_names)
+    if plan is None:
+        return clips
+    data, plan = copy.copy(data), copy.copy(plan)
+    data.plan, plan.sequences = plan, clips
+    return data
 
 
 def copies(train, test):

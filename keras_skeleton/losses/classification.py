@@ -1,7 +1,19 @@
 """Losses of classifiers."""
 
 import keras
+import numpy as np
 from keras import ops
+
+
+def known_labels(labels, classes):
+    """Labels as int32 `(N,)`, and which of them are among the classes.
+
+    The others become 0: their loss is to be no number, so that nobody trains
+    on without a word, as backends without a check of labels would.
+    """
+    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    is_class = ops.logical_and(labels >= 0, labels < classes)
+    return ops.where(is_class, labels, 0), is_class
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
@@ -50,11 +62,12 @@ class SmoothedCrossentropy(keras.losses.Loss):
                 ops.maximum(y_pred, keras.config.epsilon())
             )
         classes = y_pred.shape[-1]
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        labels, is_class = known_labels(y_true, classes)
         chosen = ops.one_hot(labels, classes, dtype=log_probability.dtype)
         smooth = self.label_smoothing
         target = (1 - smooth) * chosen + smooth / classes
-        return -ops.sum(target * log_probability, axis=-1)
+        loss = -ops.sum(target * log_probability, axis=-1)
+        return ops.where(is_class, loss, np.nan)
 
     def get_config(self):
         return {

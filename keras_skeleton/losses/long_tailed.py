@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_skeleton.losses.classification import known_labels
+
 
 def effective_number_weights(counts, beta):
     """Weights of classes by the effective number of their clips.
@@ -62,13 +64,13 @@ def action_aware_betas(counts, low=0.99, span=0.0099):
     return low + span * share
 
 
-class _Labelled(keras.losses.Loss):
+class Labelled(keras.losses.Loss):
     """Base of cross-entropies with a known number of classes."""
 
     def call(self, y_true, y_pred):
         logits = ops.convert_to_tensor(y_pred)
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        return self.of_labels(labels, logits)
+        labels, is_class = known_labels(y_true, logits.shape[-1])
+        return ops.where(is_class, self.of_labels(labels, logits), np.nan)
 
     def of_labels(self, labels, logits):
         """The loss of each clip, `(N,)`.
@@ -86,7 +88,7 @@ def _crossentropy(labels, logits):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class WeightedCrossentropy(_Labelled):
+class WeightedCrossentropy(Labelled):
     """Cross-entropy in which classes have weights.
 
     `sum w_y ce / sum w_y` over the clips of a batch.
@@ -125,7 +127,7 @@ class WeightedCrossentropy(_Labelled):
         return {**super().get_config(), "class_weights": weights}
 
 
-class _Counted(_Labelled):
+class _Counted(Labelled):
     """Base of losses that follow from the clips of each class."""
 
     def __init__(self, class_counts, **kwargs):
@@ -281,7 +283,7 @@ class BalancedSoftmax(_Counted):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class FocalCrossentropy(_Labelled):
+class FocalCrossentropy(Labelled):
     """Cross-entropy that counts less where a clip is easy.
 
     `(1 - p)^gamma ce`, with `p` the probability of the right class. (Keras
@@ -372,7 +374,7 @@ class KeyPointSensitiveCrossentropy(_Counted):
 
 
 @keras.saving.register_keras_serializable(package="keras_skeleton")
-class GumbelCrossentropy(_Labelled):
+class GumbelCrossentropy(Labelled):
     """Cross-entropy of logits that pass through Gumbel's distribution.
 
     `exp(-exp(-z))` of logits `z` between -4 and 10 takes their place.

@@ -55,9 +55,10 @@ class StopAtNaN(keras.callbacks.Callback):
         self.model.stop_training = True
         warnings.warn(
             f"Training stops: the loss of epoch {epoch + 1} is {loss}, and so "
-            "are the weights by now. Either clips hold NaN or infinity "
-            "(`numpy.isfinite` finds them; arrays that are passed to `fit` "
-            "are looked at before), or the learning rate is too high.",
+            "may be the weights. Either clips hold NaN or infinity, or labels "
+            "are none of the classes 0, 1, ... (arrays and `Sequences` that "
+            "are passed to `fit` are looked at before), or the learning rate "
+            "is too high.",
             stacklevel=2,
         )
 

@@ -11,9 +11,17 @@ import keras
 import numpy as np
 
 from keras_skeleton import _inputs
+from keras_skeleton.losses import JointCrossentropy
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.losses.long_tailed import Labelled
 
-_SPARSE = (SmoothedCrossentropy, keras.losses.SparseCategoricalCrossentropy)
+# Those that take the numbers of classes.
+_SPARSE = (
+    SmoothedCrossentropy,
+    JointCrossentropy,
+    Labelled,
+    keras.losses.SparseCategoricalCrossentropy,
+)
 _OF_PROBABILITIES = {
     "sparse_categorical_crossentropy": "SparseCategoricalCrossentropy",
     "categorical_crossentropy": "CategoricalCrossentropy",
@@ -100,6 +108,15 @@ def check_targets(model, x, y):
         if labels is not None and _is_sparse(loss):
             _check_labels(labels, classes, names)
     check_finite(x)
+
+
+def class_names(x, classes):
+    """Names of so many classes, as far as data know them, or `None`."""
+    clips = getattr(getattr(x, "plan", None), "sequences", None)
+    names = getattr(clips, "class_names", None)
+    if names is None or len(names) != classes:
+        return None
+    return tuple(names)
 
 
 def _needs_loss(model):

@@ -30,6 +30,7 @@ _NOT_CONFIGURATION = (
     "dtype",
     "encoder",
     "frozen",
+    "class_names",
     "weights",
     "classes",
     "pooling",
@@ -83,11 +84,27 @@ def load_weights(model, weights: PathLike, key=None) -> None:
     if metadata.get("format") == registry.FILE_FORMAT:
         registry.check_system(path, metadata, system)
         _check_content(path, tensors, metadata)
-        _load_by_path(model, tensors, path.name)
+        has_head = _load_by_path(model, tensors, path.name)
     elif set(tensors) & set(conversion.variables_of(model)):
-        _load_by_path(model, tensors, path.name)
+        has_head = _load_by_path(model, tensors, path.name)
     else:
-        _load_official(model, tensors)
+        has_head = _load_official(model, tensors)
+    if has_head and hasattr(model, "ends"):
+        names = _class_names(entry, metadata)
+        known = len(names) == model.ends["classes"]
+        model.class_names = names if known else None
+
+
+def _class_names(entry, metadata):
+    """Names of the classes of weights, as far as they are known."""
+    if entry is not None and entry.class_names:
+        return entry.class_names
+    try:
+        names = json.loads(metadata.get("class_names", "[]"))
+    except json.JSONDecodeError:
+        return ()
+    is_list = isinstance(names, list)
+    return tuple(map(str, names)) if is_list else ()
 
 
 def load_model(
@@ -167,6 +184,7 @@ def _load_by_path(model, tensors, label):
     conversion.assign(variables, arrays)
     if "head" not in present:
         _start_head(model)
+    return "head" in present
 
 
 def _same_head(table, variables, tensors):
@@ -205,6 +223,7 @@ def _load_official(model, tensors):
     conversion.load_official(model, tensors, head=head)
     if not load_head:
         _start_head(model)
+    return load_head
 
 
 def _start_head(model):
@@ -345,6 +364,9 @@ def save_weights(
         tensors[name] = array
     config = model.get_config()
     config = {k: v for k, v in config.items() if k not in _NOT_CONFIGURATION}
+    names = getattr(model, "class_names", None)
+    if names is not None:
+        metadata = {"class_names": list(names), **metadata}
     metadata = {
         **{
             key: value if isinstance(value, str) else json.dumps(value)

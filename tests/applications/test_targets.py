@@ -7,6 +7,7 @@ import pytest
 from keras_skeleton.applications import STGCN
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.layers.augmentation import MinMaxNormalization
+from keras_skeleton.losses import FocalCrossentropy
 from keras_skeleton.losses import SmoothedCrossentropy
 
 SHAPE = STGCN.tiny["input_shape"]
@@ -38,8 +39,9 @@ def fit(model, labels=LABELS, clips=CLIPS, loss=None):
 )
 @pytest.mark.once
 def test_labels_that_are_no_class(model, labels, words):
-    with pytest.raises(ValueError, match=words):
-        fit(model, labels)
+    for loss in (None, FocalCrossentropy()):
+        with pytest.raises(ValueError, match=words):
+            fit(model, labels, loss=loss)
 
 
 def test_labels_of_sequences_are_named(model):

@@ -17,6 +17,7 @@ from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.layers.augmentation import Streams
 from keras_skeleton.layers.augmentation import deserialize_transforms
 from keras_skeleton.layers.augmentation import serialize_transforms
+from keras_skeleton.losses import SmoothedCrossentropy
 from keras_skeleton.weights import cards
 from keras_skeleton.weights import registry
 from keras_skeleton.weights import save_weights
@@ -345,3 +346,70 @@ def test_outputs_that_are_no_scores(encoder, model, clips):
         evaluation.evaluate_model(model, clips[0])
     with pytest.raises(ValueError, match="Received 6"):
         evaluation.evaluate_model(model, (clips[0], clips[1] * 6))
+
+
+def in_another_order(data):
+    names = data.class_names[::-1]
+    labels = len(names) - 1 - data.labels
+    return Sequences.from_arrays(
+        [data.clip(i) for i in range(len(data))],
+        labels,
+        skeleton=data.skeleton,
+        class_names=[name.upper().replace(" ", "_") for name in names],
+    )
+
+
+def test_classes_are_those_of_the_same_names(model, sequences, transforms):
+    train, test = sequences.split("xview")
+    expected = evaluation.evaluate_model(model, test, transforms=transforms)
+    turned = in_another_order(test)
+    # Nobody said what its classes are called.
+    other = evaluation.evaluate_model(model, turned, transforms=transforms)
+    assert other.confusion != expected.confusion
+    model.class_names = tuple(test.class_names)
+    for data in (turned, turned.to_keras(transforms, 4)):
+        found = evaluation.evaluate_model(
+            model,
+            data,
+            transforms=None if data is not turned else transforms,
+        )
+        assert found.confusion == expected.confusion
+        assert found.class_names == list(test.class_names)
+    encoder = MAMP(**model.tiny | {"skeleton": "nw_ucla"})
+    one, two = (
+        evaluation.nearest_neighbors(
+            encoder, train, each, transforms=transforms, k=1
+        )
+        for each in (test, turned)
+    )
+    assert one.confusion == two.confusion
+
+
+def test_classes_of_other_names_are_refused(model, sequences, transforms):
+    _, test = sequences.split("xview")
+    model.class_names = (*test.class_names[1:], "swim")
+    with pytest.raises(ValueError, match="called 'class 0', which are not"):
+        evaluation.evaluate_model(model, test, transforms=transforms)
+    with pytest.raises(ValueError, match="there are none"):
+        Sequences.from_arrays(
+            [np.ones((4, 20, 3))], [0], skeleton="nw_ucla"
+        ).with_class_names(["sit"])
+
+
+def test_a_model_knows_the_classes_that_it_was_trained_on(
+    model, sequences, transforms, tmp_path
+):
+    train, _ = sequences.split("xview")
+    batches = train.to_keras(transforms, 4, shuffle=True)
+    model.compile("sgd", SmoothedCrossentropy())
+    model.fit(batches, verbose=0)
+    names = tuple(train.class_names)
+    assert model.class_names == names
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.class_names == names
+    path = save_weights(model, tmp_path / "mine.safetensors")
+    assert MAMP(path, classes=CLASSES).class_names == names
+    assert MAMP(path, classes=2).class_names is None
+    model.fit(*next(iter(batches)), verbose=0)
+    assert model.class_names is None

@@ -117,3 +117,13 @@ def test_joint_crossentropy_is_a_weighted_sum():
     assert revived.get_config() == loss.get_config()
     with pytest.raises(ValueError, match="3, classes"):
         loss(labels, logits[:, :2])
+
+
+@pytest.mark.parametrize(
+    "loss", [SmoothedCrossentropy(0.1), losses.BalancedSoftmax([3, 2, 1])]
+)
+def test_a_label_that_is_no_class_has_no_loss(loss):
+    logits = np.random.default_rng(0).normal(size=(3, 3)).astype("float32")
+    assert np.isfinite(float(loss([0, 1, 2], logits)))
+    for labels in ([0, 1, 3], [-1, 1, 2]):
+        assert np.isnan(float(loss(labels, logits)))
