@@ -227,7 +227,7 @@ def _parse_label_lines(text, files):
 
 def _find_columns(rows, files):
     """The columns of names and labels, or `None` if no line says which."""
-    if len(rows) < 2:
+    if not rows:
         return None
     known = {plain(name).rpartition("/")[2] for name in files}
     named = [plain(row[0]).rpartition("/")[2] in known for row in rows]
@@ -241,12 +241,13 @@ def _find_columns(rows, files):
     name = _find_word(header, NAME_WORDS, LABEL_WORDS)
     if None in (name, label) or named[0]:
         # Where all others name a file, and the first line has no number.
-        is_header = not any(has_number) and not named[0] and all(named[1:])
-        if len(header) != 2 or not is_header:
+        is_alone = not named[0] and named[1:] and all(named[1:])
+        if len(header) != 2 or any(has_number) or not is_alone:
             return None
         name, label = 0, 1
     # pandas may leave the index without a name.
-    shift = all(len(row) == len(header) + 1 and row[-1] for row in rows[1:])
+    width = len(header) + 1
+    shift = {(len(row), row[-1] != "") for row in rows[1:]} == {(width, True)}
     return name + shift, label + shift
 
 

@@ -90,6 +90,7 @@ def test_bad_files_of_labels(folder, tmp_path):
     path = tmp_path / "labels.csv"
     for text, reason in (
         ("walk_01,1,2\n", "line 1 has 3 values"),
+        ("name,label\nwalk_01\n", "line 2 has 1 values"),
         ("walk_01,1\nwalk_01,2\n", "line 2 gives 'walk_01' another"),
     ):
         path.write_text(text)
@@ -148,6 +149,10 @@ def test_tables_of_labels(tmp_path, text, labels, classes):
     order = [data.names.index(n) for n in ("walk_01", "run_01", "walk_02")]
     assert data.labels[order].tolist() == labels
     assert len(data.class_names or ()) == classes
+
+
+def test_a_header_alone_is_no_label():
+    assert _names._parse_label_lines("name,label\n", ()) == {}
 
 
 def test_another_encoding_is_named(folder, tmp_path):

@@ -458,7 +458,8 @@ def _read_persons(found):
     )
     if is_flat or is_person or (found and all(map(_is_landmark, found))):
         found = [found]
-    return [_read_person(_unwrap(person)) for person in found]
+    # Of the persons of a frame, some may be null or empty.
+    return [_read_person(one) for one in map(_unwrap, found) if one]
 
 
 def _unwrap(found):

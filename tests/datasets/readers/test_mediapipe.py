@@ -340,3 +340,10 @@ def test_one_person_comes_back_after_a_gap(tmp_path):
     clip = mediapipe.load_data(tmp_path, num_persons=2)[0][0]
     expected = [landmarks(t, 0.9 * (t > 4)) for t in (1, 2, 6, 7)]
     np.testing.assert_allclose(clip, [expected], atol=1e-6)
+
+
+def test_null_and_empty_lists_are_nobody():
+    person = landmarks(0).tolist()
+    frames = [None, [], [None], [[]], [None, person], {"pose_landmarks": None}]
+    found = mediapipe.parse_json(json.dumps(frames))
+    assert list(map(len, found)) == [0, 0, 0, 0, 1, 0]
