@@ -7,12 +7,15 @@ told, and where nothing or only half was found, refused.
 
 import csv
 import io
-import json
 import os
 import pathlib
+import re
 import warnings
 
 import numpy as np
+
+from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.files import wide
 
 # Endings of files of poses, and of the videos they were made of.
 ENDINGS = (
@@ -20,6 +23,18 @@ ENDINGS = (
     *(".txt", ".mat", ".h5", ".zip", ".mp4", ".avi", ".mov", ".mkv", ".webm"),
 )
 SHOWN = 5
+# Words in the names of columns of names and labels, the surest first.
+NAME_WORDS = (
+    *("clip", "clips", "video", "file", "filename", "sequence", "sample"),
+    *("path", "name", "names", "id"),
+)
+LABEL_WORDS = (
+    *("label", "labels", "class", "action", "category", "target", "activity"),
+    *("gesture", "exercise"),
+)
+WORDS = re.compile(r"[a-z]+")
+# How the reason begins for which a clip of no class is left out.
+NO_CLASS = "Labels must be"
 LABEL_HINT = (
     "pass a dictionary from names of clips to classes, or the path of a .csv "
     "file with a line `name,label` for each clip, or of a .json file"
@@ -138,13 +153,16 @@ def indices_of(names, clips, what):
     return [i for name in finder.given for i in found.get(name, ())]
 
 
-def read_labels(labels):
+def read_labels(labels, files=()):
     """Returns the dictionary of labels that was given, or is in a file.
 
     Args:
         labels: dictionary, `None`, or path of a `.csv` file (a name and a
-            label in each line, a first line of other words being a header)
-            or of a `.json` file of a dictionary.
+            label in each line; of more columns where a header says which are
+            these; empty, NaN, null or None for an unknown label) or of a
+            `.json` file of a dictionary.
+        files: names of files, by which a first line that names none of them
+            is known for a header.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -153,71 +171,96 @@ def read_labels(labels):
     if labels is None:
         return {}
     if isinstance(labels, str | os.PathLike):
-        return _read_label_file(pathlib.Path(labels))
+        return _read_label_file(pathlib.Path(labels), files)
     if hasattr(labels, "items"):
         return dict(labels.items())
     raise ValueError(f"`labels` is a {type(labels).__name__}; {LABEL_HINT}.")
 
 
-def _read_label_file(path):
+def _read_label_file(path, files):
     if not path.is_file():
         raise FileNotFoundError(
             f"`labels` is {str(path)!r}, but there is no such file; "
             f"{LABEL_HINT}."
         )
     try:
-        text = path.read_text("utf-8-sig")
         if path.suffix.lower() == ".json":
-            content = json.loads(text)
+            content = parsing.parse_json(path.read_bytes())
             if not isinstance(content, dict):
                 raise ValueError("it is no dictionary from names to labels")
             return content
-        return _parse_label_lines(text)
-    except (ValueError, RecursionError, csv.Error) as error:
+        return _parse_label_lines(parsing.decode(path.read_bytes()), files)
+    except (ValueError, csv.Error) as error:
         raise ValueError(
             f"The labels in {str(path)!r} cannot be read: {error}"
         ) from error
 
 
-def _parse_label_lines(text):
+def _parse_label_lines(text, files):
     first = text.partition("\n")[0]
     mark = max(",;\t ", key=lambda mark: (first.count(mark), mark != " "))
-    rows = [
-        (number, [cell.strip() for cell in row if cell.strip()])
-        for number, row in enumerate(
-            csv.reader(io.StringIO(text, newline=""), delimiter=mark), 1
-        )
-    ]
-    rows = [(number, row) for number, row in rows if row]
-    if rows and is_header(rows[0][1]):
-        rows = rows[1:]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    rows = [(reader.line_num, list(map(str.strip, row))) for row in reader]
+    if mark == " ":
+        rows = [(number, list(filter(None, row))) for number, row in rows]
+    rows = [(number, row) for number, row in rows if any(row)]
+    places = _find_columns([row for _, row in rows], files)
     labels = {}
-    for number, row in rows:
-        if len(row) != 2:
+    for number, row in rows if places is None else rows[1:]:
+        if places is not None and len(row) > max(places):
+            row = [row[place] for place in places]
+        elif len(row) != 2:
+            row = list(filter(None, row))
+        if len(row) != 2 or not row[0]:
             raise ValueError(
                 f"line {number} has {len(row)} values; expected a name and a "
-                "label"
+                "label, or a first line that says which columns are these, "
+                "such as `name,label`"
             )
-        name, label = row
-        label = int(label) if label.lstrip("-").isdecimal() else label
+        name, label = row[0], wide.label_of(row[1]) or None
+        if label is not None and label.lstrip("-").isdecimal():
+            label = int(label)
         if labels.setdefault(name, label) != label:
             raise ValueError(f"line {number} gives {name!r} another label")
     return labels
 
 
-def is_header(row):
-    """Whether two words are the names of columns of names and labels."""
-    words = {word.lower().strip("# ") for word in row}
-    return bool(
-        words & {"label", "labels", "class", "action", "category", "target"}
-    ) and bool(
-        words
-        & {"name", "names", "clip", "file", "filename", "file_name", "video"}
-        | words & {"path", "id", "sample", "sequence"}
-    )
+def _find_columns(rows, files):
+    """The columns of names and labels, or `None` if no line says which."""
+    if not rows:
+        return None
+    known = {plain(name).rpartition("/")[2] for name in files}
+    named = [plain(row[0]).rpartition("/")[2] in known for row in rows]
+    # Names of columns have no numbers in them.
+    has_number = [re.search(r"\d", cell) for cell in rows[0]]
+    header = [
+        [] if number else WORDS.findall(cell.lower())
+        for cell, number in zip(rows[0], has_number, strict=True)
+    ]
+    label = _find_word(header, LABEL_WORDS, ())
+    name = _find_word(header, NAME_WORDS, LABEL_WORDS)
+    if None in (name, label) or named[0]:
+        # Where all others name a file, and the first line has no number.
+        is_alone = not named[0] and named[1:] and all(named[1:])
+        if len(header) != 2 or any(has_number) or not is_alone:
+            return None
+        name, label = 0, 1
+    # pandas may leave the index without a name.
+    width = len(header) + 1
+    shift = {(len(row), row[-1] != "") for row in rows[1:]} == {(width, True)}
+    return name + shift, label + shift
 
 
-def number_labels(labels, class_names):
+def _find_word(header, words, unless):
+    """The place of the first column whose name holds one of the words."""
+    for word in words:
+        for place, cell in enumerate(header):
+            if word in cell and not set(cell) & set(unless):
+                return place
+    return None
+
+
+def number_labels(labels, class_names, files=()):
     """Turns labels into numbers.
 
     Args:
@@ -226,6 +269,7 @@ def number_labels(labels, class_names):
             path of a file of them, see `read_labels`; or `None`.
         class_names: list of strings, or `None` for the names in `labels`, in
             alphabetical order.
+        files: See `read_labels`.
 
     Returns:
         A dictionary from names of clips to numbers, and the names of the
@@ -236,7 +280,7 @@ def number_labels(labels, class_names):
     """
     labels = {
         name: label
-        for name, label in read_labels(labels).items()
+        for name, label in read_labels(labels, files).items()
         if not is_unknown(label)
     }
     is_named = [isinstance(label, str) for label in labels.values()]
@@ -358,7 +402,7 @@ def number_label(label, class_names):
     if isinstance(label, str) and class_names and label in class_names:
         return class_names.index(label)
     limit = np.inf if class_names is None else len(class_names)
-    if isinstance(label, float | np.floating) and label == int(label):
+    if isinstance(label, float | np.floating) and float(label).is_integer():
         label = int(label)
     is_number = isinstance(label, int | np.integer)
     if not is_number or isinstance(label, bool) or not 0 <= label < limit:
@@ -368,5 +412,25 @@ def number_label(label, class_names):
                 f"among the {len(class_names)} classes ({words}, or "
                 f"{list_some(class_names)})"
             )
-        raise ValueError(f"Labels must be {words}. Received: {label!r}")
+        raise ValueError(f"{NO_CLASS} {words}. Received: {label!r}")
     return int(label)
+
+
+def check_classes(num_clips, skipped):
+    """Refuses classes that are not those of half of the clips.
+
+    Args:
+        num_clips: The clips that were read.
+        skipped: list of `(name, reason)` of those that were left out.
+
+    Raises:
+        ValueError: If so many were left out for their labels.
+    """
+    lost = [clip for clip in skipped if clip[1].startswith(NO_CLASS)]
+    total = num_clips + len(lost)
+    if lost and 2 * len(lost) >= total:
+        raise ValueError(
+            f"{len(lost)} of {total} clips have labels that are none of the "
+            f"classes: {list_some(name for name, _ in lost)}. {lost[0][1]}; "
+            "pass the `class_names` of all classes."
+        )

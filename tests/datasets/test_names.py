@@ -90,6 +90,7 @@ def test_bad_files_of_labels(folder, tmp_path):
     path = tmp_path / "labels.csv"
     for text, reason in (
         ("walk_01,1,2\n", "line 1 has 3 values"),
+        ("name,label\nwalk_01\n", "line 2 has 1 values"),
         ("walk_01,1\nwalk_01,2\n", "line 2 gives 'walk_01' another"),
     ):
         path.write_text(text)
@@ -113,3 +114,49 @@ def test_a_name_that_could_mean_two_is_not_used():
     finder = _names.Finder(["a/walk.json", "b/walk.json"])
     assert finder.find("walk") is None
     assert finder.find("a/walk") == "a/walk.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "classes"),
+    [
+        ("clip_name,activity\nx/walk_01,walk\nrun_01,run\n", [1, 0, -1], 2),
+        # Words that are not known, but name no clip either.
+        ("was,wie\nwalk_01,walk\nrun_01,run\nwalk_02,walk\n", [1, 0, 1], 2),
+        ("label,clip\nwalk,walk_01\nrun,run_01\n", [1, 0, -1], 2),
+        ("name,label,subject\nwalk_01,walk,3\nrun_01,run,\n", [1, 0, -1], 2),
+        (",name,label\n0,walk_01,walk\n1,run_01,run\n", [1, 0, -1], 2),
+        ("name,label\n0,walk_01,walk\n1,run_01,run\n", [1, 0, -1], 2),
+        ("walk_01,walk\nrun_01,NaN\nwalk_02,\n", [0, -1, -1], 1),
+        ("walk_01,None\nrun_01,run\nwalk_02,null\n", [-1, 0, -1], 1),
+        ("walk_01,1.0\nrun_01,0.0\n", [1, 0, -1], 0),
+        # A first line is a clip where its name has a number.
+        ("clip_01,action_3\nwalk_01,walk\nrun_01,run\n", [2, 1, -1], 3),
+    ],
+)
+def test_tables_of_labels(tmp_path, text, labels, classes):
+    folder = tmp_path / "poses"
+    folder.mkdir()
+    entries = [{"image_id": t, "keypoints": sum(POSE, [])} for t in range(2)]
+    for name in ("walk_01", "run_01", "walk_02"):
+        (folder / f"{name}.json").write_text(json.dumps(entries))
+    path = tmp_path / "labels.csv"
+    path.write_text(text, "utf-16" if classes == 2 else "utf-8")
+    if "clip_01" in text:
+        with pytest.warns(UserWarning, match="No clip is called 'clip_01'"):
+            data = coco.load_data(folder, labels=path)
+    else:
+        data = coco.load_data(folder, labels=path)
+    order = [data.names.index(n) for n in ("walk_01", "run_01", "walk_02")]
+    assert data.labels[order].tolist() == labels
+    assert len(data.class_names or ()) == classes
+
+
+def test_a_header_alone_is_no_label():
+    assert _names._parse_label_lines("name,label\n", ()) == {}
+
+
+def test_another_encoding_is_named(folder, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("walk_01,gehen\nb/run_01,l\u00e4uft\n", "latin-1")
+    with pytest.raises(ValueError, match="line 2 is not UTF-8.*save it as"):
+        coco.load_data(folder, labels=path)

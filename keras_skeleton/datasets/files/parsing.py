@@ -1,9 +1,33 @@
-"""Numbers and JSON out of bytes that may be anything."""
+"""Text, numbers and JSON out of bytes that may be anything."""
 
+import codecs
 import json
+import math
 import warnings
 
 import numpy as np
+
+# What is filled for null and empty lists: so many numbers at most, or so many
+# for each that is there.
+MOST_FILLED = 1 << 22
+MOST_FOR_EACH = 100
+
+
+def decode(data):
+    """The text of a table in UTF-8, or in UTF-16 where it begins so.
+
+    Raises:
+        ValueError: if it is in another encoding.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line} is not UTF-8 text, but probably Latin-1 (Windows); "
+            "save it as UTF-8, in Excel as 'CSV UTF-8'"
+        ) from error
 
 
 def parse_json(data):
@@ -101,21 +125,62 @@ def to_array(values, shape):
 
 
 def to_numbers(values):
-    """Makes a float32 array of nested lists of numbers of any shape.
+    """Makes a float32 array of nested lists, see `to_doubles`."""
+    return to_float32(to_doubles(values))
+
+
+def to_doubles(values):
+    """Makes a float64 array of nested lists of numbers of any shape.
 
     Args:
-        values: what `parse_json` returned, or a part of it; null is NaN.
+        values: what `parse_json` returned, or a part of it; null is NaN, as
+            are the numbers of a joint or a frame that is null or empty.
 
     Raises:
         ValueError: if the lists are ragged or hold something else.
     """
     # Without a type, one long text would set the size of all entries.
     try:
-        return to_float32(np.array(values, "float64"))
+        return np.array(values, "float64")
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        pass
+    try:
+        shape = nested_shape(values)
+        count = _count_numbers(values)
+        if math.prod(shape) > max(MOST_FILLED, MOST_FOR_EACH * count):
+            raise ValueError("nearly all of them are empty")
+        return np.array(_fill(values, shape), "float64")
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"its lists of numbers are ragged or hold something else: {error}"
         ) from None
+
+
+def nested_shape(values, depth=8):
+    """The sizes of nested lists, of the first ones that go deepest."""
+    if not isinstance(values, list) or not depth:
+        return ()
+    inner = (nested_shape(value, depth - 1) for value in values)
+    return len(values), *max(inner, key=len, default=())
+
+
+def _count_numbers(values):
+    if isinstance(values, list):
+        return sum(map(_count_numbers, values))
+    return values is not None
+
+
+def _fill(values, shape):
+    """Nested lists with NaN in place of what is null or empty."""
+    if values is None or (shape and values == []):
+        return np.full(shape, np.nan)
+    if not shape:
+        return values
+    size = len(values) if isinstance(values, list) else 0
+    if size != shape[0]:
+        there = f"{size} entries" if size else "a single value"
+        raise ValueError(f"{there} where others have {shape[0]}")
+    return [_fill(value, shape[1:]) for value in values]
 
 
 def to_float32(array):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import re
 import typing
@@ -15,8 +16,6 @@ COORDINATES = ("x", "y", "z", "score")
 NEEDED = ("frame", "joint", "x", "y")
 # Other names of the score.
 SCORES = ("confidence", "conf", "visibility", "likelihood")
-# Whole numbers as tables write them where some cells of a column are empty.
-WHOLE = re.compile(r"(-?\d{1,18})\.0+", re.ASCII)
 # Places in a clip for each line of its table.
 MOST_EMPTY = 100
 
@@ -91,14 +90,14 @@ def parse_header(data):
 
 
 def labels_of(data):
-    """Returns the texts in the column of labels of a CSV table, if any."""
+    """Returns the labels in their column of a CSV table, if there is one."""
     rows = _open_rows(data)
     try:
         header = _read_header(rows)
         if "label" not in header:
             return set()
         place = header.index("label")
-        return {plain(row[place]) for row in rows if place < len(row)}
+        return {wide.label_of(row[place]) for row in rows if place < len(row)}
     except csv.Error as error:
         raise ValueError(f"line {rows.line_num}: {error}") from error
 
@@ -108,13 +107,8 @@ def coordinates_of(columns):
     return tuple(name for name in COORDINATES if name in columns)
 
 
-def plain(cell):
-    """A cell without spaces around it, and 1.0 as 1."""
-    return WHOLE.sub(r"\1", cell.strip())
-
-
 def _open_rows(data):
-    text = data.decode("utf-8-sig")
+    text = parsing.decode(data)
     first = text.partition("\n")[0]
     # Where commas are decimal, semicolons divide.
     mark = max(",;\t", key=first.count)
@@ -155,14 +149,22 @@ def arrange(rows, columns, skeleton):
     """
     numbers = _numbers(rows, columns, "frame")
     times = {number: t for t, number in enumerate(sorted(set(numbers)))}
+    used = coordinates_of(columns)
+    values = [_numbers(rows, columns, name, True) for name in used]
+    values = parsing.to_float32(values).T
+    # A line of neither joint nor numbers is a frame that shows nobody.
+    shown = ~np.isnan(values).all(-1) | [
+        row[columns["joint"]].strip() != "" for _, row in rows
+    ]
+    if not shown.any():
+        raise ValueError(f"its {len(times)} frames show nobody")
     persons = {}
     if "person" in columns:
-        for _, row in rows:
+        for _, row in itertools.compress(rows, shown):
             persons.setdefault(row[columns["person"]], len(persons))
     joints = {str(index): index for index in range(skeleton.num_joints)}
     joints |= {_word(name): i for i, name in enumerate(skeleton.joints)}
     joints |= {name: index for index, name in enumerate(skeleton.joints)}
-    used = coordinates_of(columns)
     shape = (max(len(persons), 1), len(times), skeleton.num_joints)
     if math.prod(shape) > MOST_EMPTY * len(rows):
         raise ValueError(
@@ -170,8 +172,10 @@ def arrange(rows, columns, skeleton):
             f"{shape[1]} frames and {shape[2]} joints empty"
         )
     places = {}
-    for (line, row), number in zip(rows, numbers, strict=True):
-        word = plain(row[columns["joint"]])
+    for (line, row), number in itertools.compress(
+        zip(rows, numbers, strict=True), shown
+    ):
+        word = wide.plain(row[columns["joint"]])
         joint = joints.get(word, joints.get(_word(word)))
         if joint is None:
             raise ValueError(
@@ -186,8 +190,7 @@ def arrange(rows, columns, skeleton):
                 f"line {line} describes the same joint as line {places[place]}"
             )
     clip = np.zeros((*shape, len(used)), "float32")
-    values = [_numbers(rows, columns, name, True) for name in used]
-    clip[tuple(np.array(list(places)).T)] = parsing.to_float32(values).T
+    clip[tuple(np.array(list(places)).T)] = values[shown]
     return clip
 
 
@@ -195,9 +198,9 @@ def _word(joint):
     return re.sub(r"[\s_-]+", "_", joint.strip().lower())
 
 
-def only_value(rows, columns, name):
+def only_value(rows, columns, name, read=wide.plain):
     """The text that a column has in all lines of a clip."""
-    values = {plain(row[columns[name]]) for _, row in rows}
+    values = {read(row[columns[name]]) for _, row in rows}
     if len(values) > 1:
         first, second = sorted(values)[:2]
         raise ValueError(

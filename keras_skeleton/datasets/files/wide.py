@@ -38,6 +38,8 @@ AXES = {
         ("v", "vis", "visibility", "score", "conf", "confidence", "c"), 3
     ),
 }
+# Whole numbers as tables write them where some cells of a column are empty.
+WHOLE = re.compile(r"(-?\d{1,18})\.0+", re.ASCII)
 DIGITS = re.compile(r"(\d{1,18})", re.ASCII)
 WORDS = re.compile(r"[A-Za-z]+|\d+")
 LONGEST_LINE = 1 << 20
@@ -51,7 +53,8 @@ class Table(typing.NamedTuple):
         frames: list of numbers, or for names of frames of tuples that order
             them by the numbers in them; `None` without such a column.
         persons: list of texts, or `None` without such a column.
-        labels: list of texts, or `None` without such a column.
+        labels: list of texts, empty for an unknown one, or `None` without
+            such a column.
         clips: list of texts, or `None` without such a column.
         values: float32 array `(lines, V, 4)`: x, y, z and visibility, NaN in
             empty cells; the visibility is 1 where there is no column for it.
@@ -112,7 +115,7 @@ def parse(data, joints, hint=""):
     return Table(
         _column(rows, found["frame"], _frame),
         _column(rows, found["person"], str.strip),
-        _column(rows, found["label"], str.strip),
+        _column(rows, found["label"], label_of),
         _column(rows, found["clip"], str.strip),
         values.astype("float32"),
         [line for line, _ in rows],
@@ -140,12 +143,25 @@ def labels_of(data):
         column = texts[-1] if texts else None
     if column is None:
         return set()
-    return {row[column].strip() for _, row in rows if column < len(row)}
+    return {label_of(row[column]) for _, row in rows if column < len(row)}
+
+
+def plain(cell):
+    """A cell without spaces around it, and 1.0 as 1."""
+    cell = cell.strip()
+    match = WHOLE.fullmatch(cell)
+    return match[1] if match else cell
+
+
+def label_of(cell):
+    """The label in a cell, empty where the cell says that there is none."""
+    cell = plain(cell)
+    return "" if cell.lower() in EMPTY else cell
 
 
 def _split(data):
     """The mark between columns, and pairs of line number and cells."""
-    text = data.decode("utf-8-sig")
+    text = parsing.decode(data)
     if "\0" in text:
         raise ValueError("it is not a text of columns")
     first = next((line for line in text.splitlines() if line.strip()), "")

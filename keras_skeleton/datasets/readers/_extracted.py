@@ -41,11 +41,12 @@ class ExtractedReader(Reader):
         num_persons=1,
     ):
         self.num_persons = _values.whole_number("num_persons", num_persons, 1)
-        self.labels, self.class_names = _names.number_labels(
-            labels, class_names
-        )
         self._named = None
         self._source = archives.open_source(path, suffixes, hint)
+        frames = group_frames(self._source.names, self._source.stem)
+        self.labels, self.class_names = _names.number_labels(
+            labels, class_names, [*self._source.names, *frames]
+        )
 
     def units(self):
         return self._source.names
@@ -63,7 +64,7 @@ class ExtractedReader(Reader):
         _names.report(
             "labels", named.given, named.unmatched(there), names, complete
         )
-        return []
+        return super().check(names, skipped)
 
 
 def clip_names(parts):

@@ -11,6 +11,7 @@ import typing
 import numpy as np
 
 from keras_skeleton.datasets.files import parsing
+from keras_skeleton.datasets.readers import _described
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _layouts
 
@@ -38,7 +39,6 @@ PERSONS = (
     *("people", "poses", "bodies", "objects", "results", "annotations"),
 )
 FRAMES = ("instance_info", "frames", "results", "predictions", "data")
-POSES = ("keypoints", "keypoints_2d", "pose_keypoints_2d", "joints", "pose")
 SCORES = (
     *("keypoint_scores", "keypoints_scores", "keypoints_visible", "kp_score"),
     *("keypoint_score", "keypoints_conf", "scores", "confidences"),
@@ -59,21 +59,25 @@ class Found(typing.NamedTuple):
         joints: list of the names of the joints, or `None`.
         bones: list of pairs of joints from 0.
         notes: list of texts to be told.
+        layout: what the file calls its joints, or `None`.
     """
 
     clips: dict
     joints: list | None
     bones: list
     notes: list
+    layout: str | None = None
 
 
-def parse(data, num_joints=None):
+def parse(data, num_joints=None, known=()):
     """Reads persons.
 
     Args:
         data: bytes of JSON text.
         num_joints: integer, the keypoints of a person, or `None` for as many
             as the file describes, 17 if it describes none.
+        known: names of joints; of several categories that a file describes,
+            the one with these counts, else that of most annotations.
 
     Returns:
         A `Found`; joints are float32 `(V, 3)` of x, y, score, or `(V, 4)`
@@ -83,10 +87,12 @@ def parse(data, num_joints=None):
         ValueError: if it is anything else.
     """
     content = _read(data)
-    joints, bones = _describe(content)
+    notes = []
+    content, joints, bones, called = _described.describe(
+        content, num_joints, known, notes
+    )
     if num_joints is None:
         num_joints = 17 if joints is None else len(joints)
-    notes = []
     entries, has_images = _list_frames(content, notes)
     clips = {}
     for place, (clip, order, persons) in enumerate(entries):
@@ -108,6 +114,7 @@ def parse(data, num_joints=None):
         joints,
         bones,
         notes,
+        called,
     )
 
 
@@ -120,13 +127,13 @@ def is_frame(data):
     return len({(clip, order) for clip, order, _ in entries}) == 1
 
 
-def parse_frame(data, num_joints=None):
+def parse_frame(data, num_joints=None, known=()):
     """Reads the persons of a file that shows one frame, and may not say so.
 
     Args:
         data: bytes of JSON text: a list of persons, a dictionary with such a
             list, or what `parse` reads.
-        num_joints: See `parse`.
+        num_joints, known: See `parse`.
 
     Returns:
         A `Found`.
@@ -136,7 +143,7 @@ def parse_frame(data, num_joints=None):
     """
     persons = _alone(_read(data))
     if persons is None:
-        return parse(data, num_joints)
+        return parse(data, num_joints, known)
     size = 17 if num_joints is None else num_joints
     found = [(find_identity(p), read_person(p, size)) for p in persons]
     frame = [pair for pair in found if pair[1] is not None]
@@ -156,7 +163,7 @@ def _alone(content):
 
 
 def _has_pose(person):
-    return isinstance(person, dict) and _pose(person) is not None
+    return isinstance(person, dict) and _described.find_pose(person) is not None
 
 
 def _read(data):
@@ -168,31 +175,6 @@ def _read(data):
         if len(lines) < 2 or lines[0].strip()[-1:] not in (b"}", b"]"):
             raise
         return [parsing.parse_json(line) for line in lines]
-
-
-def _describe(content):
-    """Names of joints and bones, where a file has them."""
-    if not isinstance(content, dict):
-        return None, []
-    found = content.get("categories")
-    for category in found if isinstance(found, list) else []:
-        names = category.get("keypoints") if isinstance(category, dict) else 0
-        if not isinstance(names, list) or not 1 < len(names) <= 256:
-            continue
-        names = [str(name) for name in names if isinstance(name, str | int)]
-        if len(set(names)) == len(category["keypoints"]):
-            return names, _pairs(category.get("skeleton"), 1)
-    return None, []
-
-
-def _pairs(bones, first):
-    return [
-        (bone[0] - first, bone[1] - first)
-        for bone in (bones if isinstance(bones, list) else [])
-        if isinstance(bone, list)
-        and len(bone) == 2
-        and all(type(joint) is int for joint in bone)
-    ]
 
 
 def _list_frames(content, notes):
@@ -233,7 +215,9 @@ def _persons(frame):
             frame = frame[0]
         # Numbers for each joint of a single person.
         return [frame] if _is_pose(frame) else frame
-    if not isinstance(frame, dict) or any(key in frame for key in POSES):
+    if not isinstance(frame, dict) or any(
+        key in frame for key in _described.POSES
+    ):
         return None
     for key in PERSONS:
         if key in frame:
@@ -260,12 +244,16 @@ def _is_list_of_persons(found):
 
 
 def _is_pose(found):
-    """Whether a list is one of joints, each a list of 2 to 4 numbers."""
-    return bool(found) and all(
+    """Whether a list is one of joints, each a list of 2 to 4 numbers.
+
+    Some may be null or empty: they were not found.
+    """
+    shown = [joint for joint in found if joint not in (None, [])]
+    return bool(shown) and all(
         isinstance(joint, list)
         and 2 <= len(joint) <= 4
         and all(isinstance(number, int | float | None) for number in joint)
-        for joint in found
+        for joint in shown
     )
 
 
@@ -390,19 +378,22 @@ def _by_images(content, notes):
     """Frames by what the file says of its images."""
     images = {}
     for image in content["images"]:
-        if not isinstance(image, dict) or _key(image.get("id")) is None:
+        if (
+            not isinstance(image, dict)
+            or _described.find_key(image.get("id")) is None
+        ):
             raise ValueError("an entry of its 'images' has no 'id'")
-        if _key(image["id"]) in images:
+        if _described.find_key(image["id"]) in images:
             raise ValueError(f"two of its 'images' have the id {image['id']!r}")
-        images[_key(image["id"])] = (image, [])
+        images[_described.find_key(image["id"])] = (image, [])
     lost = without = 0
     for annotation in content["annotations"]:
         if not isinstance(annotation, dict):
             raise ValueError("one of its 'annotations' has no names and values")
-        image = images.get(_key(annotation.get("image_id")))
+        image = images.get(_described.find_key(annotation.get("image_id")))
         if image is None:
             lost += 1
-        elif _pose(annotation) is None:
+        elif _described.find_pose(annotation) is None:
             without += 1
         else:
             image[1].append(annotation)
@@ -423,7 +414,7 @@ def _by_images(content, notes):
     videos = content.get("videos")
     for video in videos if isinstance(videos, list) else []:
         if isinstance(video, dict):
-            names[_key(video.get("id"))] = _first(
+            names[_described.find_key(video.get("id"))] = _first(
                 video, ("name", "file_name", "video_name")
             )
     found = []
@@ -431,7 +422,7 @@ def _by_images(content, notes):
         video, frame = _first(image, VIDEOS), _first(image, ORDERS)
         file = _first(image, ("file_name", "path", "coco_url"))
         if video is not None:
-            name = names.get(_key(video)) or video
+            name = names.get(_described.find_key(video)) or video
             name = re.sub(r"[/\\]+$", "", str(name))
             file = frame if frame is not None else file
             file = image["id"] if file is None else file
@@ -456,13 +447,6 @@ def _by_images(content, notes):
     return [(short[clip], order, persons) for clip, order, persons in entries]
 
 
-def _key(value):
-    """An id, the same for a number and its text."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    return str(value)
-
-
 def find_identity(person):
     """The identity that a tracker gave a person, or `None`."""
     if not isinstance(person, dict):
@@ -472,10 +456,6 @@ def find_identity(person):
             if place.get(key) is not None:
                 return _extracted.identity(place[key])
     return None
-
-
-def _pose(person):
-    return next((person[key] for key in POSES if key in person), None)
 
 
 def read_person(person, num_joints):
@@ -491,13 +471,15 @@ def read_person(person, num_joints):
     Raises:
         ValueError: if it has another number of joints, or something else.
     """
+    if person is None:
+        return None
     if isinstance(person, list) and _is_pose(person):
         person = {"keypoints": person}
     if not isinstance(person, dict):
         raise ValueError("a person is not described by names and values")
-    pose = _pose(person)
+    pose = _described.find_pose(person)
     if pose is None:
-        if any(key in person for key in POSES):
+        if any(key in person for key in _described.POSES):
             return None
         raise ValueError("it has no `keypoints`")
     scores = next((person[key] for key in SCORES if key in person), None)
@@ -511,8 +493,8 @@ def read_person(person, num_joints):
         scores = next((pose[key] for key in SEEN if key in pose), scores)
         pose = [pose[axis] for axis in "xyz" if pose.get(axis) is not None]
         pose = parsing.to_array(pose, (None, None)).T
-    elif isinstance(pose, list) and pose and isinstance(pose[0], dict):
-        pose = [_joint(joint) for joint in pose]
+    elif isinstance(pose, list) and any(isinstance(j, dict) for j in pose):
+        pose = [None if joint is None else _joint(joint) for joint in pose]
     pose = np.atleast_1d(parsing.to_numbers(pose))
     if pose.ndim == 3 and len(pose) == 1:
         pose = pose[0]

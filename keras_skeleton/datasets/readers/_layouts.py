@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton.datasets import _names
 from keras_skeleton.skeletons import Skeleton
 
 # Ways to write sides into a name, the left one first. A single letter must
@@ -23,6 +24,11 @@ SIDES = tuple(
         ("(?<=:){}(?=[A-Za-z])", "L", "R"),
         ("(?<=[a-z0-9]){}$", "L", "R"),
     )
+)
+# What surely is a side: a word, a letter alone, or one before a word.
+SIDED = re.compile(
+    r"[Ll]eft|LEFT|[Rr]ight|RIGHT|(?<![A-Za-z0-9])[LlRr](?![A-Za-z0-9])"
+    r"|(?:^|(?<=:))(?:[lr](?=[A-Z])|[LR](?=[A-Z][a-z]))"
 )
 
 # Layouts by the number of joints, the usual one first.
@@ -75,6 +81,30 @@ def mirror(joints):
     return pairs
 
 
+def check_sides(skeleton, stacklevel=4):
+    """Tells which joints name a side, but have no partner on the other.
+
+    Args:
+        skeleton: A `Skeleton`.
+        stacklevel: See `warnings.warn`.
+    """
+    paired = {joint for pair in skeleton.mirror for joint in pair}
+    alone = [
+        name
+        for joint, name in enumerate(skeleton.joints)
+        if joint not in paired and SIDED.search(_bare(name))
+    ]
+    # A hand alone has one side.
+    if alone and len(alone) < skeleton.num_joints:
+        warnings.warn(
+            f"The joints {_names.list_some(alone)} name a side, but no joint "
+            "has this name with the other side: mirrored clips would leave "
+            "them on theirs. Mend the names, or pass a `Skeleton` of your own "
+            "as `skeleton`.",
+            stacklevel=stacklevel,
+        )
+
+
 def make(name, joints, pairs):
     """Makes a `Skeleton` of names and of pairs of joints that are joined.
 
@@ -104,6 +134,19 @@ def make(name, joints, pairs):
                     following.append(child)
         wave = following
     return Skeleton(name, joints, edges, mirror(joints))
+
+
+def of_bones(made):
+    """The registered layout with the bones and sides of another, or `None`."""
+    for name in BY_SIZE.get(made.num_joints, ()):
+        known = skeletons.get(name)
+        if all(
+            set(map(tuple, getattr(known, what)))
+            == set(map(tuple, getattr(made, what)))
+            for what in ("edges", "mirror")
+        ):
+            return known
+    return None
 
 
 def of_size(num_joints):

@@ -21,6 +21,7 @@ from keras_skeleton import skeletons
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _clips
 from keras_skeleton.datasets import _missing
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.sequences import Sequences
 from keras_skeleton.skeletons.skeleton import Skeleton
 from keras_skeleton.skeletons.skeleton import SkeletonLike
@@ -140,8 +141,10 @@ class Reader:
             List of `(what, text)` to be told.
 
         Raises:
-            ValueError: If nothing of it is there.
+            ValueError: If nothing of it is there, or if half of the clips
+                are of none of the classes.
         """
+        _names.check_classes(len(names), skipped)
         return []
 
     def units(self) -> list:

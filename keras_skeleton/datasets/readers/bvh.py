@@ -146,6 +146,8 @@ class BVHReader(_extracted.ExtractedReader):
         )
         self._own = self.skeleton = self._find_skeleton(path)
         self.configure(skeleton=skeleton)
+        if skeleton is None:
+            _layouts.check_sides(self.skeleton)
 
     def read(self, unit):
         motion = parse_bvh(self._source.read(unit))

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _names
+from keras_skeleton.datasets.readers import _described
 from keras_skeleton.datasets.readers import _extracted
 from keras_skeleton.datasets.readers import _keypoints
 from keras_skeleton.datasets.readers import _layouts
@@ -47,9 +48,12 @@ def load_data(
       an annotation are frames without anybody. Names of joints in
       `categories` are used: a layout of other joints is made of them, and
       joints that are those of `skeleton` in another order are put in its.
+      Of several categories, one is read: that with the joints of `skeleton`,
+      else that of most annotations; the others are left aside, which is told.
     - Frames of MMPose, a list (alone or under `"instance_info"`) of
       `{"frame_id": 0, "instances": [{"keypoints": [[x, y], ...],
-      "keypoint_scores": [...]}]}`.
+      "keypoint_scores": [...]}]}`. Names of joints in `"meta_info"` are used
+      as those in `categories`.
     - A list with a list of persons for each frame, as results of Ultralytics
       give it: `{"keypoints": {"x": [...], "y": [...], "visible": [...]}}`.
 
@@ -68,7 +72,7 @@ def load_data(
         path: path of a file, or of a folder or .zip archive of files.
         skeleton: `Skeleton`, the name of a registered one, or the path of a
             `.json` file of one, with as many joints as there are keypoints.
-            By default, that which `categories` describe, else `"coco17"`.
+            By default, that which the file describes, else `"coco17"`.
         num_persons: integer, the persons to keep: those seen in most frames.
         labels: dictionary from names of clips (or of their files) to their
             classes, numbers from 0 or names of classes, or the path of a
@@ -186,20 +190,25 @@ class CocoReader(_extracted.ExtractedReader):
         if found.joints is None:
             return
         self._joints = found.joints
-        known = [_word(joint) for joint in self.skeleton.joints]
-        named = [_word(joint) for joint in found.joints]
+        named = [_described.word(joint) for joint in found.joints]
+        known = [_described.word(joint) for joint in self.skeleton.joints]
         if sorted(known) == sorted(named):
             order = [named.index(joint) for joint in known]
             self._order = order if order != sorted(order) else None
         elif may_make:
-            self.skeleton = _layouts.make("coco", found.joints, found.bones)
+            name = found.layout or "coco"
+            made = _layouts.make(name, found.joints, found.bones)
+            # What MMPose has trained on has a layout here, with other words.
+            same = _layouts.of_bones(made) if found.layout else None
+            self.skeleton = same or made
+            _layouts.check_sides(self.skeleton, 6)
 
     def read(self, unit):
         joints = self.skeleton.num_joints
         if unit in self._frames_of:
             found = self._join(unit, joints)
         else:
-            found = _keypoints.parse(self._source.read(unit), joints)
+            found = self._parse(unit, joints)
         if found.joints is not None and self._joints is not None:
             if found.joints != self._joints:
                 raise ValueError(
@@ -230,9 +239,10 @@ class CocoReader(_extracted.ExtractedReader):
 
     def _parse(self, name, size):
         data = self._source.read(name)
+        known = self._joints or self.skeleton.joints
         if not self._frames_of:
-            return _keypoints.parse(data, size)
-        return _keypoints.parse_frame(data, size)
+            return _keypoints.parse(data, size, known)
+        return _keypoints.parse_frame(data, size, known)
 
     def _join(self, unit, joints):
         """The frames of a clip out of the files of each."""
@@ -251,10 +261,6 @@ class CocoReader(_extracted.ExtractedReader):
             "make each of them a clip, name them in `labels`"
         )
         return found._replace(clips={"": frames}, notes=[note])
-
-
-def _word(joint):
-    return joint.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def parse_keypoints(data, num_joints=17):

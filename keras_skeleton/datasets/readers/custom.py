@@ -28,6 +28,7 @@ from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files import tables
+from keras_skeleton.datasets.files import wide
 from keras_skeleton.datasets.readers.base import Clip
 from keras_skeleton.datasets.readers.base import Reader
 from keras_skeleton.datasets.readers.base import Skipped
@@ -67,11 +68,12 @@ def from_csv(
     - `joint`: the name of a joint of the skeleton, or its number from 0.
     - `x`, `y`, and optionally `z` and `score` (or `confidence`,
       `visibility`).
-    - `label`: optionally the class, a number from 0 or a name; empty if it
-      is not known.
+    - `label`: optionally the class, a number from 0 or a name; empty, NaN,
+      null or None if it is not known.
 
     Joints without a line are zeros; so are those with empty cells or NaN, see
-    `missing`. Semicolons and tabs may stand for the commas.
+    `missing`. A line of a frame without a joint shows nobody. Semicolons and
+    tabs may stand for the commas.
 
     Args:
         path: path of a file, or of a folder or .zip archive of files.
@@ -140,7 +142,8 @@ def from_json(
         metadata: list of further keys of each clip, see `from_csv`.
         strict: See `from_csv`.
         workers: integer, the processes that read.
-        missing: See `from_csv`; null is a number that was not found.
+        missing: See `from_csv`; a joint that is null or empty was not found,
+            and a frame that is null or empty shows nobody.
 
     Returns:
         A `Sequences` object with clips `(M, T, V, C)`.
@@ -256,7 +259,7 @@ class CSVReader(_OwnReader):
         frames = tables.arrange(rows, columns, self.skeleton)
         label = None
         if "label" in columns:
-            label = tables.only_value(rows, columns, "label")
+            label = tables.only_value(rows, columns, "label", wide.label_of)
         metadata = {
             key: _as_value(tables.only_value(rows, columns, key))
             for key in self._metadata
@@ -313,8 +316,10 @@ class JSONReader(_OwnReader):
         missing = {"frames", *self._metadata} - set(entry)
         if missing:
             raise ValueError(f"it has no {sorted(missing)[0]!r}")
-        frames = entry["frames"]
-        persons = (None,) * (_depth(frames) == 4)
+        frames = parsing.to_numbers(entry["frames"])
+        if frames.ndim < 3 and frames.ndim and np.isnan(frames).all():
+            raise ValueError(f"its {len(frames)} frames show nobody")
+        persons = (None,) * (frames.ndim == 4)
         shape = (*persons, None, None, len(self.coordinates))
         metadata = {key: _as_value(entry[key]) for key in self._metadata}
         label = _read_label(entry.get("label"), self.class_names)
@@ -387,18 +392,19 @@ def _read_names(found, key):
 
 def _count_coordinates(clips):
     """Names for as many coordinates as the first joint of a file has."""
-    found = clips[0] if clips else None
-    found = found.get("frames") if isinstance(found, dict) else None
-    for _ in range(_depth(found) - 1):
-        found = found[0]
-    number = len(found) if isinstance(found, list) else 0
-    if not 2 <= number <= 4:
-        raise ValueError("its first clip has no joint of 2 to 4 coordinates")
-    return tables.COORDINATES[:number]
+    for clip in clips:
+        found = clip.get("frames") if isinstance(clip, dict) else None
+        shape = parsing.nested_shape(found)
+        # Clips before it show nobody.
+        if len(shape) > 2 and 2 <= shape[-1] <= 4:
+            return tables.COORDINATES[: shape[-1]]
+        if len(shape) > 2:
+            break
+    raise ValueError("its first clip has no joint of 2 to 4 coordinates")
 
 
 def _read_label(label, class_names):
-    if label is None or label in ("", "-1", -1):
+    if _names.is_unknown(label) or label in ("", "-1", -1):
         return -1
     if isinstance(label, str) and label not in (class_names or ()):
         label = _as_value(label)
@@ -432,10 +438,3 @@ def _check_parts(values):
 
 def _part(value):
     return str(value).strip().lower()
-
-
-def _depth(frames):
-    depth = 0
-    while isinstance(frames, list) and frames and depth < 4:
-        frames, depth = frames[0], depth + 1
-    return depth

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.readers import pyskl
 from keras_skeleton.datasets.readers.base import collect
@@ -136,6 +137,18 @@ class FineGymReader(AnnotationReader):
         ):
             class_names = _read(class_names, parse_categories)
         super().__init__(path, version, class_names=class_names)
+        if self._lists is not None:
+            self._check_lists()
+
+    def _check_lists(self):
+        """Tells which names in the given lists are those of no clip."""
+        clips = {clip_key(self.unit_name(unit)) for unit in super().units()}
+        complete = clips <= set().union(*self._lists.values())
+        for part, table in self._lists.items():
+            unmatched = [name for name in table if name not in clips]
+            _names.report(
+                f"{part}_list", table, unmatched, sorted(clips), complete
+            )
 
     def units(self):
         if self._lists is None:

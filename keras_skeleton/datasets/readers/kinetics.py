@@ -7,8 +7,9 @@ import numpy as np
 
 from keras_skeleton import _values
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
-from keras_skeleton.datasets.files.parsing import parse_json
+from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.readers import _places
 from keras_skeleton.datasets.readers import stgcn
@@ -175,12 +176,23 @@ class KineticsReader(Reader):
             raise ValueError(
                 f"its label is {found}, in the list of labels {label}"
             )
-        if self.class_names and found >= len(self.class_names):
-            raise ValueError(
-                f"its label is {found}, but there are "
-                f"{len(self.class_names)} classes"
-            )
+        found = _names.number_label(found, self.class_names)
         yield Clip(self.unit_name(unit), frames, found)
+
+    def check(self, names, skipped):
+        there = {}
+        for match in filter(None, map(CLIP.search, self._source.names)):
+            there.setdefault(match[1], set()).add(match[2])
+        for part, table in self._label_tables().items():
+            clips = there.get(part, set())
+            _names.report(
+                f"{part}_label.json",
+                table,
+                [name for name in table if name not in clips],
+                sorted(clips),
+                complete=clips <= set(table),
+            )
+        return super().check(names, skipped)
 
     def splits(self, names, labels, metadata):
         part_of = {}
@@ -207,7 +219,7 @@ def parse_labels(data):
     Raises:
         ValueError: if it is no such list.
     """
-    content = parse_json(data)
+    content = parsing.parse_json(data)
     if not isinstance(content, dict):
         raise ValueError("it is no dictionary of clips")
     table = {}
@@ -235,7 +247,7 @@ def parse_clip(data, max_persons=2):
     Raises:
         ValueError: if the file has another form.
     """
-    content = parse_json(data)
+    content = parsing.parse_json(data)
     if isinstance(content, dict) and "data" in content:
         return _parse_frames(content, max_persons)
     if isinstance(content, dict) and "annotations" in content:
@@ -246,12 +258,16 @@ def parse_clip(data, max_persons=2):
 def _parse_frames(content, max_persons):
     label = as_integer(content.get("label_index"), "label", 0, MOST_CLASSES)
     times, places, poses, scores = [], [], [], []
-    for frame in _dictionaries(content["data"], "'data'"):
+    for frame in filter(None, _dictionaries(content["data"], "'data'")):
         time = as_integer(
             frame.get("frame_index"), "frame_index", 0, MOST_FRAMES
         )
-        persons = _dictionaries(frame.get("skeleton"), "'skeleton'")
-        for place, person in enumerate(persons[:PERSONS_READ]):
+        persons = frame.get("skeleton", 0)
+        persons = [] if persons is None else persons
+        persons = _dictionaries(persons, "'skeleton'")[:PERSONS_READ]
+        for place, person in enumerate(persons):
+            if person is None or person.get("pose", 0) in (None, []):
+                continue
             times.append(time)
             places.append(place)
             poses.append(person.get("pose"))
@@ -267,7 +283,8 @@ def _parse_frames(content, max_persons):
     clip[1, times, :, places] = poses[..., 1] - 0.5
     clip[2, times, :, places] = scores
     clip[:2, clip[2] == 0] = 0
-    order = np.argsort(-clip[2].sum(axis=1), axis=1, kind="stable")
+    totals = np.nan_to_num(clip[2]).sum(axis=1)
+    order = np.argsort(-totals, axis=1, kind="stable")
     order = order[None, :, None, :max_persons]
     clip = np.take_along_axis(clip, order, axis=3)
     return _finish(clip.transpose(3, 1, 2, 0)), label
@@ -285,7 +302,8 @@ def _parse_annotations(content, max_persons):
         raise ValueError(f"its 'resolution' is {resolution.tolist()}")
     length = as_integer(info.get("num_frame"), "num_frame", 1, MOST_FRAMES)
     times, places, joints = [], [], []
-    for person in _dictionaries(content["annotations"], "'annotations'"):
+    persons = _dictionaries(content["annotations"], "'annotations'")
+    for person in filter(None, persons):
         place = person.get("person_id")
         place = person.get("id") if place is None else place
         place = as_integer(place, "person_id")
@@ -309,8 +327,9 @@ def _parse_annotations(content, max_persons):
 
 
 def _dictionaries(values, what):
+    """A list of dictionaries or, for what was not found, `None`."""
     if not isinstance(values, list) or not all(
-        isinstance(value, dict) for value in values
+        isinstance(value, dict | None) for value in values
     ):
         raise ValueError(f"its {what} is not a list of dictionaries")
     return values
@@ -321,7 +340,9 @@ def _to_doubles(values, *sizes):
     try:
         array = np.asarray(values)
     except ValueError:
-        raise ValueError("its lists of numbers are ragged") from None
+        array = None
+    if array is None or array.dtype.kind == "O":
+        array = parsing.to_doubles(values)
     fits = array.ndim == len(sizes) + 1 and all(
         wanted in (None, size)
         for wanted, size in zip(sizes, array.shape[1:], strict=True)

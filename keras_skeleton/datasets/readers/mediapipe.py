@@ -228,7 +228,7 @@ class MediaPipeReader(_extracted.ExtractedReader):
                 except (ValueError, OSError):
                     continue  # Told where the file is read.
         found.discard("")
-        if not found or all(map(str.isdecimal, found)):
+        if all(map(str.isdecimal, found)):
             return None
         return sorted(found)
 
@@ -262,6 +262,8 @@ class MediaPipeReader(_extracted.ExtractedReader):
 
     def _make_clip(self, name, frames, identities=None, label=None):
         notes = []
+        if identities is None:
+            identities = _alone(frames)
         clip = _extracted.track(frames, self.num_persons, identities, notes)
         if not len(clip):
             seen = f"its {len(frames)} frames show nobody"
@@ -425,8 +427,15 @@ def _lay_out(table, rows):
     return [frames[frame] for frame in sorted(frames)]
 
 
-def _follow(frames, num_persons, identities=None):
-    clip = _extracted.track(frames, num_persons, identities)
+def _alone(frames):
+    """Identities where no frame shows two: then there is one person."""
+    if any(len(persons) > 1 for persons in frames):
+        return None
+    return [[0] * len(persons) for persons in frames]
+
+
+def _follow(frames, num_persons):
+    clip = _extracted.track(frames, num_persons, _alone(frames))
     if not len(clip):
         raise ValueError("it shows nobody")
     return clip
@@ -449,7 +458,8 @@ def _read_persons(found):
     )
     if is_flat or is_person or (found and all(map(_is_landmark, found))):
         found = [found]
-    return [_read_person(_unwrap(person)) for person in found]
+    # Of the persons of a frame, some may be null or empty.
+    return [_read_person(one) for one in map(_unwrap, found) if one]
 
 
 def _unwrap(found):

@@ -233,6 +233,8 @@ def parse_frame(data):
         raise ValueError("it has no list 'people'")
     persons = []
     for person in people:
+        if person is None:
+            continue
         if not isinstance(person, dict):
             raise ValueError("a person is not described by names and values")
         numbers = next((person[key] for key in KEYS if key in person), None)

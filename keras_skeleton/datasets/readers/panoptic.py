@@ -190,6 +190,8 @@ def parse_bodies(data):
     """
     content = parsing.parse_json(data)
     bodies = content.get("bodies") if isinstance(content, dict) else None
+    if isinstance(content, dict) and content.get("bodies", 0) is None:
+        bodies = []
     if not isinstance(bodies, list):
         raise ValueError("it has no list 'bodies'")
     found = {}
@@ -202,7 +204,10 @@ def parse_bodies(data):
         if number in found:
             raise ValueError(f"it has two bodies {number}")
         count = 19 if "joints19" in body else 15
-        numbers = parsing.to_array(body.get(f"joints{count}"), (4 * count,))
+        numbers = body.get(f"joints{count}", 0)
+        if numbers is None or numbers == []:
+            continue
+        numbers = parsing.to_array(numbers, (4 * count,))
         joints = np.zeros((NUM_JOINTS, 4), "float32")
         joints[:count] = numbers.reshape(count, 4)
         # Not found is told by a confidence of -1.

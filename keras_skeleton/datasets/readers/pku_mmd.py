@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files import archives
 from keras_skeleton.datasets.files.parsing import parse_table
 from keras_skeleton.datasets.readers import _places
@@ -265,13 +266,18 @@ class PKUReader(Reader):
     def __init__(self, path):
         self._source = archives.open_source(path, ".txt", HINT)
         self._files = {"skeleton": {}, "label": {}}
-        self._train = {}
+        self._train, self._listed = {}, {}
         for name in self._source.names:
             file = pathlib.PurePosixPath(name)
             stem = file.stem.lower().replace("_", "-").removesuffix("-v2")
             if stem in SPLIT_LISTS:
-                names = parse_split_list(self._source.read(name), name)
-                self._train.setdefault(SPLIT_LISTS[stem], set()).update(names)
+                content = self._source.read(name)
+                names = parse_split_list(content, name)
+                protocol = SPLIT_LISTS[stem]
+                self._train.setdefault(protocol, set()).update(names)
+                words = content.decode("utf-8", "replace").replace(",", " ")
+                listed = self._listed.setdefault(protocol, set())
+                listed.update(words.split())
             for kind, files in self._files.items():
                 if kind in file.parent.name.lower():
                     files[file.stem] = name
@@ -319,6 +325,18 @@ class PKUReader(Reader):
             return parse(self._source.read(name))
         except ValueError as error:
             raise ValueError(f"in its {kind} file, {error}") from error
+
+    def check(self, names, skipped):
+        there = self._files["skeleton"]
+        for protocol, train in self._train.items():
+            _names.report(
+                f"the training videos of {protocol}",
+                train,
+                sorted(train - set(there)),
+                sorted(there),
+                complete=set(there) <= self._listed[protocol],
+            )
+        return super().check(names, skipped)
 
     def splits(self, names, labels, metadata):
         recordings = [name.rpartition("_")[0] for name in names]

@@ -243,7 +243,7 @@ class AnnotationReader(Reader):
             skeleton = skeleton or known.skeleton
             self.num_classes = known.num_classes
         if class_names is not None:
-            self.class_names = list(class_names)
+            self.class_names = _names.check_class_names(class_names)
             self.num_classes = len(self.class_names)
         self._content = None
         self._survey()
@@ -267,7 +267,8 @@ class AnnotationReader(Reader):
         names = [self._name_of(a) for a in annotations]
         self.name_fields = find_fields(names)
         if self.class_names is None and all(map(_is_named, annotations)):
-            found = {a.get("label") for a in annotations} - {None}
+            found = {a.get("label") for a in annotations}
+            found = set(filter(_is_text, found))
             if found:
                 self.class_names = sorted(found)
                 self.num_classes = len(found)
@@ -392,7 +393,13 @@ class AnnotationReader(Reader):
             return self.class_names.index(label)
         if isinstance(label, float) and label.is_integer():
             label = int(label)
-        return as_integer(label, "label", 0, self.num_classes - 1)
+        label = as_integer(label, "label")
+        if label >= self.num_classes:
+            raise ValueError(
+                f"{_names.NO_CLASS} whole numbers from 0 to "
+                f"{self.num_classes - 1}: its label is {label}"
+            )
+        return label
 
     def read_frames(self, annotation):
         """The clip `(M, T, V, C)` of an annotation."""
@@ -496,7 +503,9 @@ def parse_image_shape(shape):
 def _is_named(annotation):
     """Whether the label of an annotation is a name, or unknown."""
     label = annotation.get("label")
-    return label is None or (isinstance(label, str) and 0 < len(label) < 200)
+    return _names.is_unknown(label) or (
+        isinstance(label, str) and 0 < len(label) < 200
+    )
 
 
 def _is_dict(found):

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
 from keras_skeleton.datasets.files.pickles import as_strings
@@ -48,10 +49,11 @@ def load_data(
     `{train,val}_data_joint.npy` (2s-AGCN, HaLP, CMD) or
     `{train,val}_position.npy` (50 frames; AimCLR, HiCLR) are float32 arrays
     of samples, coordinates, frames, joints and persons, `{train,val}_label`
-    their classes. Zeros after the last frame and absent persons are cut off;
-    where there is a file `{train,val}_num_frame.npy`, a clip has the frames
-    it says, without the repetitions that fill the array up. Everything else
-    stays as the preparation left it: see there whether clips are centred.
+    their classes, numbers from 0 or names. Zeros after the last frame and
+    absent persons are cut off; where there is a file
+    `{train,val}_num_frame.npy`, a clip has the frames it says, without the
+    repetitions that fill the array up. Everything else stays as the
+    preparation left it: see there whether clips are centred.
 
     Arrays are read from disk a clip at a time, so they may be larger than
     memory.
@@ -64,8 +66,9 @@ def load_data(
         split: string, what to call the protocol. By default the name of the
             folder if it is `"xsub"`, `"xview"`, `"xset"` or `"xsetup"`, else
             `"official"`.
-        class_names: list of strings. By default those of NTU RGB+D, where
-            the clips have such names.
+        class_names: list of strings. By default those that are labels, in
+            alphabetical order, or those of NTU RGB+D, where the clips have
+            such names.
         strict: boolean, whether a sample that cannot be used is an error. If
             not, it is left out, and named in a warning and in `skipped`.
         workers: integer, the processes that read.
@@ -145,7 +148,9 @@ class ArrayReader(Reader):
             self.coordinates = ("x", "y", "score")
         self.name_fields = find_fields([n for p in parts for n in p.names])
         is_ntu = self.name_fields is not None and self.skeleton.name == "ntu"
-        most = max(max(part.labels, default=-1) for part in parts)
+        labels = [label for part in parts for label in part.labels]
+        numbers, class_names = _names.number_all(labels, class_names)
+        most = max(numbers, default=-1)
         if class_names is None and is_ntu and most < 120:
             class_names = ntu.class_names(60 if most < 60 else 120)
         if class_names is not None:
@@ -181,7 +186,8 @@ class ArrayReader(Reader):
         length = None if part.lengths is None else part.lengths[row]
         name = part.names[row]
         metadata = read_fields(name, self.name_fields)
-        yield Clip(name, trim(frames, length), part.labels[row], metadata)
+        labels, _ = _names.number_all([part.labels[row]], self.class_names)
+        yield Clip(name, trim(frames, length), labels[0], metadata)
 
     def splits(self, names, labels, metadata):
         place = {name: index for index, name in enumerate(names)}
@@ -221,7 +227,7 @@ class Part:
     Attributes:
         data: array `(N, C, T, V, M)` on disk.
         names: list of strings.
-        labels: list of integers.
+        labels: list of integers, of names of classes, or of `None`.
         lengths: int array, the frames of each sample, or `None`.
     """
 
@@ -241,8 +247,8 @@ class Part:
         if suffix == "pkl":
             self.names, self.labels = read_labels(labels)
         else:
-            values = open_array(labels, None, "iu").ravel().tolist()
-            self.labels = [as_integer(value, "label") for value in values]
+            values = open_array(labels, None, "iufU").ravel().tolist()
+            self.labels = list(map(_as_label, values))
             self.names = [f"{part}_{row:06d}" for row in range(len(values))]
         self.lengths = None
         lengths = folder / f"{part}_num_frame.npy"
@@ -318,7 +324,18 @@ def read_labels(path):
             f"{str(path)!r} has {len(names)} names, but not a label for each."
         )
     names = [as_name(name).removesuffix(".skeleton") for name in names]
-    return names, [as_integer(label, "label") for label in labels]
+    return names, list(map(_as_label, labels))
+
+
+def _as_label(label):
+    """A whole number, the name of a class, or `None` where it is unknown."""
+    if _names.is_unknown(label):
+        return None
+    if isinstance(label, str):
+        return as_name(label)
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return as_integer(label, "label")
 
 
 def trim(frames, length=None):

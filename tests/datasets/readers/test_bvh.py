@@ -275,3 +275,16 @@ def test_another_layout_can_be_named(tmp_path):
             bvh.load_data(tmp_path, scale=wrong)
     with pytest.raises(ValueError, match="must be true or false"):
         bvh.load_data(tmp_path, relative_positions="no")
+
+
+def test_sides_without_a_partner_are_told(tmp_path):
+    names = ("Hips", "LHip", "RHip", "LKnee", "RKne", "Lumbar", "lower", "L5")
+    skeleton = Skeleton("own", names, [(j, 0) for j in range(1, 8)], [(1, 2)])
+    with pytest.warns(UserWarning, match="The joints 'LKnee', 'RKne' name"):
+        _layouts.check_sides(skeleton)
+    path = tmp_path / "a.bvh"
+    path.write_text(BIPED.replace("Bip01 R Thigh", "Bip01 Thigh"))
+    with pytest.warns(UserWarning, match="name a side"):
+        data = bvh.load_data(path)
+    # One's own layout is believed.
+    bvh.load_data(path, skeleton=data.skeleton)

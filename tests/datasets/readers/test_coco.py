@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from keras_skeleton import skeletons
 from keras_skeleton.datasets.readers import coco
 
 
@@ -110,3 +111,77 @@ def test_bad_files_are_reported(tmp_path, content, reason):
     assert reason in data.skipped[0][1]
     with pytest.raises(FileNotFoundError, match="image_id"):
         coco.load_data(tmp_path / "nowhere")
+
+
+def exported(categories, annotations):
+    images = [{"id": t, "file_name": f"{t}.png"} for t in range(3)]
+    return json.dumps(
+        {"images": images, "categories": categories, "annotations": annotations}
+    )
+
+
+def test_one_category_is_read(tmp_path):
+    people, animals = bodies(3), bodies(3, place=50)
+    joints = list(skeletons.get("coco17").joints)
+    person = {"id": 1, "name": "person", "keypoints": joints}
+    dog = {"id": 7, "name": "dog", "keypoints": ["a", "b", "c"]}
+    cat = {"id": 8, "name": "cat", "keypoints": [f"c{i}" for i in range(17)]}
+    ball = {"id": 9, "name": "ball"}
+    annotations = [
+        {"image_id": t, "category_id": number, "keypoints": pose}
+        for t in range(3)
+        for number, pose in (
+            (7, [1, 2, 2] * 3),
+            (8, animals[t].ravel().tolist()),
+            (9, [3, 4, 2]),
+            (1, people[t].ravel().tolist()),
+        )
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(exported([dog, cat, ball, person], annotations))
+    with pytest.warns(UserWarning, match="3 annotations .* 'dog' are left"):
+        data = coco.load_data(path)
+    assert data.skeleton.name == "coco17"
+    np.testing.assert_array_equal(data[0][0], np.float32(people[None]))
+    own = skeletons.Skeleton("dog", "abc", ((1, 0), (2, 1)))
+    with pytest.warns(UserWarning, match="3 annotations .* 'person' are left"):
+        assert coco.load_data(path, own)[0][0].shape == (1, 3, 3, 3)
+
+
+def test_what_mmpose_says_of_its_joints(tmp_path):
+    layout = skeletons.get("h36m17")
+    names = [joint.replace("ankle", "foot") for joint in layout.joints]
+    meta = {
+        "dataset_name": "h36m",
+        "keypoint_id2name": {str(i): name for i, name in enumerate(names)},
+        "skeleton_links": [list(pair) for pair in layout.edges],
+    }
+    frames = [
+        {"frame_id": t, "instances": [{"keypoints": pose.tolist()}]}
+        for t, pose in enumerate(bodies(3))
+    ]
+    frames[1]["instances"] = None
+    frames[2]["instances"][0]["keypoints"][4] = None
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"meta_info": meta, "instance_info": frames}))
+    with pytest.warns(UserWarning, match="3 values in 1 of its 3 frames"):
+        data = coco.load_data(path)
+    assert data.skeleton == layout
+    assert not data[0][0][0, 1].any() and not data[0][0][0, 2, 4].any()
+    meta["skeleton_links"] = meta["skeleton_links"][:2]
+    path.write_text(json.dumps({"meta_info": meta, "instance_info": frames}))
+    with pytest.warns(UserWarning, match="3 values in 1 of its 3 frames"):
+        assert coco.load_data(path).skeleton.joints == tuple(names)
+
+
+def test_sides_without_a_partner_are_told(tmp_path):
+    joints = ["nose", "left_hand", "right_hnd", "left_eye", "right_eye"]
+    category = {"id": 1, "keypoints": joints, "skeleton": [[1, 2], [1, 3]]}
+    annotations = [
+        {"image_id": t, "category_id": 1, "keypoints": [1, 2, 2] * 5}
+        for t in range(3)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(exported([category], annotations))
+    with pytest.warns(UserWarning, match="'left_hand', 'right_hnd' name"):
+        assert coco.load_data(path).skeleton.mirror == ((3, 4),)

@@ -98,7 +98,7 @@ def test_bad_clips_are_reported(tmp_path, old, new, reason):
         (",subject,", ",person,", "the column 'person' twice"),
         ("frame", "image", "no column 'frame'"),
         (",z,", ",depth,", "the coordinates"),
-        ("wave_01", "\xff", "codec"),
+        ("wave_01", "\xff", "not UTF-8"),
     ],
 )
 def test_bad_files_are_reported(tmp_path, old, new, reason):
@@ -228,3 +228,52 @@ def test_other_spellings_in_tables(tmp_path):
     path.write_text(path.read_text().replace("Train", "1").replace("val", "2"))
     with pytest.raises(ValueError, match="'split' holds '1', '2'"):
         custom.from_csv(path, bones, metadata=["split"])
+
+
+def test_null_and_empty_lists_were_not_found(tmp_path):
+    frames = EXPECTED[0].tolist()
+    lost = {
+        "frame": [*frames, None],
+        "first": [[], *frames],
+        "joint": [frames[0], [None, frames[1][1], []]],
+        "person": [frames, [None, []]],
+        "nobody": [None, []],
+    }
+    clips = [{"name": name, "frames": each} for name, each in lost.items()]
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"skeleton": ARM.to_dict(), "clips": clips}))
+    with pytest.warns(UserWarning) as told:
+        data = custom.from_json(path)
+    assert "nobody: its 2 frames show nobody" in str(told[0].message)
+    assert "joint: 6 values in 1 of its 2 frames" in str(told[1].message)
+    found = {name: data[i][0] for i, name in enumerate(data.names)}
+    empty = np.zeros((1, 3, 3), "float32")
+    whole = EXPECTED[0]
+    np.testing.assert_array_equal(found["frame"][0], [*whole, *empty])
+    np.testing.assert_array_equal(found["first"][0], [*empty, *whole])
+    np.testing.assert_array_equal(found["joint"][0], whole)
+    np.testing.assert_array_equal(found["person"][0], whole)
+    clips[0]["frames"][0] = [[1.0, 2.0, 3.0], [4.0]]
+    path.write_text(json.dumps({"skeleton": ARM.to_dict(), "clips": clips}))
+    with pytest.warns(UserWarning) as told:
+        custom.from_json(path)
+    assert "frame: its lists of numbers are ragged" in str(told[0].message)
+    assert "1 entries where others have 3" in str(told[0].message)
+
+
+def test_words_for_nothing_in_tables(tmp_path):
+    head = "clip,frame,person,joint,x,y,label\n"
+    words = ("NaN", "null", "None", "", "wave", "2.0")
+    rows = [
+        f"{name},{t},a,{joint}\n"
+        for name, label in zip("abcdef", words, strict=True)
+        for t, joint in ((0, f"elbow,1,2,{label}"), (1, f",,,{label}"))
+    ]
+    path = tmp_path / "own.csv"
+    path.write_text(head + "".join(rows).replace("1,a,,", "1,,,"), "utf-16")
+    data = custom.from_csv(path, ARM, ["point", "wave", "hold"])
+    assert data.labels.tolist() == [-1, -1, -1, -1, 1, 2]
+    assert data.frame_shape == (1, 3, 2)
+    assert data.lengths.tolist() == [2] * 6
+    path.write_text(head + "".join(row for row in rows if "2.0" not in row))
+    assert custom.from_csv(path, ARM).class_names == ["wave"]

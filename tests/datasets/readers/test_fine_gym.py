@@ -56,6 +56,9 @@ def test_lists_of_fine_gym(path, tmp_path):
         b"unknown_E_000000_000001_A_0000_0001 3"
     )
     val.write_text("_E_xAXXysHUo_E_000010_000020_A_0000_0003 7\n\n")
+    with pytest.raises(ValueError, match="1 of the 2 names in `train_list`"):
+        fine_gym.load_data(path, train_list=train, test_list=val)
+    train.write_bytes(train.read_bytes().partition(b"\r\n")[0])
     data = fine_gym.load_data(path, train_list=train, test_list=val)
     assert data.names == NAMES[:2]
     assert data.labels.tolist() == [5, 7]

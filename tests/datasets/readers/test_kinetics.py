@@ -215,7 +215,7 @@ def annotations(**changes):
         (frame(frame_index=-1), "frame_index"),
         (frame(frame_index=10**9), "frame_index"),
         (frame(frame_index=1.5), "frame_index"),
-        (frame(skeleton=None), "'skeleton' is not a list"),
+        (frame(skeleton=None), "shows nobody"),
         (frame(skeleton=[{}]), "numbers have the shape"),
         (frame(skeleton=[{"pose": [0] * 36}]), "numbers have the shape"),
         (
@@ -278,3 +278,31 @@ def test_reader_opens_files_again(folder):
     reader = pickle.loads(pickle.dumps(kinetics.make_reader(folder[0])))
     (found,) = reader.read(reader.units()[0])
     assert found.name == "a"
+
+
+def test_lists_of_labels_of_other_clips(folder):
+    path, _ = folder
+    entry = {"has_skeleton": True, "label": "x", "label_index": 1}
+    dump(path / "kinetics_train_label.json", {"x": entry, "y": entry})
+    with pytest.raises(ValueError, match="0 of the 2 names in `train_label"):
+        kinetics.load_data(path)
+    # Those of a larger data set, of which all clips here have a label.
+    own = {n: {"label_index": i} for n, i in (("a", 3), ("b", 0))}
+    more = {**own, "x": entry, "y": entry}
+    dump(path / "kinetics_train_label.json", more)
+    with pytest.warns(UserWarning, match="2 of the 4 names"):
+        assert kinetics.load_data(path).names == ["a", "b", "c"]
+
+
+def test_null_is_nobody_and_no_joint():
+    content = clip([1, 1, 1, 2])
+    content["data"][0]["skeleton"] = None
+    content["data"][1]["skeleton"] = [None, {"pose": None, "score": None}]
+    pose = content["data"][2]["skeleton"][0]
+    pose["pose"][6:8] = None, None
+    pose["score"][3] = 0
+    content["data"].append(None)
+    frames, label = kinetics.parse_clip(json.dumps(content))
+    assert (frames.shape, label) == ((2, 5, 18, 3), 3)
+    assert not frames[:, :3].any() and not frames[:, 3, 3].any()
+    assert frames[0, 3, 4:].any() and np.isfinite(frames).all()

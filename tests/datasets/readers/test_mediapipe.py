@@ -306,7 +306,7 @@ def test_other_forms_of_landmarks(tmp_path):
     for name, content in forms.items():
         (tmp_path / "a.json").write_text(json.dumps(content))
         if name == "null":
-            with pytest.warns(UserWarning, match="NaN or null"):
+            with pytest.warns(UserWarning, match="were not found"):
                 clip = mediapipe.load_data(tmp_path)[0][0]
         else:
             clip = mediapipe.load_data(tmp_path)[0][0]
@@ -329,3 +329,21 @@ def test_tables_of_several_videos_and_of_samples(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(lines))
     data = mediapipe.load_data(tmp_path)
     assert (data.class_names, data.lengths.tolist()) == (["up"], [4])
+
+
+def test_one_person_comes_back_after_a_gap(tmp_path):
+    frames = [
+        {"frame": t, "landmarks": [landmarks(t, 0.9 * (t > 4)).tolist()]}
+        for t in (1, 2, 6, 7)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    clip = mediapipe.load_data(tmp_path, num_persons=2)[0][0]
+    expected = [landmarks(t, 0.9 * (t > 4)) for t in (1, 2, 6, 7)]
+    np.testing.assert_allclose(clip, [expected], atol=1e-6)
+
+
+def test_null_and_empty_lists_are_nobody():
+    person = landmarks(0).tolist()
+    frames = [None, [], [None], [[]], [None, person], {"pose_landmarks": None}]
+    found = mediapipe.parse_json(json.dumps(frames))
+    assert list(map(len, found)) == [0, 0, 0, 0, 1, 0]

@@ -284,3 +284,11 @@ def test_a_file_of_a_whole_clip_is_no_frame(tmp_path):
     (tmp_path / "walk.json").write_text("[]")
     with pytest.raises(ValueError, match="'walk.json', and files of whole"):
         openpose.load_data(tmp_path)
+
+
+def test_null_is_nobody():
+    person = {"pose_keypoints_2d": [None] * 3 + [1.0] * 72}
+    data = json.dumps({"people": [None, {"pose_keypoints_2d": None}, person]})
+    ((_, joints),) = openpose.parse_frame(data)
+    assert np.isnan(joints[0]).all() and (joints[1:] == 1).all()
+    assert openpose.parse_frame(json.dumps({"people": None})) == []

@@ -120,3 +120,9 @@ def test_nobody(tmp_path):
     write(tmp_path / "empty", [[], []])
     with pytest.raises(ValueError, match="nobody"):
         panoptic.load_data(tmp_path, strict=True)
+
+
+def test_null_is_nobody():
+    assert panoptic.parse_bodies('{"bodies": null}') == {}
+    found = panoptic.parse_bodies(frame([{"id": 1, "joints19": None}]))
+    assert found == {}

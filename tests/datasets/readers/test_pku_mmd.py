@@ -166,3 +166,10 @@ def test_load_prepared(tmp_path):
     assert data.lengths.tolist() == [9, 14, 9, 14]
     assert data.labels.tolist() == [3, 50, 3, 50]
     assert data.class_names == list(pku_mmd.CLASS_NAMES)
+
+
+def test_lists_of_other_recordings(raw):
+    folder, _ = raw
+    (folder / "cross-view.txt").write_text("Training:\n0003-R, 0009-L\n")
+    with pytest.raises(ValueError, match="1 of the 2 names in `the training"):
+        pku_mmd.prepare_raw(folder)

@@ -336,3 +336,13 @@ def test_the_first_reason_is_told(tmp_path):
     path = write(tmp_path / "a.pkl", [annotation("x", 0, (3, 17, 2))])
     with pytest.raises(ValueError, match="has the shape .*its keys are"):
         pyskl.load_data(path)
+
+
+def test_too_few_class_names(tmp_path):
+    content = [annotation(f"c{i}", i % 2) for i in range(4)]
+    path = write(tmp_path / "a.pkl", content)
+    with (
+        pytest.warns(UserWarning, match="c1: Labels must be"),
+        pytest.raises(ValueError, match="2 of 4 clips .* none of the classes"),
+    ):
+        pyskl.load_data(path, class_names=["only"])

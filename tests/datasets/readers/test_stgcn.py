@@ -186,3 +186,19 @@ def test_the_other_part_may_be_called_test(tmp_path):
         file.rename(folder / file.name.replace("val", "test"))
     train, test = stgcn.load_data(folder).split("official")
     assert len(train) and len(test)
+
+
+def test_names_as_labels(tmp_path):
+    folder = write(tmp_path / "own", joints=18)
+    names = [f"clip_{i}" for i in range(3)]
+    with open(folder / "train_label.pkl", "wb") as file:
+        pickle.dump((names[:2], ["walk", None]), file)
+    (folder / "val_label.pkl").unlink()
+    np.save(folder / "val_label.npy", np.array(["run"]))
+    data = stgcn.load_data(folder)
+    assert data.class_names == ["run", "walk"]
+    assert data.labels.tolist() == [1, -1, 0]
+    data = stgcn.load_data(folder, class_names=["walk", "sit", "run"])
+    assert data.labels.tolist() == [0, -1, 2]
+    with pytest.raises(ValueError, match="among the 1 classes"):
+        stgcn.load_data(folder, class_names=["walk"])
