@@ -126,6 +126,22 @@ def test_convert_a_file_of_a_wrapped_model(cache, tmp_path, prefix):
     )
 
 
+def test_convert_a_file_of_a_wrapped_body_and_head(cache, tmp_path):
+    file = tmp_path / "official.npz"
+    tensors = official_file(MAMP(classes=7, **TINY), file)
+    wrapped = {
+        f"model.{'cls_head' if 'head.' in name else 'backbone'}.{name}": array
+        for name, array in tensors.items()
+    }
+    np.savez(file, **wrapped, **{"criterion.weight": np.ones(7)})
+    with pytest.warns(UserWarning, match="criterion.weight"):
+        assert cli.main(["convert", "mamp", "tiny", str(file)]) == 0
+    head = MAMP("tiny", classes=7).get_layer("predictions")
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(head.bias.value), tensors["head.fc2.bias"]
+    )
+
+
 def test_convert_an_entry_of_a_checkpoint(cache, tmp_path, capsys):
     torch = pytest.importorskip("torch")
     tensors = official_file(MAMP(**TINY), tmp_path / "official.npz")
@@ -152,8 +168,9 @@ def test_convert_tensors_under_any_key(cache, tmp_path, capsys):
     ):
         torch.save(content, file)
         assert cli.main(words) == 0
-    both = {f"student.{name}": tensor for name, tensor in tensors.items()}
-    both |= {f"teacher.{name}": tensor for name, tensor in tensors.items()}
+    both = {f"module.student.{name}": a for name, a in tensors.items()}
+    both |= {f"module.teacher.{name}": a for name, a in tensors.items()}
+    both["module.queue"] = torch.zeros(3)
     torch.save(both, file)
     assert cli.main(words) == 2
     assert "choose one by key='teacher'" in capsys.readouterr().err

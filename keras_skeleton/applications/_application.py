@@ -12,6 +12,8 @@ import numpy as np
 from keras_skeleton import layers
 from keras_skeleton import skeletons
 from keras_skeleton._compat import current_path
+from keras_skeleton._fresh_head import FreshHead
+from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton.applications._frozen import freeze
 from keras_skeleton.applications._frozen import frozen_layers
 from keras_skeleton.applications._frozen import without_frozen
@@ -169,7 +171,7 @@ def renamed(init: Init, name) -> Init:
     return constructor(__init__)
 
 
-class Application(InputCheck, keras.Model):
+class Application(InputCheck, FreshHead, keras.Model):
     """Base of all encoders and classifiers.
 
     A subclass states its arguments in the signature of its constructor (see
@@ -260,6 +262,8 @@ class Application(InputCheck, keras.Model):
             from keras_skeleton.weights import load_weights
 
             load_weights(self, weights)
+        elif encoder is not None:
+            self.note_fresh_head()
 
     def check_ends(self, settings, ends):
         """Raises a `ValueError` if a model cannot end as it is to."""
@@ -308,7 +312,7 @@ class Application(InputCheck, keras.Model):
         # What `fit` validates with was looked at before it began.
         if not kwargs.get("_use_cached_eval_dataset"):
             x = self.look_at(x, y)
-            self._tell_fresh_head()
+            tell_fresh_head(self, "evaluate")
         return super().evaluate(x, y, *args, **kwargs)
 
     def check_data(self, x, y):
@@ -322,13 +326,12 @@ class Application(InputCheck, keras.Model):
     def predict(self, x, *args, **kwargs):
         """Computes outputs, see `keras.Model.predict`.
 
-        Warns where the weights that were loaded had no head for the classes
-        and it was not trained since.
+        Warns where the head came without weights and was not trained since.
 
         Raises:
             ValueError: See `InputCheck`.
         """
-        self._tell_fresh_head()
+        tell_fresh_head(self, "predict")
         return super().predict(x, *args, **kwargs)
 
     def _settle(self, named, arguments, weights, encoder):
@@ -424,30 +427,6 @@ class Application(InputCheck, keras.Model):
         were loaded after the head was made; does nothing by default.
         """
 
-    def note_fresh_head(self) -> None:
-        """Remembers that weights were loaded, but none of the head."""
-        if self.ends["classes"] is not None:
-            self._fresh_head = self._head_values()
-
-    def _head_values(self):
-        weights = self.get_layer("predictions").trainable_weights
-        return [keras.ops.convert_to_numpy(each) for each in weights]
-
-    def _tell_fresh_head(self):
-        """Warns where the head is still as it was when weights were loaded."""
-        fresh = getattr(self, "_fresh_head", None)
-        if not fresh:
-            return
-        # Whatever has trained the model since.
-        if all(map(np.array_equal, fresh, self._head_values())):
-            warnings.warn(
-                f"The head of {self.name!r} is not trained: the weights that "
-                f"were loaded have none for {self.ends['classes']} classes. "
-                "What it predicts is drawn at random; train it by `fit`.",
-                stacklevel=3,
-            )
-        self._fresh_head = None
-
     @classmethod
     def linear_head_graph(
         cls, features, settings, skeleton, classes, activation, dtype
@@ -498,19 +477,23 @@ class Application(InputCheck, keras.Model):
             "name": self.name,
             "dtype": self.dtype_policy.name,
         }
-        frozen = frozen_layers(self)
-        if frozen:
-            config["frozen"] = frozen
-        if self.class_names is not None:
-            config["class_names"] = list(self.class_names)
-        return config
+        # No arguments, but what a model is to know when it is loaded.
+        states = {
+            "frozen": frozen_layers(self),
+            "fresh_head": self.fresh_head,
+            "class_names": self.class_names and list(self.class_names),
+        }
+        return {**config, **{k: v for k, v in states.items() if v}}
 
     @classmethod
     def from_config(cls, config):
         config, frozen = without_frozen(config)
+        fresh_head = config.pop("fresh_head", None)
         class_names = config.pop("class_names", None)
         model = cls(**config)
         freeze(model, frozen)
+        if fresh_head is not None:
+            model.note_fresh_head(fresh_head)
         model.class_names = class_names and tuple(class_names)
         return model
 

@@ -3,8 +3,10 @@
 import numpy as np
 
 from keras_skeleton._arrays import to_numpy
+from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import formats
 from keras_skeleton.layers import augmentation
+from keras_skeleton.layers.augmentation.scores import keeping_scores
 
 
 def conventions(system, num_frames):
@@ -40,8 +42,9 @@ def conventions(system, num_frames):
             ValueError: If there are no such weights, or the clips have other
                 joints or coordinates than these were trained on.
         """
-        transforms = _transforms(system, weights, num_frames)
-        for transform in augmentation.filling_lost_frames(transforms):
+        transforms, scores = _transforms(system, weights, num_frames)
+        transforms = augmentation.filling_lost_frames(transforms)
+        for transform in keeping_scores(transforms, scores, clips.shape):
             after = lengths
             if lengths is not None:
                 after = transform.new_lengths(clips, None, lengths)
@@ -94,8 +97,10 @@ def conventions(system, num_frames):
 
 
 def _transforms(system, weights, num_frames):
+    """The transforms, and how many of the last coordinates are scores."""
     if weights is None:
-        return [augmentation.CropResize(num_frames, interval=(0.95,))]
+        return [augmentation.CropResize(num_frames, interval=(0.95,))], 0
+    from keras_skeleton.serving import forms
     from keras_skeleton.weights import registry
 
     recipe = registry.get(system, weights).recipe
@@ -104,7 +109,11 @@ def _transforms(system, weights, num_frames):
             f"The card of the weights {weights!r} of {system} does not say "
             "what to do with clips."
         )
-    return augmentation.deserialize_transforms(recipe["transforms"])
+    scores = 0
+    if recipe.get("form") or recipe.get("data_set") in forms.FORMS:
+        form = forms.form_of(recipe, repr(weights))
+        scores = _checks.count_scores(form.coordinates)
+    return augmentation.deserialize_transforms(recipe["transforms"]), scores
 
 
 def _names_of(system, name):

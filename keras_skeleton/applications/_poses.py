@@ -67,10 +67,6 @@ class PoseEstimator(Application):
         if isinstance(x, np.ndarray) or isinstance(x, dict):
             self.check_joints(y)
 
-    def _tell_fresh_head(self):
-        # The form of the output is that of the task.
-        pass
-
     def check_joints(self, joints):
         """Raises a `ValueError` if joints are no labels of this model."""
         expected = tuple(self.output_shape[1:])

@@ -9,6 +9,7 @@ import numpy as np
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
+from keras_skeleton.layers.augmentation.scores import keeping_scores
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
@@ -77,7 +78,12 @@ class EpochPlan:
                 f"{self.epoch_size} clips fill no batch of {self.batch_size}, "
                 "and drop_remainder=True leaves out incomplete ones."
             )
-        self.applied = _beside_scores(self.transforms, sequences)
+        persons, joints, coordinates = sequences.frame_shape
+        self.applied = keeping_scores(
+            self.transforms,
+            _checks.count_scores(sequences.coordinates),
+            (None, persons, None, joints, coordinates),
+        )
         self._on_numpy = [each.twin("numpy") for each in self.applied]
         self._set_shapes()
 
@@ -339,25 +345,6 @@ def _check_count(name, value, minimum):
             f"Received: {value!r}"
         )
     return int(value)
-
-
-def _beside_scores(transforms, sequences):
-    """The transforms, told that the last coordinates are scores.
-
-    What follows streams of several kinds is not: there, scores are in
-    between.
-    """
-    number = _checks.count_scores(sequences.coordinates)
-    if not number:
-        return transforms
-    persons, joints, coordinates = sequences.frame_shape
-    shape = (None, persons, None, joints, coordinates)
-    told = []
-    for each in transforms:
-        has_scores = isinstance(shape, tuple) and shape[-1] == coordinates
-        told.append(each.beside_scores(number) if has_scores else each)
-        shape = told[-1].compute_output_shape(shape)
-    return told
 
 
 def _check_transforms(transforms):

@@ -2,6 +2,7 @@
 
 import time
 
+from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._types import PathLike
 from keras_skeleton.evaluation import measured
 from keras_skeleton.evaluation import parts
@@ -14,6 +15,8 @@ def evaluate_model(
     model, data, batch_size=64, *, train=None, transforms=None, verbose=0
 ) -> results.Result:
     """Measures a classifier on labelled data.
+
+    Warns where its head came without weights and was not trained since.
 
     Args:
         model: A classifier with outputs `(N, classes)`, logits or
@@ -50,6 +53,7 @@ def evaluate_model(
             f"Received {model.name!r} with outputs {model.output_shape}: "
             "build it with `classes=`."
         )
+    tell_fresh_head(model, "evaluate_model")
     names = getattr(model, "class_names", None)
     test = parts.Part(data, model, "test", transforms, batch_size, names)
     classes = model.output_shape[1]

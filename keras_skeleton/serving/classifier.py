@@ -8,8 +8,11 @@ import typing
 import numpy as np
 
 from keras_skeleton import skeletons
+from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._scores import to_probabilities
+from keras_skeleton.datasets import _checks
 from keras_skeleton.layers import augmentation
+from keras_skeleton.layers.augmentation.scores import keeping_scores
 from keras_skeleton.serving.forms import Bridge
 from keras_skeleton.serving.forms import PoseForm
 from keras_skeleton.serving.forms import form_of
@@ -78,7 +81,13 @@ class PoseClassifier:
             self.skeleton.num_joints,
             len(form.coordinates),
         )
-        self._on_numpy = [each.on_numpy() for each in self.transforms]
+        tell_fresh_head(model, "serving")
+        told = keeping_scores(
+            self.transforms,
+            _checks.count_scores(form.coordinates),
+            (None, shape[1], None, *self.frame_shape[1:]),
+        )
+        self._on_numpy = [each.on_numpy() for each in told]
 
     @classmethod
     def from_weights(cls, weights: str, form=None) -> typing.Self:
@@ -194,6 +203,7 @@ class PoseClassifier:
                 self.transforms,
                 window=window,
                 frame_shape=self.frame_shape,
+                coordinates=self.form.coordinates,
                 every=every,
                 min_frames=max(window // 2, 1),
                 smoothing=smoothing,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from keras_skeleton import _inputs
 from keras_skeleton._backends import of_backend
+from keras_skeleton._fresh_head import tell_fresh_head
 
 
 class FrozenModel:
@@ -65,6 +66,7 @@ class FrozenModel:
                 f"batch_size={batch_size}."
             )
         form = _form(model)
+        tell_fresh_head(model, "serving")
         self.input_shape = keras.tree.map_structure(
             lambda tensor: (batch_size, *tensor.shape[1:]), form
         )

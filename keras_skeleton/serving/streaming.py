@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._scores import to_probabilities
+from keras_skeleton.datasets import _checks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +61,10 @@ class StreamingClassifier:
         frame_shape: `(M, V, C)` of the frames: persons, joints, coordinates.
             Defaults to what the model takes, where the transforms leave that
             as it is.
+        coordinates: Names of the coordinates, as of `Sequences`. Where the
+            last are scores, as in `("x", "y", "score")`, transforms do not
+            move them (`KeepScores`), as in pipelines of `Sequences`.
+            Defaults to places alone; streams of `PoseClassifier` know it.
         every: Frames from one prediction to the next.
         min_frames: Predictions begin when the window shows somebody in that
             many frames.
@@ -105,6 +111,7 @@ class StreamingClassifier:
         *,
         window=None,
         frame_shape=None,
+        coordinates=None,
         every=1,
         min_frames=1,
         smoothing=0.5,
@@ -141,19 +148,28 @@ class StreamingClassifier:
                 "`model` must be a Keras model or a function of clips. "
                 f"Received {model!r}."
             )
+        tell_fresh_head(model, "serving")
+        persons, joints, number = self.frame_shape
+        self._shape = (persons, self.window, joints, number)
+        self.coordinates = _checks.check_coordinates(coordinates, number)
         if any(hasattr(each, "on_numpy") for each in transforms):
-            # Keras is there anyway.
-            from keras_skeleton.layers.augmentation import filling_lost_frames
-
-            transforms = filling_lost_frames(transforms)
+            transforms = self._completed(transforms)
         self._transforms = [
             each.on_numpy() if hasattr(each, "on_numpy") else each
             for each in transforms
         ]
-        persons, joints, coordinates = self.frame_shape
-        self._shape = (persons, self.window, joints, coordinates)
         self._try(takes)
         self.reset()
+
+    def _completed(self, transforms):
+        """Transforms that fill lost frames first and keep scores."""
+        # Keras is there anyway.
+        from keras_skeleton.layers.augmentation import filling_lost_frames
+        from keras_skeleton.layers.augmentation.scores import keeping_scores
+
+        number = _checks.count_scores(self.coordinates)
+        transforms = filling_lost_frames(transforms)
+        return keeping_scores(transforms, number, (1, *self._shape))
 
     def _try(self, takes):
         size = int(np.prod(self._shape))
@@ -187,15 +203,18 @@ class StreamingClassifier:
         Args:
             frame: Array `(M, V, C)`, or `(V, C)` for a single person. Persons
                 who are missing are zeros, `None` in a list of persons, or
-                left out at the end; `None` is a frame without anybody.
+                left out at the end; `None` is a frame without anybody. A
+                joint with a coordinate that is NaN was not found: it becomes
+                zeros, as in files that are read.
 
         Returns:
             A `Prediction`, or `None` if none is due after this frame, or the
             window shows nobody or too little.
 
         Raises:
-            ValueError: If the frame has another shape or is not finite, or
-                the model's output is not. The frame then does not count.
+            ValueError: If the frame has another shape or holds infinite
+                numbers, or the model's output is not finite. The frame then
+                does not count.
         """
         frame = self._check(frame)
         place = self._count % self.window
@@ -234,12 +253,13 @@ class StreamingClassifier:
                 f"missing, or {self.frame_shape[1:]} for one person. Received "
                 f"shape {np.shape(frame)}."
             )
-        if not np.isfinite(found).all():
+        if np.isinf(found).any():
             raise ValueError(
-                "A frame has NaN or infinite coordinates. Pass zeros for "
+                "A frame has infinite coordinates. Pass NaN or zeros for "
                 "joints or persons that are lost, or None for the frame."
             )
-        whole[: len(found)] = found
+        is_lost = np.isnan(found).any(-1, keepdims=True)
+        whole[: len(found)] = np.where(is_lost, 0, found)
         return whole
 
     def _predict(self):

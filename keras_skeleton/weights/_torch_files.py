@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_skeleton.datasets.files import unpickling
 from keras_skeleton.datasets.files.unpickling import Inert
+from keras_skeleton.weights import wrappers
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -276,10 +277,15 @@ def _entry(container, key):
     if key in container:
         return container[key]
     for inner in (container, _only_entry(container)):
-        found = {
-            str(name).removeprefix(f"{key}."): value
+        tensors = {
+            str(name): value
             for name, value in inner.items()
-            if isinstance(value, _Tensor) and str(name).startswith(f"{key}.")
+            if isinstance(value, _Tensor)
+        }
+        found = {
+            name.removeprefix(f"{key}."): value
+            for name, value in wrappers.unwrapped(tensors).items()
+            if name.startswith(f"{key}.")
         }
         if found:
             return found

@@ -6,12 +6,14 @@ import fnmatch
 import importlib
 import os
 import re
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_skeleton import applications
 from keras_skeleton._types import PathLike
+from keras_skeleton.weights import wrappers
 from keras_skeleton.weights.reader import read_tensors
 
 
@@ -321,27 +323,34 @@ def convert_array(model, name, array: ArrayLike) -> np.ndarray:
 
 
 def without_wrapper(model, tensors):
-    """Official tensors without what stands before the names of all.
+    """Official tensors without what trainers put before names.
 
-    Trainers call the model that they hold `net`, `encoder` or otherwise. A
-    beginning that all names share is dropped where names of the model's
-    table come to light; else nothing is.
+    Trainers call the model that they hold `net`, `encoder` or otherwise, or
+    its parts `backbone` and `cls_head`. A beginning that nearly all names
+    share is dropped where names of the model's table come to light, and so
+    is what stands before the names of one part.
 
     Args:
         model: A model of `keras_skeleton.applications`.
         tensors: Dict of names to arrays.
     """
+    paths = variables_of(model)
     found = tensors
     for _ in range(5):
         table = table_for(model, found)
-        paths = variables_of(model)
-        if any(table.find(path)[1] in found for path in paths):
-            return found
-        begins = {name.partition(".")[0] for name in found}
-        if len(begins) != 1 or not all("." in name for name in found):
+        named = {path: table.find(path)[1] for path in paths}
+        beginning = wrappers.shared_beginning(found)
+        if beginning is None or any(n in found for n in named.values()):
             break
-        found = {name.partition(".")[2]: a for name, a in found.items()}
-    return tensors
+        found = wrappers.without_beginning(found, beginning)
+    head = {name for path, name in named.items() if table.in_head(path)}
+    part = table.parts.get("head", Part((), ()))
+    found = wrappers.without_beginnings_of_parts(
+        found,
+        set(named.values()) - head - {None},
+        lambda name: name in head or part.has_official(name),
+    )
+    return found if any(n in found for n in named.values()) else tensors
 
 
 def named_tensors(source: dict, key=None) -> dict:
@@ -370,7 +379,10 @@ def load_official(
     """Loads the tensors of a published checkpoint into a model.
 
     Every variable of the model must get a tensor and every tensor must find a
-    variable; otherwise nothing is changed. Left out without complaint are
+    variable; otherwise nothing is changed. What trainers put before nearly
+    all names, or before those of the body and of the head, is dropped.
+    Tensors of a loss (`criterion.weight`) are left out with a warning where
+    all of the model's are there. Left out without complaint are
     tensors of a part that the model does not have: the decoder of a
     pre-training checkpoint in an encoder, the head of a fine-tuned one in a
     model without classes. Learned embeddings of time segments are resized
@@ -445,13 +457,28 @@ def load_official(
     hint = ""
     if any(table.in_head(item.split(" for ")[-1]) for item in missing):
         hint = " Pass head='fresh' to keep the classification head untrained."
-    begins = sorted({name.partition(".")[0] for name in tensors})
+    begins = sorted(
+        {
+            name.partition(".")[0]
+            for name in tensors
+            if "." in name and not wrappers.is_of_loss(name)
+        }
+    )
     if not used and 1 < len(begins) < 5:
         hint += (
             f" All names begin with {', '.join(map(repr, begins))}; choose "
             f"one by key={begins[-1]!r}."
         )
+    of_loss = [each for each in left_over if wrappers.is_of_loss(each)]
+    if of_loss and not missing and not mismatched:
+        left_over = [each for each in left_over if each not in of_loss]
     check(label, model, missing, left_over, mismatched, hint, others)
+    if of_loss:
+        warnings.warn(
+            f"{label}: left out was what belongs to a loss or metric and not "
+            f"to the model: {_some(of_loss)}.",
+            stacklevel=2,
+        )
     assign(variables, arrays)
 
 
@@ -495,13 +522,13 @@ def check(label, model, missing, left_over, mismatched, hint="", others=()):
     if problems:
         raise ValueError(
             f"{label} does not fit the {type(model).__name__} "
-            f"{model.name!r}, and nothing was loaded. {' '.join(problems)} "
-            "Build the model with the arguments that the weights were "
-            f"trained with.{hint}"
+            f"{model.name!r}, and nothing was loaded. Build the model with "
+            f"the arguments that the weights were trained with.{hint} "
+            f"{' '.join(problems)}"
         )
 
 
-def _some(items, limit=12):
+def _some(items, limit=6):
     text = "; ".join(items[:limit])
     return text + (
         f"; and {len(items) - limit} more" if len(items) > limit else ""

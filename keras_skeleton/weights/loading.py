@@ -31,6 +31,7 @@ _NOT_CONFIGURATION = (
     "encoder",
     "frozen",
     "class_names",
+    "fresh_head",
     "weights",
     "classes",
     "pooling",
@@ -85,6 +86,8 @@ def load_weights(model, weights: PathLike, key=None) -> None:
         registry.check_system(path, metadata, system)
         _check_content(path, tensors, metadata)
         has_head = _load_by_path(model, tensors, path.name)
+        if "fresh_head" in metadata and hasattr(model, "note_fresh_head"):
+            model.note_fresh_head()
     elif set(tensors) & set(conversion.variables_of(model)):
         has_head = _load_by_path(model, tensors, path.name)
     else:
@@ -278,7 +281,8 @@ def _advice(model, path):
         others = [
             f"{name}={_plain(found[name])!r} (here {_plain(own[name])!r})"
             for name in own
-            if name in found and name not in ("name", "dtype", "weights")
+            if name in found
+            if name not in ("name", "dtype", "weights", "fresh_head")
             if found[name] != own[name]
         ]
     except (*hdf5.ERRORS, zipfile.BadZipFile, zlib.error, TypeError):
@@ -379,6 +383,8 @@ def save_weights(
         "configuration": json.dumps(config),
         "content_sha256": _content_sha256(tensors),
     }
+    if getattr(model, "fresh_head", None):
+        metadata["fresh_head"] = model.fresh_head
     path.parent.mkdir(parents=True, exist_ok=True)
     with _outputs.replacing(path) as part:
         # `save_file` would let nobody else read the file.
@@ -425,8 +431,13 @@ def install(entry, paths, key=None, overwrite=False):
             tensors = conversion.named_tensors(by_role, key)
         else:
             tensors = reader.read_tensors(paths[0], key)
-        model = conversion.system_module(entry.system).build(entry, tensors)
-        conversion.load_official(model, tensors)
+        build = conversion.system_module(entry.system).build
+        model = build(entry, tensors)
+        bare = conversion.without_wrapper(model, tensors)
+        if bare.keys() != tensors.keys():
+            # Only now is it plain what is in the file, such as a head.
+            model = build(entry, bare)
+        conversion.load_official(model, bare)
     except ValueError as error:
         if len(paths) == 1:
             raise

@@ -11,9 +11,8 @@ import numpy as np
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets.files import unpickling
 from keras_skeleton.weights import _torch_files
+from keras_skeleton.weights import wrappers
 
-# What data parallel training, trainers and compilers put before all names.
-WRAPPERS = ("module.", "model.", "_orig_mod.")
 # How many bytes one byte of a compressed archive can stand for.
 MOST_INFLATION = 1100
 
@@ -25,7 +24,7 @@ def read_tensors(path: PathLike, key=None) -> dict[str, np.ndarray]:
     and `.npz`. PyTorch files are read without PyTorch by an unpickler that
     knows tensors, plain containers and numbers and refuses everything else,
     so no code in a file can run. Of a training checkpoint only the tensors of
-    the model are read. What wrappers put before all names is dropped:
+    the model are read. What wrappers put before nearly all names is dropped:
     `module.`, `model.` and `_orig_mod.`.
 
     Args:
@@ -50,18 +49,7 @@ def read_tensors(path: PathLike, key=None) -> dict[str, np.ndarray]:
     >>> tensors["norm.weight"].shape
     (256,)
     """
-    return _unwrap(_read(pathlib.Path(path), key))
-
-
-def _unwrap(tensors):
-    """Drops what wrappers put before all names."""
-    for wrapper in (w for _ in WRAPPERS for w in WRAPPERS):
-        if tensors and all(name.startswith(wrapper) for name in tensors):
-            tensors = {
-                name.removeprefix(wrapper): array
-                for name, array in tensors.items()
-            }
-    return tensors
+    return wrappers.unwrapped(_read(pathlib.Path(path), key))
 
 
 def _read(path, key):

@@ -25,8 +25,10 @@ def names(pattern="*", system=None) -> list[str]:
     Args:
         pattern: What the names look like, `*` for anything: a pattern of
             `"<system>/<name>"` or of the name alone. The name of a system
-            stands for all its weights.
-        system: Name of a system, to have its weights only.
+            stands for all its weights. Where nothing has the pattern's
+            letters, its case, `_` and `-` do not count: `"Hyper-GCN"` finds
+            those of `hypergcn`.
+        system: Name of a system, to have its weights only, spelled likewise.
 
     Returns:
         List of `"<system>/<name>"`, sorted; with `system`, of the names as
@@ -43,16 +45,18 @@ def names(pattern="*", system=None) -> list[str]:
     >>> names("ntu60*", system="mamp")
     ['ntu60', 'ntu60_xview']
     """
-    systems = applications.SYSTEMS if system is None else (system,)
-    if pattern in applications.SYSTEMS:
-        pattern = f"{pattern}/*"
-    found = []
-    for each in systems:
-        for name in _names(each):
-            full = f"{each}/{name}"
-            if any(fnmatch.fnmatchcase(text, pattern) for text in (full, name)):
-                found.append(full if system is None else name)
-    if not found and not set("*?[") & set(pattern):
+    systems = applications.SYSTEMS
+    if system is not None:
+        systems = [each for each in systems if _plain(each) == _plain(system)]
+        # What is none is told there.
+        systems = systems or (system,)
+    found = _matching(pattern, systems, str) or _matching(
+        pattern, systems, _plain
+    )
+    if system is not None:
+        found = [full.partition("/")[2] for full in found]
+    is_system = _plain(pattern) in map(_plain, applications.SYSTEMS)
+    if not found and not is_system and not set("*?[") & set(pattern):
         raise ValueError(
             f"There are no registered weights {pattern!r}"
             f"{f' of {system}' if system else ''}, and no system of that "
@@ -60,6 +64,26 @@ def names(pattern="*", system=None) -> list[str]:
             f"the pattern may fit several names: names('*{pattern}*')."
         )
     return sorted(found)
+
+
+def _matching(pattern, systems, spelled):
+    """Names that fit a pattern, all brought to one spelling first."""
+    pattern = spelled(pattern)
+    if pattern in map(spelled, applications.SYSTEMS):
+        pattern = f"{pattern}/*"
+    return [
+        f"{system}/{name}"
+        for system in systems
+        for name in _names(system)
+        if any(
+            fnmatch.fnmatchcase(spelled(text), pattern)
+            for text in (f"{system}/{name}", name)
+        )
+    ]
+
+
+def _plain(text):
+    return str(text).lower().replace("_", "").replace("-", "")
 
 
 def _names(system):

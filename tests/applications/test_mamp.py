@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ from keras_skeleton.applications import MAMP
 from keras_skeleton.applications import MAMPPretext
 from keras_skeleton.applications import mamp
 from keras_skeleton.datasets import synthetic
+from keras_skeleton.layers import augmentation
 from keras_skeleton.layers.augmentation import Center
 from keras_skeleton.layers.augmentation import CropResize
 from keras_skeleton.losses import SmoothedCrossentropy
+from keras_skeleton.weights import registry
 from keras_skeleton.weights.conversion import variables_of
 
 TINY = {
@@ -307,3 +311,19 @@ def test_preprocess_input():
     result = ops.convert_to_numpy(mamp.preprocess_input(x))
     assert result.shape == (3, 2, 120, 20, 3)
     assert np.abs(result[0, :, -1]).max() > 0
+
+
+@pytest.mark.once
+def test_preprocess_input_keeps_scores(monkeypatch):
+    recipe = {
+        "data_set": "nw_ucla",
+        "form": {"coordinates": ["x", "y", "score"], "up": "-y"},
+        "transforms": augmentation.serialize_transforms([Center(joint=0)]),
+    }
+    entry = dataclasses.replace(registry.get("mamp", "nw_ucla"), recipe=recipe)
+    monkeypatch.setattr(registry, "get", lambda system, name: entry)
+    x = clips((1, 8, 20, 3))
+    x[:, :, :, 3, :2] = 0
+    result = ops.convert_to_numpy(mamp.preprocess_input(x, "nw_ucla"))
+    np.testing.assert_array_equal(result[..., 2], x[..., 2])
+    assert not result[:, :, :, 3, :2].any()

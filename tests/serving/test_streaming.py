@@ -8,6 +8,8 @@ import pytest
 
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.layers import augmentation
+from keras_skeleton.serving import PoseClassifier
+from keras_skeleton.serving import PoseForm
 from keras_skeleton.serving import StreamingClassifier
 from keras_skeleton.skeletons import Skeleton
 
@@ -280,14 +282,88 @@ def test_transforms_that_change_the_coordinates():
     assert classifier.update(frames(1)[0]).current.shape == (2,)
 
 
+LINE = Skeleton("line", "abc", [(1, 0), (2, 1)])
+SCORED = ("x", "y", "score")
+
+
+def scored(number=4):
+    """Frames of places and scores, without the joint 2 in the second."""
+    source = frames(number) + 9
+    source[..., 2] = 0.5
+    source[1, 0, 2] = 0
+    return source
+
+
+@pytest.mark.once
+def test_scores_stay_scores_as_in_data_sets():
+    transforms = [augmentation.Center(joint=0), augmentation.CropResize(4)]
+    data = Sequences.from_arrays(
+        [scored()[:, 0]], [0], skeleton=LINE, coordinates=SCORED
+    )
+    (wanted, _), *_ = data.to_keras(transforms, batch_size=1)
+    model = Recorder()
+    classifier = stream(model, transforms=transforms, coordinates=SCORED)
+    for frame in scored():
+        classifier.update(frame)
+    np.testing.assert_allclose(model.seen[-1], wanted, atol=1e-5)
+    assert not model.seen[-1][0, 0, 1, 2].any()
+    # A function may leave no scores.
+    places = [lambda clips: clips[..., :2], *transforms]
+    classifier = stream(model, transforms=places, coordinates=SCORED)
+    for frame in scored():
+        classifier.update(frame)
+    np.testing.assert_allclose(
+        model.seen[-1][0, 0, 0], wanted[0, 0, 0, :, :2], atol=1e-5
+    )
+    with pytest.raises(ValueError, match="must name the 3 coordinates"):
+        stream(model, coordinates=("x", "y"))
+
+
+@pytest.mark.once
+def test_pose_classifiers_keep_scores():
+    inputs = keras.Input((1, 4, 17, 3))
+    score = keras.ops.max(inputs[:, 0, :, :, 2], axis=(1, 2))
+    model = keras.Model(inputs, keras.ops.stack([score, 0 * score], axis=-1))
+    classifier = PoseClassifier(
+        model,
+        [augmentation.Center(joint=0), augmentation.CropResize(4)],
+        PoseForm("people", SCORED),
+        skeleton="coco17",
+    )
+    clip = np.full((4, 17, 3), 0.5, "float32")
+    wanted = softmax([0.5, 0])
+    (found,) = classifier.probabilities([clip])
+    np.testing.assert_allclose(found, wanted, 1e-5)
+    live = classifier.stream(window=4, every=4)()
+    *_, last = map(live.update, clip)
+    np.testing.assert_allclose(last.current, wanted, 1e-5)
+
+
+@pytest.mark.once
+def test_joints_that_are_nan_were_not_found():
+    found = []
+    for lost in (0, np.nan):
+        model = Recorder()
+        classifier = stream(model, coordinates=SCORED)
+        source = scored()
+        source[1, 0, 2] = lost
+        source[2, 0, 1] = (9, 9, lost) if lost else 0
+        source[3] = lost
+        for frame in source:
+            classifier.update(frame)
+        found.append(model.seen[-1])
+    np.testing.assert_array_equal(*found)
+    # As nobody is in the last frame, the clip ends before it.
+    assert not found[0][0, 0, 3].any()
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
         (np.zeros((1, 4, 3)), r"= \(1, 3, 3\).*shape \(1, 4, 3\)"),
         (np.zeros((2, 3, 3)), "with fewer persons"),
         (np.zeros(3), "must have the shape"),
-        (np.full((3, 3), np.nan), "NaN or infinite coordinates"),
-        (np.full((3, 3), np.inf), "NaN or infinite coordinates"),
+        (np.full((3, 3), np.inf), "infinite coordinates"),
         ([["left"]], "array of numbers"),
         ([[[1.0], [1.0, 2.0]]], "array of numbers"),
     ],

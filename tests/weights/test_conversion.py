@@ -100,7 +100,7 @@ def test_head_stays_fresh_only_when_asked(tiny, official):
     model = MAMP(classes=5, **tiny)
     before = values(model)
     tensors = official(decoder_layers=1)
-    with pytest.raises(ValueError, match="head.fc2.weight.*head='fresh'"):
+    with pytest.raises(ValueError, match="head='fresh'.*Missing: head.fc1"):
         load_official(model, tensors)
     assert_unchanged(model, before)
     load_official(model, tensors, head="fresh")
@@ -112,6 +112,56 @@ def test_head_stays_fresh_only_when_asked(tiny, official):
     load_official(model, official(kind="finetune", classes=9), head="fresh")
     with pytest.raises(ValueError, match="`head` must be"):
         load_official(model, tensors, head="new")
+
+
+def in_parts(body, head):
+    """Other names of tensors, for their body and for their head."""
+    return lambda tensors: {
+        (head if name.startswith("head.") else body) + name: array
+        for name, array in tensors.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "body, head",
+    [
+        ("model.", "model."),
+        ("_orig_mod.net.", "_orig_mod.net."),
+        ("backbone.", "cls_head."),
+        ("model.backbone.", "model.cls_head."),
+        ("encoder.", ""),
+    ],
+)
+def test_what_trainers_put_before_names(tiny, official, body, head):
+    tensors = official(kind="finetune")
+    model = MAMP(classes=5, **tiny)
+    load_official(model, tensors)
+    wanted = values(model)
+    wrapped = in_parts(body, head)(tensors)
+    loss = {"criterion.weight": np.ones(5), "train_loss": np.ones(1)}
+    other = MAMP(classes=5, **tiny)
+    with pytest.warns(UserWarning, match="left out.*criterion.weight.*loss"):
+        load_official(other, {**wrapped, **loss})
+    assert_unchanged(other, wanted)
+    # The head of a file is known by its name where a model has none.
+    load_official(MAMP(**tiny), wrapped)
+    with pytest.raises(ValueError, match="Left over: queue"):
+        load_official(other, {**wrapped, "queue": np.ones((2, 2))})
+    part = f"{body}blocks.1.attn.proj.bias"
+    del wrapped[part]
+    with pytest.raises(ValueError, match="Missing: blocks.1.*criterion"):
+        load_official(other, {**wrapped, **loss})
+
+
+def test_two_models_in_a_file_are_not_guessed_at(tiny, official):
+    tensors = official(kind="finetune")
+    both = in_parts("student.", "student.")(tensors)
+    both |= in_parts("teacher.", "teacher.")(tensors)
+    both["zeros"] = np.zeros(3)
+    with pytest.raises(
+        ValueError, match="loaded. .*key='teacher'.*; and .*mor"
+    ):
+        load_official(MAMP(classes=5, **tiny), {**both, "loss.x": np.ones(1)})
 
 
 @pytest.mark.parametrize(

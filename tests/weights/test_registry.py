@@ -83,6 +83,10 @@ def test_unknown_names_list_the_known_ones():
         (("psumnet/ntu60_xsub_body",), {"psumnet/ntu60_xsub_body"}),
         (("ntu60*", "mamp"), {"ntu60", "ntu60_xview"}),
         (("nothing*",), set()),
+        (("Hyper-GCN",), {"hypergcn/nw_ucla", "hypergcn/nw_ucla_bone"}),
+        (("hyper_gcn/NW-UCLA",), {"hypergcn/nw_ucla"}),
+        (("ntu60_xview", "Mamp"), {"ntu60_xview"}),
+        (("DSTA",), set()),
     ],
 )
 def test_names_by_pattern(arguments, expected):
