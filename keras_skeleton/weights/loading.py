@@ -282,7 +282,15 @@ def _advice(model, path):
             f"{name}={_plain(found[name])!r} (here {_plain(own[name])!r})"
             for name in own
             if name in found
-            if name not in ("name", "dtype", "weights", "fresh_head")
+            if name
+            not in (
+                "name",
+                "dtype",
+                "weights",
+                "fresh_head",
+                "class_names",
+                "frozen",
+            )
             if found[name] != own[name]
         ]
     except (*hdf5.ERRORS, zipfile.BadZipFile, zlib.error, TypeError):
