@@ -300,7 +300,7 @@ class Application(InputCheck, FreshHead, keras.Model):
         given.look_at_fit(self, bound.arguments)
         if not self.takes_pixels:
             targets.warn_of_units(x)
-        self.class_names = targets.class_names(x, self.ends["classes"])
+        self.class_names = targets.class_names(x, self.ends.get("classes"))
         return super().fit(*bound.args[1:], **bound.kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):

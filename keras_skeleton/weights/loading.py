@@ -94,7 +94,7 @@ def load_weights(model, weights: PathLike, key=None) -> None:
         has_head = _load_official(model, tensors)
     if has_head and hasattr(model, "ends"):
         names = _class_names(entry, metadata)
-        known = len(names) == model.ends["classes"]
+        known = len(names) == model.ends.get("classes")
         model.class_names = names if known else None
 
 
