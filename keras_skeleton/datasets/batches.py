@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
 
@@ -310,7 +310,7 @@ class EpochPlan:
         draws = np.zeros((1, self.num_draws), "float32")
         made = self.transform(*self.read(np.zeros(1, "int64"), draws), draws)
         coordinates = self.sequences.coordinates
-        scores = _checks.count_scores(coordinates)
+        scores = _coordinates.count_scores(coordinates)
         same = np.shape(made)[-1:] == (len(coordinates),)
         return made, scores if same else 0
 
@@ -347,7 +347,7 @@ def _beside_scores(transforms, sequences):
     What follows streams of several kinds is not: there, scores are in
     between.
     """
-    number = _checks.count_scores(sequences.coordinates)
+    number = _coordinates.count_scores(sequences.coordinates)
     if not number:
         return transforms
     persons, joints, coordinates = sequences.frame_shape
