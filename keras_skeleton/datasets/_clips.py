@@ -176,8 +176,11 @@ def _is_mixed(clip):
     """Whether persons of a clip seem to be coordinates, by their values.
 
     The heights of joints are much the same in all persons, from head to
-    feet; they are not what the same joints have on another axis.
+    feet; they are not what the same joints have on another axis. Few joints
+    may be alike by chance.
     """
+    if clip.shape[2] < 10:
+        return False
     body = np.nan_to_num(np.asarray(clip, "float32")).mean(axis=1)
     body = np.moveaxis(body, -1, 1)  # (first axis, last axis, V)
     body = body - body.mean(axis=-1, keepdims=True)
@@ -185,7 +188,7 @@ def _is_mixed(clip):
     body = body / np.where(size > 0, size, 1)
     of_first = np.abs((body[0] * body[1]).sum(-1)).max()
     of_last = np.abs((body[:, 0] * body[:, 1]).sum(-1)).max()
-    return of_last > 0.9 and of_last > of_first + 0.3
+    return of_last > 0.95 and of_last > of_first + 0.4
 
 
 def _person_fault(shape, named):

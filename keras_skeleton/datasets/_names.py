@@ -250,7 +250,6 @@ def number_labels(labels, class_names):
     return {
         str(name): number_label(label, class_names)
         for name, label in labels.items()
-        if not is_no_class(label)
     }, class_names
 
 

@@ -259,9 +259,9 @@ class CocoReader(_extracted.ExtractedReader):
 def _has_score(body):
     """Whether the third value of joints may be a score.
 
-    It is how far a joint is seen, 0, 1 or 2, in annotations.
+    Annotations have 0, 1 or 2 for how a joint is seen, some tools percents.
     """
-    return _coordinates.may_be_scores(body[:, 2], largest=2)
+    return _coordinates.may_be_scores(body[:, 2], largest=100)
 
 
 def _word(joint):
