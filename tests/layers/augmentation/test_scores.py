@@ -265,3 +265,18 @@ def test_time_is_not_interpolated_to_a_joint_that_was_not_found(num_frames):
     np.testing.assert_allclose(again(flicker()[None])[0, 0], made, atol=1e-3)
     halfway = np.asarray(crop(flicker()[None]))[0, 0, :, WRIST, 0]
     assert ((halfway > 0) & (halfway < 380)).any()
+
+
+@pytest.mark.parametrize("normalized", (False, True))
+def test_no_blur_with_a_joint_that_was_not_found(normalized):
+    """A wrist that stays where it is stays there, or grows as it does."""
+    clip = np.ones((1, 1, 20, 17, 3), "float32")
+    clip[..., :2] = 300
+    draws = np.full((1, 1), 0.5, "float32")
+    blur = augmentation.GaussianBlur(normalized=normalized).beside_scores(1)
+    whole = np.array(blur(clip, draws=draws))
+    clip[0, 0, 5:7, WRIST] = 0
+    made = np.array(blur(clip, draws=draws))
+    assert not made[0, 0, 5:7, WRIST].any()
+    whole[0, 0, 5:7, WRIST] = 0
+    np.testing.assert_allclose(made, whole, rtol=1e-4)
