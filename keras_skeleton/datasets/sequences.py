@@ -58,7 +58,8 @@ class Sequences:
             the largest of `persons`.
         coordinates: Names of the `C` coordinates; `"x", "y", "z"` as far as
             they go by default. Two-dimensional poses with a confidence have
-            `"x", "y", "score"`.
+            `"x", "y", "score"`, or another word for a score: `"conf"`,
+            `"likelihood"`, `"visibility"`, `"p"` and the like, in any case.
 
     Raises:
         ValueError: If the arguments do not fit together.
