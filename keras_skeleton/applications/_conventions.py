@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_skeleton._arrays import to_numpy
-from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import formats
 from keras_skeleton.layers import augmentation
 from keras_skeleton.layers.augmentation.scores import keeping_scores
@@ -112,7 +112,7 @@ def _transforms(system, weights, num_frames):
     scores = 0
     if recipe.get("form") or recipe.get("data_set") in forms.FORMS:
         form = forms.form_of(recipe, repr(weights))
-        scores = _checks.count_scores(form.coordinates)
+        scores = _coordinates.count_scores(form.coordinates)
     return augmentation.deserialize_transforms(recipe["transforms"]), scores
 
 

@@ -94,19 +94,6 @@ def check_splits(splits):
     return splits
 
 
-def check_coordinates(names, number):
-    """Returns the names of the coordinates as a tuple."""
-    if names is None:
-        names = ("x", "y", "z", "w")[:number]
-    names = tuple(str(name) for name in names)
-    if len(names) != number:
-        raise ValueError(
-            f"`coordinates` must name the {number} coordinates of the "
-            f"frames. Received: {names}"
-        )
-    return names
-
-
 def frame_rates(source, metadata, num_clips):
     """Returns the frames per second of each clip.
 
@@ -141,17 +128,6 @@ def frame_rates(source, metadata, num_clips):
             f"{num_clips} clips. Received: {source!r}"
         )
     return rates
-
-
-SCORES = ("score", "visibility", "confidence", "presence")
-
-
-def count_scores(coordinates):
-    """How many of the last coordinates are scores, by their names."""
-    number = 0
-    while number < len(coordinates) and coordinates[-1 - number] in SCORES:
-        number += 1
-    return number
 
 
 def check_labels(labels, num_clips, class_names):

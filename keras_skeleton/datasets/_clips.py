@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets import _selection
 
@@ -15,16 +16,18 @@ STGCN_AXES = (
     "(coordinates, frames, joints, persons), as in ST-GCN; pass "
     "`clip.transpose(3, 1, 2, 0)`"
 )
+AS_MEANT = "if it is as you mean it, name the `coordinates`, such as ('x', 'y')"
 
 
-def settle_all(clips, skeleton, missing="zeros", names=None):
+def settle_all(clips, skeleton, missing="zeros", names=None, named=True):
     """Brings all clips to the form in which they are kept.
 
     Args:
         clips: list of arrays; each that can be used is replaced.
         skeleton: the `Skeleton` they should show.
         missing: see `_missing.settle`.
-        names: the names of the coordinates, or `None` if they were not given.
+        names: the names of the coordinates, or `None`.
+        named: whether they were given; see `find_fault`.
 
     Returns:
         A dictionary from the index of each unusable clip to what is wrong
@@ -33,7 +36,9 @@ def settle_all(clips, skeleton, missing="zeros", names=None):
     faults, notes = {}, {}
     coordinates = collections.Counter()
     for index, clip in enumerate(clips):
-        clips[index], note, fault = settle(clip, skeleton, missing, names)
+        clips[index], note, fault = settle(
+            clip, skeleton, missing, names, named
+        )
         if note:
             notes[index] = note
         if fault:
@@ -51,7 +56,7 @@ def settle_all(clips, skeleton, missing="zeros", names=None):
     return dict(sorted(faults.items())), notes
 
 
-def settle(clip, skeleton, missing="zeros", names=None):
+def settle(clip, skeleton, missing="zeros", names=None, named=True):
     """Checks a clip, and treats what was not found.
 
     Args:
@@ -59,18 +64,19 @@ def settle(clip, skeleton, missing="zeros", names=None):
         skeleton: the `Skeleton` it should show.
         missing: see `_missing.settle`.
         names: the names of the coordinates, or `None` if they are unknown.
+        named: see `find_fault`.
 
     Returns:
         The clip, what was done to it or `None`, what makes it unusable or
         `None`.
     """
     clip = _as_numbers(clip)
-    fault = find_fault(clip, skeleton, named=names is not None)
+    fault = find_fault(clip, skeleton, named)
     if fault:
         return clip, None, fault
     with np.errstate(over="ignore"):
         clip = np.asarray(clip, "float32")
-    scored = _checks.count_scores(tuple(names or ())) > 0
+    scored = _coordinates.count_scores(tuple(names or ())) > 0
     return _missing.settle(clip, missing, scored)
 
 
@@ -113,8 +119,10 @@ def find_fault(clip, skeleton, named=True):
     if not clip.size:
         return f"it is empty, its shape is {clip.shape}"
     fault = _axis_fault(clip.shape, skeleton)
-    if not fault and not named:
-        fault = _layout_fault(clip)
+    if not fault and clip.ndim == 4:
+        fault = _person_fault(clip.shape, named)
+        if not fault and not named:
+            fault = _layout_fault(clip)
     if fault:
         return fault
     with np.errstate(over="ignore"):
@@ -150,18 +158,62 @@ def _mend_shape(shape, joints):
 
 def _layout_fault(clip):
     """Says why a clip that fits seems to have the axes of ST-GCN."""
-    if clip.ndim != 4:
-        return None
     shape = clip.shape
+    if shape[0] not in (2, 3, 4):
+        return None
     # Coordinates of one person, who would be there without any extent.
     alone = np.asarray(clip[..., 1:], "float32")
-    alone = shape[0] in (2, 3, 4) and not np.nan_to_num(alone).any()
-    if not alone and (shape[0], shape[-1]) != (3, 2):
+    alone = not np.nan_to_num(alone).any()
+    if not (alone or (shape[0], shape[-1]) == (3, 2) or _is_mixed(clip)):
         return None
     return (
         f"its shape {shape} means {shape[0]} persons of {shape[-1]} "
-        f"coordinates, but seems to be {STGCN_AXES}; if it is as you mean it, "
-        "name the `coordinates`, such as ('x', 'y')"
+        f"coordinates, but seems to be {STGCN_AXES}; {AS_MEANT}"
+    )
+
+
+def _is_mixed(clip):
+    """Whether persons of a clip seem to be coordinates, by their values.
+
+    The heights of joints are much the same in all persons, from head to
+    feet; they are not what the same joints have on another axis. Few joints
+    may be alike by chance.
+    """
+    if clip.shape[2] < 10:
+        return False
+    body = np.nan_to_num(np.asarray(clip, "float32")).mean(axis=1)
+    body = np.moveaxis(body, -1, 1)  # (first axis, last axis, V)
+    body = body - body.mean(axis=-1, keepdims=True)
+    size = np.linalg.norm(body, axis=-1, keepdims=True)
+    body = body / np.where(size > 0, size, 1)
+    of_first = np.abs((body[0] * body[1]).sum(-1)).max()
+    of_last = np.abs((body[:, 0] * body[:, 1]).sum(-1)).max()
+    return of_last > 0.95 and of_last > of_first + 0.4
+
+
+def _person_fault(shape, named):
+    """Says why a clip `(M, T, V, C)` has more persons than can be.
+
+    Where the coordinates were named, a crowd for a moment is possible.
+    """
+    persons, frames = shape[:2]
+    if named:
+        is_crowd = persons > (4 if frames <= 2 else max(10, 2 * frames))
+    else:
+        is_crowd = persons > 10 or persons > max(frames, 2)
+    if not is_crowd:
+        return None
+    mend = "(frames, persons, joints, coordinates), `clip.swapaxes(0, 1)`"
+    if 2 <= frames <= 4:
+        mend += (
+            ", or of (frames, coordinates, joints, persons), "
+            "`clip.transpose(3, 0, 2, 1)`"
+        )
+    return (
+        f"its shape {shape} means {persons} persons in {frames} frames; "
+        "persons and frames seem to be swapped; expected (persons, frames, "
+        f"joints, coordinates): pass, of {mend}"
+        f"{'' if named else f'; {AS_MEANT}'}"
     )
 
 
@@ -192,12 +244,6 @@ def _axis_fault(shape, skeleton):
         return (
             f"its shape {shape} has {shape[-1]} coordinates on the last "
             f"axis, where 2 to 4 are usual; expected {expected}"
-        )
-    if len(shape) == 4 and shape[0] > 4 and shape[1] <= 2:
-        return (
-            f"its shape {shape} means {shape[0]} persons in {shape[1]} "
-            "frames; persons and frames seem to be swapped; expected "
-            f"{expected}"
         )
     return None
 

@@ -35,6 +35,9 @@ LABEL_WORDS = (
 WORDS = re.compile(r"[a-z]+")
 # How the reason begins for which a clip of no class is left out.
 NO_CLASS = "Labels must be"
+# What is written for a label where there is none.
+UNLABELLED = ("", "nan", "NaN", "None", "<NA>")
+LONGEST_NUMBER = 18
 LABEL_HINT = (
     "pass a dictionary from names of clips to classes, or the path of a .csv "
     "file with a line `name,label` for each clip, or of a .json file"
@@ -278,22 +281,64 @@ def number_labels(labels, class_names, files=()):
     Raises:
         ValueError: if a label is not among the classes.
     """
+    class_names = check_class_names(class_names)
     labels = {
         name: label
         for name, label in read_labels(labels, files).items()
         if not is_unknown(label)
     }
+    values = read_texts(list(labels.values()), class_names, labels)
+    labels = dict(zip(labels, values, strict=True))
     is_named = [isinstance(label, str) for label in labels.values()]
     if class_names is None and any(is_named) and all(is_named):
         class_names = sorted(set(labels.values()))
-    class_names = check_class_names(class_names)
     return {
         str(name): number_label(label, class_names)
         for name, label in labels.items()
     }, class_names
 
 
-def number_all(labels, class_names):
+def read_texts(labels, class_names, clips):
+    """Labels of which texts are as they are meant.
+
+    There are no blanks around names. Whole numbers are numbers: all, where
+    no class is called otherwise, or those that are not among given classes.
+
+    Args:
+        labels: list of labels, of which some may be texts.
+        class_names: list of strings, or `None`.
+        clips: iterable of the names of their clips, for messages.
+
+    Raises:
+        ValueError: If a text is none, such as `""` or `"nan"`.
+    """
+    known = set(class_names or ())
+
+    def is_new(label):
+        return isinstance(label, str) and label not in known
+
+    labels = [each.strip() if is_new(each) else each for each in labels]
+    named = zip(clips, labels, strict=False)
+    empty = [clip for clip, x in named if is_new(x) and x in UNLABELLED]
+    if empty:
+        raise ValueError(
+            f"The labels of {len(empty)} clips are texts that name no class, "
+            "such as '' or 'nan'. Pass None where the class is not known. "
+            f"The clips are {list_some(empty)}."
+        )
+    texts = list(filter(is_new, labels))
+    if known or all(map(is_whole, texts)):
+        return [int(x) if is_new(x) and is_whole(x) else x for x in labels]
+    return labels
+
+
+def is_whole(text):
+    """Whether a text is a whole number."""
+    digits = text.removeprefix("-")
+    return digits.isdecimal() and len(digits) <= LONGEST_NUMBER
+
+
+def number_all(labels, class_names, clips=None):
     """Turns a list of labels into numbers, if they are names.
 
     Args:
@@ -301,6 +346,7 @@ def number_all(labels, class_names):
             unknown one; or `None`.
         class_names: list of strings, or `None` for the names in `labels`, in
             alphabetical order.
+        clips: names of the clips, or `None`.
 
     Returns:
         The labels, and the names of the classes or `None`.
@@ -315,17 +361,27 @@ def number_all(labels, class_names):
     if array.ndim != 1 or array.dtype.kind not in "USOf":
         return labels, class_names
     if array.dtype.kind == "S":
-        array = array.astype("U")
-    values = array.tolist()
+        labels = array = array.astype("U")
+    # NumPy makes the text "nan" of a number among texts.
+    values = array.tolist() if array is labels else list(labels)
     if array.dtype.kind == "f" and not np.isnan(array).any():
         return labels, class_names
+    if clips is None:
+        clips = range(len(values))
+    values = read_texts(values, class_names, clips)
     named = [value for value in values if isinstance(value, str)]
     if class_names is None and named:
         class_names = sorted(set(named))
     return [
-        -1 if is_unknown(value) else number_label(value, class_names)
+        -1 if is_no_class(value) else number_label(value, class_names)
         for value in values
     ], class_names
+
+
+def is_no_class(label):
+    """Whether a label is unknown, or the number for that."""
+    is_number = isinstance(label, int | np.integer)
+    return is_unknown(label) or (is_number and label == -1)
 
 
 def renumber(labels, own, others):

@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 
-from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
 from keras_skeleton.layers.augmentation.scores import keeping_scores
@@ -81,7 +81,7 @@ class EpochPlan:
         persons, joints, coordinates = sequences.frame_shape
         self.applied = keeping_scores(
             self.transforms,
-            _checks.count_scores(sequences.coordinates),
+            _coordinates.count_scores(sequences.coordinates),
             (None, persons, None, joints, coordinates),
         )
         self._on_numpy = [each.twin("numpy") for each in self.applied]
@@ -316,7 +316,7 @@ class EpochPlan:
         draws = np.zeros((1, self.num_draws), "float32")
         made = self.transform(*self.read(np.zeros(1, "int64"), draws), draws)
         coordinates = self.sequences.coordinates
-        scores = _checks.count_scores(coordinates)
+        scores = _coordinates.count_scores(coordinates)
         same = np.shape(made)[-1:] == (len(coordinates),)
         return made, scores if same else 0
 

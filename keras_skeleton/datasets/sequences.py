@@ -3,6 +3,7 @@
 import copy
 import os
 import typing
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from keras_skeleton import skeletons
 from keras_skeleton._types import PathLike
 from keras_skeleton.datasets import _checks
 from keras_skeleton.datasets import _clips
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _long_tailed
 from keras_skeleton.datasets import _missing
 from keras_skeleton.datasets import _names
@@ -57,7 +59,8 @@ class Sequences:
             the largest of `persons`.
         coordinates: Names of the `C` coordinates; `"x", "y", "z"` as far as
             they go by default. Two-dimensional poses with a confidence have
-            `"x", "y", "score"`.
+            `"x", "y", "score"`, or another word for a score: `"conf"`,
+            `"likelihood"`, `"visibility"`, `"p"` and the like, in any case.
 
     Raises:
         ValueError: If the arguments do not fit together.
@@ -98,10 +101,8 @@ class Sequences:
         self._lengths = lengths
         self._persons = persons
         self._num_persons = max(num_persons or 1, int(persons.max(initial=1)))
-        self.coordinates = _checks.check_coordinates(
-            coordinates, bodies.shape[-1]
-        )
-        labels, self.class_names = _names.number_all(labels, class_names)
+        self.coordinates = _coordinates.check(coordinates, bodies.shape[-1])
+        labels, self.class_names = _names.number_all(labels, class_names, names)
         self.labels = _checks.check_labels(labels, num_clips, self.class_names)
         if names is None:
             names = [f"clip_{index:06d}" for index in range(num_clips)]
@@ -145,15 +146,18 @@ class Sequences:
             clips: list of arrays `(T, V, C)`, or `(M, T, V, C)` for several
                 persons; `T` and `M` may differ between clips.
             labels: one class for each clip, counted from 0 or by name, or
-                `None`.
+                `None`. Texts that are all whole numbers are numbers, and
+                blanks around names do not count.
             skeleton: `Skeleton` or the name of a registered one.
             names: names of the clips, used in messages.
             metadata: see `Sequences`.
             class_names: see `Sequences`.
             splits: see `Sequences`; indices into `clips`, or names.
-            coordinates: see `Sequences`. Clips that seem to have the axes of
-                ST-GCN, (coordinates, frames, joints, persons), are a fault
-                unless these are named.
+            coordinates: see `Sequences`. By default a third one from 0 to 1
+                beside two in pixels is a `"score"`, which is told in a
+                warning. Clips that seem to have the axes of ST-GCN,
+                (coordinates, frames, joints, persons), are a fault unless
+                these are named.
             strict: Whether a faulty clip is an error. If not, it is left
                 out and its name and the reason are added to `skipped`.
             missing: What to do with joints that were not found (NaN, `None`
@@ -173,16 +177,25 @@ class Sequences:
         clips = _checks.check_clips(clips)
         splits = _checks.check_splits(splits)
         skeleton = skeletons.get(skeleton)
-        labels, class_names = _names.number_all(labels, class_names)
         if names is None:
             names = [f"clip_{index:06d}" for index in range(len(clips))]
         names = list(names)
+        labels, class_names = _names.number_all(labels, class_names, names)
         given = {"names": names, **(metadata or {})}
         if labels is not None:
             given["labels"] = labels
         _checks.check_entries(len(clips), given)
+        is_named = coordinates is not None
+        if not is_named and _coordinates.seem_scored(clips):
+            coordinates = ("x", "y", "score")
+            warnings.warn(
+                "The third coordinate lies between 0 and 1, the others are "
+                "pixels: it is taken for a score. Pass coordinates=('x', 'y', "
+                "'score') to say so, or ('x', 'y', 'z') if it is none.",
+                stacklevel=2,
+            )
         faults, notes = _clips.settle_all(
-            clips, skeleton, _missing.check(missing), coordinates
+            clips, skeleton, _missing.check(missing), coordinates, is_named
         )
         skipped = [(names[i], fault) for i, fault in faults.items()]
         _clips.report_skipped(skipped, len(clips), strict, warn=False)

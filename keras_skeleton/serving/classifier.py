@@ -10,7 +10,7 @@ import numpy as np
 from keras_skeleton import skeletons
 from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._scores import to_probabilities
-from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.layers import augmentation
 from keras_skeleton.layers.augmentation.scores import keeping_scores
 from keras_skeleton.serving.forms import Bridge
@@ -84,7 +84,7 @@ class PoseClassifier:
         tell_fresh_head(model, "serving")
         told = keeping_scores(
             self.transforms,
-            _checks.count_scores(form.coordinates),
+            _coordinates.count_scores(form.coordinates),
             (None, shape[1], None, *self.frame_shape[1:]),
         )
         self._on_numpy = [each.on_numpy() for each in told]

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._scores import to_probabilities
-from keras_skeleton.datasets import _checks
+from keras_skeleton.datasets import _coordinates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class StreamingClassifier:
         tell_fresh_head(model, "serving")
         persons, joints, number = self.frame_shape
         self._shape = (persons, self.window, joints, number)
-        self.coordinates = _checks.check_coordinates(coordinates, number)
+        self.coordinates = _coordinates.check(coordinates, number)
         if any(hasattr(each, "on_numpy") for each in transforms):
             transforms = self._completed(transforms)
         self._transforms = [
@@ -167,7 +167,7 @@ class StreamingClassifier:
         from keras_skeleton.layers.augmentation import filling_lost_frames
         from keras_skeleton.layers.augmentation.scores import keeping_scores
 
-        number = _checks.count_scores(self.coordinates)
+        number = _coordinates.count_scores(self.coordinates)
         transforms = filling_lost_frames(transforms)
         return keeping_scores(transforms, number, (1, *self._shape))
 

@@ -9,13 +9,12 @@ import typing
 
 import numpy as np
 
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets.files import parsing
 from keras_skeleton.datasets.files import wide
 
 COORDINATES = ("x", "y", "z", "score")
 NEEDED = ("frame", "joint", "x", "y")
-# Other names of the score.
-SCORES = ("confidence", "conf", "visibility", "likelihood")
 # Places in a clip for each line of its table.
 MOST_EMPTY = 100
 
@@ -119,7 +118,8 @@ def _open_rows(data):
 
 def _read_header(rows):
     names = [name.strip().lower() for name in next(rows, [])]
-    scores = [name for name in names if name in SCORES]
+    # A single letter may mean many another thing in a table.
+    scores = [n for n in names if len(n) > 1 and _coordinates.is_score(n)]
     if len(scores) == 1 and "score" not in names:
         names[names.index(scores[0])] = "score"
     seen = set()

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.readers import _described
 from keras_skeleton.datasets.readers import _extracted
@@ -133,9 +134,11 @@ class CocoReader(_extracted.ExtractedReader):
     ):
         super().__init__(path, ".json", HINT, labels, class_names, num_persons)
         self._frames_of = self._find_series()
-        first = self._look(None if skeleton is None else layout(skeleton))
-        if first.shape[-1] == 4:
+        bodies = self._look(None if skeleton is None else layout(skeleton))
+        if bodies[0].shape[-1] == 4:
             self.coordinates = ("x", "y", "z", "score")
+        elif not all(_has_score(body) for body in bodies):
+            self.coordinates = ("x", "y", "z")
 
     def _find_series(self):
         """Maps clips to their files where each file shows one frame."""
@@ -181,9 +184,9 @@ class CocoReader(_extracted.ExtractedReader):
             if not bodies:
                 continue
             self._use_names(found, skeleton is None)
-            return bodies[0]
+            return bodies
         # What is wrong is told where the file is read.
-        return np.zeros((self.skeleton.num_joints, 3))
+        return [np.zeros((self.skeleton.num_joints, 3))]
 
     def _use_names(self, found, may_make):
         """Follows the names that a file has for its joints."""
@@ -261,6 +264,14 @@ class CocoReader(_extracted.ExtractedReader):
             "make each of them a clip, name them in `labels`"
         )
         return found._replace(clips={"": frames}, notes=[note])
+
+
+def _has_score(body):
+    """Whether the third value of joints may be a score.
+
+    Annotations have 0, 1 or 2 for how a joint is seen, some tools percents.
+    """
+    return _coordinates.may_be_scores(body[:, 2], largest=100)
 
 
 def parse_keypoints(data, num_joints=17):

@@ -7,6 +7,7 @@ import typing
 import numpy as np
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_array
 from keras_skeleton.datasets.files.pickles import as_integer
@@ -252,7 +253,7 @@ class AnnotationReader(Reader):
             skeleton = self._guess_skeleton(found)
         self.skeleton = layout(skeleton)
         if self.coordinates is None and found is not None:
-            self.coordinates = self._name_coordinates(*found[1:])
+            self.coordinates = self._name_coordinates(found)
 
     def _survey(self):
         """Finds out what the annotations have in common."""
@@ -267,11 +268,12 @@ class AnnotationReader(Reader):
         names = [self._name_of(a) for a in annotations]
         self.name_fields = find_fields(names)
         if self.class_names is None and all(map(_is_named, annotations)):
-            found = {a.get("label") for a in annotations}
-            found = set(filter(_is_text, found))
-            if found:
-                self.class_names = sorted(found)
-                self.num_classes = len(found)
+            texts = {a.get("label") for a in annotations}
+            texts = {text.strip() for text in filter(_is_text, texts)}
+            texts -= {*_names.UNLABELLED}
+            if not all(map(_names.is_whole, texts)):
+                self.class_names = sorted(texts)
+                self.num_classes = len(texts)
 
     def _name_of(self, annotation):
         name = annotation.get(self.name_key)
@@ -325,15 +327,28 @@ class AnnotationReader(Reader):
                 bodies.append(np.column_stack([places, scores]))
         return bodies
 
-    def _name_coordinates(self, width, scored):
+    def _name_coordinates(self, found):
+        _, width, scored = found
         if width not in (2, 3):
             return None
         if scored:
             return (*("x", "y", "z")[:width], "score")
-        # Only what was found in images says how large they are.
-        if self.has_image and width == 3:
+        # Only what was found in images says how large they are. But joints
+        # that were lifted into space may keep it, with depths, no scores.
+        if self.has_image and width == 3 and self._has_scores():
             return ("x", "y", "score")
         return ("x", "y", "z")[:width]
+
+    def _has_scores(self):
+        """Whether the third coordinate of the first clips may be a score."""
+        for annotation in self.annotations[:LOOK]:
+            try:
+                frames = self.read_frames(annotation)
+            except (ValueError, AttributeError):
+                continue
+            if not _coordinates.may_be_scores(frames[..., 2]):
+                return False
+        return True
 
     @property
     def annotations(self):
@@ -387,7 +402,8 @@ class AnnotationReader(Reader):
     def read_label(self, name, annotation):
         """The label of an annotation, -1 if it has none."""
         label = annotation.get("label")
-        if _names.is_unknown(label) or (type(label) is int and label == -1):
+        (label,) = _names.read_texts([label], self.class_names, [name])
+        if _names.is_no_class(label):
             return -1
         if isinstance(label, str) and label in (self.class_names or ()):
             return self.class_names.index(label)
@@ -504,7 +520,7 @@ def _is_named(annotation):
     """Whether the label of an annotation is a name, or unknown."""
     label = annotation.get("label")
     return _names.is_unknown(label) or (
-        isinstance(label, str) and 0 < len(label) < 200
+        isinstance(label, str) and len(label) < 200
     )
 
 

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 
 from keras_skeleton._types import PathLike
+from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets.files.pickles import as_integer
 from keras_skeleton.datasets.files.pickles import as_name
@@ -27,6 +28,8 @@ from keras_skeleton.datasets.sequences import Sequences
 PARTS = {"train": "train", "val": "test", "test": "test"}
 DATA_FILES = ("data", "data_joint", "position")
 PROTOCOLS = ("xsub", "xview", "xset", "xsetup")
+# Samples to look at for telling layouts and coordinates apart.
+LOOK = 20
 HINT = (
     "Expected a folder with files like train_data.npy (or "
     "train_data_joint.npy, train_position.npy) and train_label.pkl (or "
@@ -142,9 +145,11 @@ class ArrayReader(Reader):
                 )
             skeleton = _layouts.guess(names, _some_bodies(parts[0].data))
         self.skeleton = layout(skeleton)
-        # Estimators of two-dimensional poses give a score as well.
+        # Estimators of two-dimensional poses give a score as well, but what
+        # these joints are in space has a depth in its place.
         width = {part.data.shape[1] for part in parts}
-        if self.skeleton.name in ("openpose18", "coco17") and width == {3}:
+        is_posed = self.skeleton.name in ("openpose18", "coco17")
+        if is_posed and width == {3} and all(map(_has_scores, parts)):
             self.coordinates = ("x", "y", "score")
         self.name_fields = find_fields([n for p in parts for n in p.names])
         is_ntu = self.name_fields is not None and self.skeleton.name == "ntu"
@@ -209,10 +214,15 @@ def _check_axes(shape, path):
         )
 
 
+def _has_scores(part):
+    """Whether the third coordinate of the first clips may be a score."""
+    return _coordinates.may_be_scores(part.data[:LOOK, 2])
+
+
 def _some_bodies(data):
     """Bodies `(V, 3)` of the first two coordinates and whether they are."""
     bodies = []
-    for row in range(min(len(data), 20)):
+    for row in range(min(len(data), LOOK)):
         places = np.asarray(data[row, :2, :, :, 0], "float32")
         shown = np.flatnonzero(places.any(axis=(0, 2)))
         if len(shown):

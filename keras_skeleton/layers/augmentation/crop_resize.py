@@ -3,6 +3,8 @@
 import keras
 
 from keras_skeleton.layers.augmentation._frames import FrameChoice
+from keras_skeleton.layers.augmentation.chains import copy_with
+from keras_skeleton.layers.augmentation.streams import is_found
 
 # The share of a clip that published evaluations look at.
 CENTER_SHARE = 0.95
@@ -30,6 +32,10 @@ class CropResize(FrameChoice):
         num_frames: Frames to return.
         interval: One or two shares of the frames, above 0 and at most 1.
         min_frames: Least number of frames that a random crop keeps.
+        score: Whether the last coordinate is a score. If so, a joint that was
+            not found in one of two frames (see `Bones`) is as in the nearer
+            one, in place of half-way to zero. `None`: as the
+            `coordinates` of the data say, and none where nobody knows.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -49,7 +55,12 @@ class CropResize(FrameChoice):
     """
 
     def __init__(
-        self, num_frames, interval=(0.5, 1.0), min_frames=64, **kwargs
+        self,
+        num_frames,
+        interval=(0.5, 1.0),
+        min_frames=64,
+        score=None,
+        **kwargs,
     ):
         super().__init__(num_frames, **kwargs)
         if isinstance(interval, int | float):
@@ -71,6 +82,12 @@ class CropResize(FrameChoice):
             )
         self.interval = interval
         self.min_frames = int(min_frames)
+        self.score = None if score is None else bool(score)
+
+    def beside_scores(self, number):
+        if self.score is not None:
+            return self
+        return copy_with(self, score=True)
 
     @property
     def num_draws(self):
@@ -95,7 +112,13 @@ class CropResize(FrameChoice):
         weight = weight[:, None, :, None, None]
         size = self.num_frames
         left, right = clips[:, :, :size], clips[:, :, size:]
-        return (1.0 - weight) * left + weight * right
+        mixed = (1.0 - weight) * left + weight * right
+        if not self.score:
+            return mixed
+        ops = self.backend.numpy
+        in_both = is_found(ops, left) & is_found(ops, right)
+        nearer = ops.where(weight < 0.5, left, right)
+        return ops.where(in_both, mixed, nearer)
 
     def _crop(self, lengths, draws):
         """First frame and frames of each crop, int32 `(N,)`."""
@@ -135,4 +158,5 @@ class CropResize(FrameChoice):
             **super().get_config(),
             "interval": list(self.interval),
             "min_frames": self.min_frames,
+            "score": self.score,
         }

@@ -71,13 +71,37 @@ PUBLISHED_SKIPS = {
     ),
 }
 
+# The score from which a joint at zero counts as one that was found there.
+LIKELY = 0.5
 
-def _difference(ops, end, start, score):
-    """`end - start`; a score, the last channel, is the mean of the two."""
+
+def is_found(ops, clips):
+    """Which joints of clips with a score were found, `(N, M, T, V, 1)`.
+
+    What was not found is at zero, and may have a small score all the same:
+    YOLO has it so below 0.5. A joint with a larger one is at the origin.
+    """
+    is_placed = ops.any(clips[..., :-1] != 0, axis=-1, keepdims=True)
+    return is_placed | (clips[..., -1:] >= LIKELY)
+
+
+def _difference(ops, end, start, score, is_origin=None):
+    """`end - start`; a score, the last channel, is the mean of the two.
+
+    With the score `"found"`, it is zero where an end was not found; starts
+    of which `is_origin` says that they are the origin always are.
+    """
     if not score:
         return end - start
     mean = (end[..., -1:] + start[..., -1:]) / 2
-    return ops.concatenate([end[..., :-1] - start[..., :-1], mean], axis=-1)
+    change = ops.concatenate([end[..., :-1] - start[..., :-1], mean], axis=-1)
+    if score != "found":
+        return change
+    has_start = is_found(ops, start)
+    if is_origin is not None:
+        has_start = has_start | is_origin
+    has_both = is_found(ops, end) & has_start
+    return ops.where(has_both, change, ops.zeros_like(change))
 
 
 def _bones(backend, clips, parents, score):
@@ -87,7 +111,9 @@ def _bones(backend, clips, parents, score):
         origin = ops.zeros_like(clips[:, :, :, :1])
         joints = ops.concatenate([clips, origin], axis=3)
     start = take_joints(backend, joints, parents)
-    return _difference(ops, clips, start, score)
+    is_origin = [parent == clips.shape[3] for parent in parents]
+    is_origin = ops.reshape(backend.convert_to_tensor(is_origin), (-1, 1))
+    return _difference(ops, clips, start, score, is_origin)
 
 
 def _motion(backend, clips, score, is_followed=None):
@@ -117,7 +143,17 @@ def _with_score(transform, number):
     """The transform with a score, unless it was told whether there is one."""
     if transform.score is not None or number != 1:
         return transform
-    return copy_with(transform, score=True)
+    return copy_with(transform, score="found")
+
+
+def _check_score(score, *choices):
+    """What `score` means: `None`, one of some words, or whether there is."""
+    if isinstance(score, str) and score not in choices:
+        words = ", ".join(map(repr, choices))
+        raise ValueError(
+            f"`score` must be None, True, False or {words}. Received: {score!r}"
+        )
+    return score if score is None or isinstance(score, str) else bool(score)
 
 
 def _starts(pairs, num_joints):
@@ -148,7 +184,7 @@ class _BoneTransform(SkeletonTransform):
         super().__init__(**kwargs)
         self.skeleton = None if skeleton is None else skeletons.get(skeleton)
         self.bones = bones
-        self.score = score if score in (None, "bone") else bool(score)
+        self.score = _check_score(score, "found", "bone")
         if isinstance(bones, str):
             if bones not in PUBLISHED_BONES:
                 raise ValueError(
@@ -209,8 +245,10 @@ class Bones(_BoneTransform):
         bones: Pairs `(joint, parent)` in place of those of the skeleton, or
             a name; see `Streams`.
         score: Whether the last coordinate is a score: that of a bone is the
-            mean of the scores of its two joints. `None`: as the
-            `coordinates` of the data say, and none where nobody knows.
+            mean of the scores of its two joints. `"found"`: so, and a bone
+            is zero where one of them was not found, that is, at zero with a
+            score below 0.5. `None`: `"found"` where the `coordinates` of the
+            data end in a score, else there is none.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
@@ -236,7 +274,9 @@ class Motion(SkeletonTransform):
 
     Args:
         score: Whether the last coordinate is a score: that of a motion is
-            the mean of the scores in the two frames. `None`: see `Bones`.
+            the mean of the scores in the two frames. `"found"`: so, and a
+            joint that was not found in one of them does not move, all is
+            zero. `None`: see `Bones`.
         **kwargs: See `SkeletonTransform`.
 
     Input and output shape: `(N, M, T, V, C)`.
@@ -244,7 +284,7 @@ class Motion(SkeletonTransform):
 
     def __init__(self, score=None, **kwargs):
         super().__init__(**kwargs)
-        self.score = None if score is None else bool(score)
+        self.score = _check_score(score, "found")
 
     def beside_scores(self, number):
         return _with_score(self, number)
@@ -289,7 +329,9 @@ class Streams(_BoneTransform):
         score: Whether the last coordinate is a score, which no difference
             is taken of: bones and motions have the mean of two scores. With
             `"bone"` bones alone have it, and scores are subtracted in the
-            others, as published for ACLNet. `None`: see `Bones`.
+            others, as published for ACLNet. `"found"`: as `True`, and zero
+            where one of two joints was not found, as published code has it
+            nowhere. `None`: see `Bones`.
         half_precision: Whether differences of the clips themselves are
             rounded to half precision, as in published code whose clips come
             out of files of half precision and were not turned.

@@ -4,6 +4,8 @@ import keras
 
 from keras_skeleton.layers.augmentation._choice import integers
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
+from keras_skeleton.layers.augmentation.chains import copy_with
+from keras_skeleton.layers.augmentation.scores import KeepScores
 
 
 class _InTime(SkeletonTransform):
@@ -171,6 +173,9 @@ class GaussianBlur(_InTime):
         sigma: Least and largest standard deviation, in frames.
         num_taps: Number of frames that count, odd.
         normalized: Whether weights of the frames of the clip add up to 1.
+        found_only: Whether a joint at zero, which was not found, has no
+            weight, the frames around it the more. Pipelines of data with
+            scores say so.
         **kwargs: See `SkeletonTransform`.
 
     Call arguments:
@@ -194,7 +199,12 @@ class GaussianBlur(_InTime):
     num_draws = 1
 
     def __init__(
-        self, sigma=(0.1, 2.0), num_taps=15, normalized=False, **kwargs
+        self,
+        sigma=(0.1, 2.0),
+        num_taps=15,
+        normalized=False,
+        found_only=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.sigma = tuple(float(limit) for limit in sigma)
@@ -210,6 +220,10 @@ class GaussianBlur(_InTime):
             )
         self.num_taps = int(num_taps)
         self.normalized = bool(normalized)
+        self.found_only = bool(found_only)
+
+    def beside_scores(self, number):
+        return KeepScores(copy_with(self, found_only=True), number)
 
     def transform(self, clips, draws, lengths):
         backend, ops = self.backend, self.backend.numpy
@@ -231,6 +245,15 @@ class GaussianBlur(_InTime):
         # weights for each clip.
         blurred = ops.matmul(weights[:, None], self.as_rows(clips))
         blurred = ops.reshape(blurred, backend.shape(clips))
+        if self.found_only:
+            is_valid = (frame < lengths[:, None])[:, None, :, None]
+            is_found = is_valid & ops.any(clips != 0, axis=-1)
+            found = backend.cast(is_found, "float32")
+            there = backend.cast(is_valid, "float32")
+            share = ops.matmul(weights[:, None], found)
+            whole = ops.matmul(weights[:, None], there)
+            share = whole / ops.where(share > 0, share, 1.0)
+            blurred = blurred * share[..., None]
         return self.keep_valid(blurred, lengths)
 
     def get_config(self):
@@ -239,6 +262,7 @@ class GaussianBlur(_InTime):
             "sigma": list(self.sigma),
             "num_taps": self.num_taps,
             "normalized": self.normalized,
+            "found_only": self.found_only,
         }
 
 

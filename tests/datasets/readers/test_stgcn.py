@@ -24,6 +24,8 @@ def write(folder, stem="data", joints=25, length=20):
     for part, names in NAMES.items():
         shape = (len(names), 3, length, joints, 2)
         data = generator.normal(0, 1, shape).astype("float32")
+        if joints == 18:
+            data[:, 2] = generator.uniform(0, 1, data[:, 2].shape)
         for row, frames in enumerate(LENGTHS[part]):
             data[row, :, frames:] = 0
         data[0, ..., 1] = 0
