@@ -76,7 +76,11 @@ def without_beginnings_of_parts(tensors, body, is_head):
         or len({*numbers}) < len(ranked)
     ):
         return tensors
-    tensors = without_beginning(tensors, ranked[0][0])
+    beginning = ranked[0][0]
+    if not beginning:
+        # What stands beside a body without one is called as it should be.
+        return tensors
+    tensors = without_beginning(tensors, beginning)
     others = [name for name in tensors if name not in body]
     if not any(map(is_head, others)):
         for beginning, number in _beginnings(others, is_head).items():

@@ -9,9 +9,9 @@ import numpy as np
 def checked(init):
     """A constructor of a transform that names values which cannot be.
 
-    What is on or off by default must be `True` or `False`, what is a number
-    by default a number or several, and none may be NaN. Where the constructor
-    itself cannot work with a value, that is a `ValueError` too.
+    What is on or off by default must be `True` or `False`, and no number NaN.
+    Where the constructor itself cannot work with a value, that is a
+    `ValueError` too.
     """
     signature = inspect.signature(init)
 
@@ -47,8 +47,4 @@ def _mismatch(default, value):
     if isinstance(default, bool):
         is_switch = isinstance(value, bool | np.bool_)
         return None if is_switch else "True or False"
-    if isinstance(default, int | float) and (
-        value is None or isinstance(value, str | bytes)
-    ):
-        return f"a number, such as {default}"
     return None

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.once
         (lambda: augmentation.PreNormalize3D(compact="no"), "True or False"),
         (lambda: augmentation.FaceFront(published=1), "True or False"),
         (lambda: augmentation.RandomRotation(float("nan")), "a finite number"),
-        (lambda: augmentation.RandomShear("8"), "a number, such as"),
+        (lambda: augmentation.RandomShear("8"), "RandomShear cannot be"),
         (lambda: augmentation.CropResize(None), "num_frames=None"),
         (lambda: augmentation.DropJoints(joints=3), "DropJoints cannot be"),
         (lambda: augmentation.JointCorruption(dimensions=4), "2 or 3"),
