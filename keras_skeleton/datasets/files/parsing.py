@@ -1,6 +1,8 @@
 """Text, numbers and JSON out of bytes that may be anything."""
 
 import codecs
+import collections
+import itertools
 import json
 import math
 import warnings
@@ -187,3 +189,51 @@ def to_float32(array):
     """Converts numbers; those beyond the range become infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(array).astype("float32")
+
+
+def frame_places(numbers):
+    """Places of frames in a clip, by the numbers that the frames have.
+
+    Numbers between others that are left out are frames that show nobody:
+    trackers write no line for them, and they are lost time, not the end of a
+    clip. Where most numbers are a step of `n` apart, every `n`-th frame was
+    looked at. Numbers only say the order where they are no whole ones, where
+    no step is that of most, or where more than half of a clip would be empty.
+
+    Args:
+        numbers: sorted list of different numbers.
+
+    Returns:
+        List of integers from 0.
+
+    Example:
+
+    >>> frame_places([4, 6, 8, 12])
+    [0, 1, 2, 4]
+    """
+    in_order = list(range(len(numbers)))
+    if len(numbers) < 3 or any(number % 1 for number in numbers):
+        return in_order
+    steps = collections.Counter(
+        after - before for before, after in itertools.pairwise(numbers)
+    )
+    step, number = steps.most_common(1)[0]
+    if 2 * number < len(numbers) - 1 or any(each % step for each in steps):
+        return in_order
+    places = [int((number - numbers[0]) // step) for number in numbers]
+    return places if places[-1] < 2 * len(numbers) else in_order
+
+
+def with_lost_frames(frames, numbers, lost=()):
+    """Frames with others where numbers are left out, see `frame_places`.
+
+    Args:
+        frames: list of frames.
+        numbers: their numbers, sorted.
+        lost: what stands for a frame that shows nobody.
+    """
+    places = frame_places(numbers)
+    whole = [lost] * (places[-1] + 1) if places else []
+    for place, frame in zip(places, frames, strict=True):
+        whole[place] = frame
+    return whole

@@ -148,7 +148,8 @@ def arrange(rows, columns, skeleton):
             if the array would be mostly empty.
     """
     numbers = _numbers(rows, columns, "frame")
-    times = {number: t for t, number in enumerate(sorted(set(numbers)))}
+    ordered = sorted(set(numbers))
+    times = dict(zip(ordered, parsing.frame_places(ordered), strict=True))
     used = coordinates_of(columns)
     values = [_numbers(rows, columns, name, True) for name in used]
     values = parsing.to_float32(values).T
@@ -165,7 +166,8 @@ def arrange(rows, columns, skeleton):
     joints = {str(index): index for index in range(skeleton.num_joints)}
     joints |= {_word(name): i for i, name in enumerate(skeleton.joints)}
     joints |= {name: index for index, name in enumerate(skeleton.joints)}
-    shape = (max(len(persons), 1), len(times), skeleton.num_joints)
+    num_frames = max(times.values()) + 1
+    shape = (max(len(persons), 1), num_frames, skeleton.num_joints)
     if math.prod(shape) > MOST_EMPTY * len(rows):
         raise ValueError(
             f"its {len(rows)} lines leave most of {shape[0]} persons, "

@@ -107,10 +107,7 @@ def parse(data, num_joints=None, known=()):
     if len(clips) == 1 and has_images:
         clips = {"": next(iter(clips.values()))}
     return Found(
-        {
-            clip: [frames[order] for order in sorted(frames)]
-            for clip, frames in sorted(clips.items())
-        },
+        {clip: _in_time(frames) for clip, frames in sorted(clips.items())},
         joints,
         bones,
         notes,
@@ -365,6 +362,21 @@ def _is_series(item):
         and any(map(str.isalpha, key[0]))
         and not DATE.search(key[0])
     )
+
+
+def _in_time(frames):
+    """Frames by what they are called, with those that no line tells of."""
+    orders = sorted(frames)
+    found = [frames[order] for order in orders]
+    columns = list(zip(*orders, strict=True)) if _alike(orders) else []
+    different = [each for each in columns if len({*each}) > 1]
+    if len(different) != 1 or not isinstance(different[0][0], int):
+        return found
+    return parsing.with_lost_frames(found, different[0])
+
+
+def _alike(orders):
+    return len({len(order) for order in orders}) == 1
 
 
 def _order(stem):

@@ -41,8 +41,9 @@ def load_data(
     - COCO's results, an entry for each person in each frame, as AlphaPose,
       Detectron2, ViTPose and others write them: `{"image_id": 12,
       "keypoints": [x, y, score, ...]}`. Frames are ordered by `image_id`,
-      numbers in texts such as `"frame_12.jpg"` by their value; frames
-      without an entry are not part of the clip.
+      numbers in texts such as `"frame_12.jpg"` by their value. Numbers that
+      are left out between others are frames without anybody (of every `n`-th
+      frame, where most numbers are `n` apart), unless more than half would be.
     - COCO's annotations, as annotation tools export them: `images` with an
       `id` and a `file_name`, and `annotations` that name the id. Frames are
       ordered by `frame_id` or, without one, by `file_name`; images without

@@ -63,7 +63,9 @@ def from_csv(
     columns, in any order; others than these are left alone:
 
     - `clip`: the name of the clip. Without this column, a file is a clip.
-    - `frame`: a number; frames are put in order, missing ones left out.
+    - `frame`: a number. Whole numbers that are left out between others are
+      frames without anybody (of every `n`-th frame, where most numbers are
+      `n` apart), unless more than half would be.
     - `person`: anything that tells persons apart, by default one person.
     - `joint`: the name of a joint of the skeleton, or its number from 0.
     - `x`, `y`, and optionally `z` and `score` (or `confidence`,

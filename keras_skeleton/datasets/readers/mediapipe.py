@@ -325,15 +325,24 @@ def _list_frames(content, key):
         if content and all(numbers):
             # Under the number or the name of each frame.
             numbers = [int(match[1]) for match in numbers]
-            return _sorted(list(content.values()), numbers)
+            return _in_time(list(content.values()), numbers)
     if not isinstance(frames, list):
         there = ""
         if isinstance(content, dict):
             there = f"; its keys are {', '.join(map(repr, list(content)[:5]))}"
         raise ValueError(f"it holds no list of frames{there}")
     if frames and all(isinstance(frame, dict) for frame in frames):
-        return _sorted(frames, [_number(f, FRAME_NUMBERS) for f in frames])
+        return _in_time(frames, [_number(f, FRAME_NUMBERS) for f in frames])
     return frames
+
+
+def _in_time(frames, numbers):
+    """Frames in the order of their numbers, `None` where one is left out."""
+    if None in numbers or len(set(numbers)) < len(numbers) or not frames:
+        return frames
+    return parsing.with_lost_frames(
+        _sorted(frames, numbers), sorted(numbers), None
+    )
 
 
 def _sorted(things, numbers):
@@ -424,7 +433,11 @@ def _lay_out(table, rows):
     # Where no frame has two lines, there is one person.
     if table.persons is None and all(len(f) == 1 for f in frames.values()):
         frames = {key: [(0, one[0][1])] for key, one in frames.items()}
-    return [frames[frame] for frame in sorted(frames)]
+    ordered = sorted(frames)
+    found, numbers = [frames[key] for key in ordered], [n for _, n in ordered]
+    if table.frames is None or any(is_name for is_name, _ in ordered):
+        return found
+    return parsing.with_lost_frames(found, numbers)
 
 
 def _alone(frames):

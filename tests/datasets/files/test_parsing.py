@@ -67,3 +67,21 @@ for _ in range(900):
 def test_wrong_arrays(values):
     with pytest.raises(ValueError, match="ragged|expected"):
         parsing.to_array(values, (None, 2))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "places"),
+    [
+        ([], []),
+        ([7], [0]),
+        ([0, 1, 2, 5, 6], [0, 1, 2, 5, 6]),
+        ([10, 20, 30, 50], [0, 1, 2, 4]),
+        # Times, chosen pictures, and numbers that are those of all videos.
+        ([0.0, 0.033, 0.067, 0.1], [0, 1, 2, 3]),
+        ([0, 7, 12, 30], [0, 1, 2, 3]),
+        ([0, 1, 2, 3, 900], [0, 1, 2, 3, 4]),
+        ([0, 2, 4, 7], [0, 1, 2, 3]),
+    ],
+)
+def test_places_of_frames(numbers, places):
+    assert parsing.frame_places(numbers) == places

@@ -41,6 +41,18 @@ def test_frames_are_in_the_order_of_their_numbers(tmp_path):
     assert alone.names == ["walk"]
 
 
+@pytest.mark.parametrize("step", [1, 5])
+def test_frames_that_no_line_tells_of_are_lost_time(tmp_path, step):
+    # AlphaPose writes nothing for a frame that shows nobody.
+    people = bodies(8)
+    seen = [0, 1, 2, 4, 5, 7]
+    entries = [entry(f"{3 + step * t}.jpg", people[t]) for t in seen]
+    (tmp_path / "walk.json").write_text(json.dumps(entries))
+    clip = coco.load_data(tmp_path, strict=True)[0][0]
+    assert clip.shape[1] == 8 and not clip[0, [3, 6]].any()
+    np.testing.assert_array_equal(clip[0, seen], np.float32(people[seen]))
+
+
 def test_folders_in_names_are_clips(tmp_path):
     people = bodies(4)
     entries = [entry(f"{c}/{t}.jpg", people[t]) for t in range(4) for c in "ba"]

@@ -52,6 +52,14 @@ def test_csv(tmp_path, form):
     assert Sequences.load(tmp_path / "own.h5").skeleton == ARM
 
 
+def test_numbers_that_are_left_out_are_lost_time(tmp_path):
+    lines = [f"{t},hand,{t},1,1" for t in (4, 5, 6, 9)]
+    path = tmp_path / "wave.csv"
+    path.write_text("\n".join(["frame,joint,x,y,z", *lines]))
+    clip = custom.from_csv(path, ARM, strict=True)[0][0]
+    assert clip[0, :, 2, 0].tolist() == [4, 5, 6, 0, 0, 9]
+
+
 def test_a_file_is_a_clip_without_names(tmp_path):
     lines = "joint,frame,y,x,score\n0,0,2,1,0.5\nhand,0,4,3,0.25\n"
     for name in ("a", "b"):

@@ -339,7 +339,9 @@ def test_one_person_comes_back_after_a_gap(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(frames))
     clip = mediapipe.load_data(tmp_path, num_persons=2)[0][0]
     expected = [landmarks(t, 0.9 * (t > 4)) for t in (1, 2, 6, 7)]
-    np.testing.assert_allclose(clip, [expected], atol=1e-6)
+    # Three frames show nobody, and are lost time.
+    assert clip.shape[1] == 7 and not clip[:, 2:5].any()
+    np.testing.assert_allclose(clip[:, [0, 1, 5, 6]], [expected], atol=1e-6)
 
 
 def test_null_and_empty_lists_are_nobody():
