@@ -82,8 +82,12 @@ def load_data(
     132 (or 99, without visibility) columns are the landmarks, after label,
     frame and person as far as there are any. Without a column for frames,
     every line is one; in a table with several labels or videos, each stretch
-    of lines of one of them is a clip. Frames without a line are not part of
-    the clip; empty cells and NaN are landmarks that were not found.
+    of lines of one of them is a clip. Empty cells and NaN are landmarks that
+    were not found.
+
+    In both, whole numbers of frames that are left out between others are
+    frames without anybody (of every `n`-th frame, where most numbers are `n`
+    apart), unless more than half would be.
 
     Persons are followed by their numbers in CSV, else as by
     `openpose.load_data`.
