@@ -45,12 +45,17 @@ def check_apart(outputs, inputs=None):
             )
 
 
-def _check_place(name, path):
+def check_file(name, path):
+    """Raises an error if a path cannot be that of a file to write.
+
+    Args:
+        name: What messages call it.
+        path: The path; its folder need not be there.
+    """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise ValueError(
             f"{name} must be the path of a file to write. Received: {path!r}"
         )
-    folder = pathlib.Path(path).absolute().parent
     if os.path.exists(path) and not os.path.isdir(path):
         if not os.path.isfile(path):
             # A device or a pipe would be replaced by a file.
@@ -63,6 +68,11 @@ def _check_place(name, path):
             f"{name} must be the path of a file to write, and {str(path)!r} "
             "is a folder. Add the name of a file."
         )
+
+
+def _check_place(name, path):
+    check_file(name, path)
+    folder = pathlib.Path(path).absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(
             f"There is no folder {str(folder)!r} to write {name}, "

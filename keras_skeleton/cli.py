@@ -338,6 +338,9 @@ def prepare(options):
     from keras_skeleton.datasets.readers import videos
 
     chosen = dict(map(_parse_option, options.option))
+    if not options.source:
+        raise ValueError("SOURCE is empty. Pass the path of the data set.")
+    _outputs.check_file("OUT.h5", options.path)
     _outputs.check_apart({"OUT.h5": options.path}, {"SOURCE": options.source})
     if options.format in videos.KINDS:
         _video_commands.prepare(options, chosen)
@@ -433,9 +436,11 @@ def show(options):
     from keras_skeleton.datasets import video_store
 
     if video_store.is_store(options.path):
+        _refuse(options, "videos", "html", "json")
         _video_commands.show(options)
         return
     _video_commands.check_prepared(options.path)
+    _refuse(options, "skeletons", "sheet", "skeletons", "image_size")
     if options.check:
         check(options.path)
         return
@@ -452,6 +457,16 @@ def show(options):
         _outputs.write_text(options.json, text)
     overview.write_page(sequences, page, options.clip)
     print(f"\nA moving clip is in {page}")
+
+
+def _refuse(options, kind, *names):
+    """Raises a `ValueError` for options that a store of a kind has not."""
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"{options.path} is a store of {kind}, of which --"
+                f"{name.replace('_', '-')} shows nothing: leave it out."
+            )
 
 
 def check(path):

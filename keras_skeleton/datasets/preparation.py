@@ -73,10 +73,12 @@ def prepare(
 
     Raises:
         FileExistsError: If a file to write is there, without `overwrite`.
+        IsADirectoryError: If `path` is a folder.
         ValueError: If no clip can be used, or the file to write is one of
             those to read.
         FileNotFoundError: If there is nothing to read.
     """
+    _outputs.check_file("`path`", path)
     path = os.fspath(path)
     if shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards}")

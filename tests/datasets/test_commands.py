@@ -70,6 +70,17 @@ def test_mistakes(tmp_path, capsys):
     assert cli.main(["prepare", "nw_ucla", str(tmp_path / "no"), path]) == 2
     assert "all_sqe.zip" in capsys.readouterr().err
     assert cli.main(["show", path]) == 2
+    capsys.readouterr()
+    # Before anything is read.
+    assert cli.main(["prepare", "nw_ucla", "", path]) == 2
+    assert "SOURCE is empty" in capsys.readouterr().err
+    for place, reason in (("", "the path of a file"), (tmp_path, "a folder")):
+        words = ["prepare", "nw_ucla", str(folder), str(place), "--overwrite"]
+        assert cli.main(words) == 2
+        assert reason in capsys.readouterr().err
+    assert cli.main(["prepare", "nw_ucla", str(folder), path]) == 0
+    assert cli.main(["show", path, "--sheet", "frames.png"]) == 2
+    assert "of which --sheet shows nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", formats.FORMATS)
