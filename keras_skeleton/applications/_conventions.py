@@ -4,9 +4,9 @@ import numpy as np
 
 from keras_skeleton._arrays import to_numpy
 from keras_skeleton.datasets import _coordinates
+from keras_skeleton.datasets import _pose_forms
 from keras_skeleton.datasets import formats
 from keras_skeleton.layers import augmentation
-from keras_skeleton.layers.augmentation.scores import keeping_scores
 
 
 def conventions(system, num_frames):
@@ -44,7 +44,9 @@ def conventions(system, num_frames):
         """
         transforms, scores = _transforms(system, weights, num_frames)
         transforms = augmentation.filling_lost_frames(transforms)
-        for transform in keeping_scores(transforms, scores, clips.shape):
+        for transform in _coordinates.keeping_scores(
+            transforms, scores, clips.shape
+        ):
             after = lengths
             if lengths is not None:
                 after = transform.new_lengths(clips, None, lengths)
@@ -100,7 +102,6 @@ def _transforms(system, weights, num_frames):
     """The transforms, and how many of the last coordinates are scores."""
     if weights is None:
         return [augmentation.CropResize(num_frames, interval=(0.95,))], 0
-    from keras_skeleton.serving import forms
     from keras_skeleton.weights import registry
 
     recipe = registry.get(system, weights).recipe
@@ -110,8 +111,8 @@ def _transforms(system, weights, num_frames):
             "what to do with clips."
         )
     scores = 0
-    if recipe.get("form") or recipe.get("data_set") in forms.FORMS:
-        form = forms.form_of(recipe, repr(weights))
+    if recipe.get("form") or recipe.get("data_set") in _pose_forms.FORMS:
+        form = _pose_forms.form_of(recipe, repr(weights))
         scores = _coordinates.count_scores(form.coordinates)
     return augmentation.deserialize_transforms(recipe["transforms"]), scores
 

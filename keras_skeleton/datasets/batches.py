@@ -9,7 +9,6 @@ import numpy as np
 from keras_skeleton.datasets import _coordinates
 from keras_skeleton.datasets import _names
 from keras_skeleton.datasets import samplers
-from keras_skeleton.layers.augmentation.scores import keeping_scores
 
 # NumPy works through a batch in pieces of this size: larger arrays leave the
 # processor's cache between two operations, which halves the speed.
@@ -79,7 +78,7 @@ class EpochPlan:
                 "and drop_remainder=True leaves out incomplete ones."
             )
         persons, joints, coordinates = sequences.frame_shape
-        self.applied = keeping_scores(
+        self.applied = _coordinates.keeping_scores(
             self.transforms,
             _coordinates.count_scores(sequences.coordinates),
             (None, persons, None, joints, coordinates),

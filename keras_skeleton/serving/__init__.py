@@ -3,12 +3,12 @@
 from keras_skeleton._lazy import on_first_use
 
 with on_first_use(globals()):
+    from keras_skeleton.datasets._pose_forms import PoseForm as PoseForm
     from keras_skeleton.serving import poses as poses
     from keras_skeleton.serving.classifier import (
         PoseClassifier as PoseClassifier,
     )
     from keras_skeleton.serving.forms import Bridge as Bridge
-    from keras_skeleton.serving.forms import PoseForm as PoseForm
     from keras_skeleton.serving.frames import Frame as Frame
     from keras_skeleton.serving.frozen import FrozenModel as FrozenModel
     from keras_skeleton.serving.live import LivePerson as LivePerson

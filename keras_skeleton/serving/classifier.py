@@ -11,11 +11,10 @@ from keras_skeleton import skeletons
 from keras_skeleton._fresh_head import tell_fresh_head
 from keras_skeleton._scores import to_probabilities
 from keras_skeleton.datasets import _coordinates
+from keras_skeleton.datasets._pose_forms import PoseForm
+from keras_skeleton.datasets._pose_forms import form_of
 from keras_skeleton.layers import augmentation
-from keras_skeleton.layers.augmentation.scores import keeping_scores
 from keras_skeleton.serving.forms import Bridge
-from keras_skeleton.serving.forms import PoseForm
-from keras_skeleton.serving.forms import form_of
 from keras_skeleton.serving.frozen import FrozenModel
 from keras_skeleton.serving.streaming import StreamingClassifier
 
@@ -82,7 +81,7 @@ class PoseClassifier:
             len(form.coordinates),
         )
         tell_fresh_head(model, "serving")
-        told = keeping_scores(
+        told = _coordinates.keeping_scores(
             self.transforms,
             _coordinates.count_scores(form.coordinates),
             (None, shape[1], None, *self.frame_shape[1:]),

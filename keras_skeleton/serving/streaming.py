@@ -165,11 +165,12 @@ class StreamingClassifier:
         """Transforms that fill lost frames first and keep scores."""
         # Keras is there anyway.
         from keras_skeleton.layers.augmentation import filling_lost_frames
-        from keras_skeleton.layers.augmentation.scores import keeping_scores
 
         number = _coordinates.count_scores(self.coordinates)
         transforms = filling_lost_frames(transforms)
-        return keeping_scores(transforms, number, (1, *self._shape))
+        return _coordinates.keeping_scores(
+            transforms, number, (1, *self._shape)
+        )
 
     def _try(self, takes):
         size = int(np.prod(self._shape))

@@ -5,7 +5,7 @@ import pytest
 
 from keras_skeleton import serving
 from keras_skeleton import skeletons
-from keras_skeleton.serving import forms
+from keras_skeleton.datasets import _pose_forms
 from keras_skeleton.serving import poses
 
 pytestmark = pytest.mark.once
@@ -29,7 +29,7 @@ def seen(skeleton, frames=2, seed=0):
 
 
 def test_metres_of_a_picture_as_of_a_kinect():
-    form = forms.form_of({"data_set": "nw_ucla"}, "x")
+    form = _pose_forms.form_of({"data_set": "nw_ucla"}, "x")
     bridge = serving.Bridge(MEDIAPIPE, "kinect20", form)
     joints, scores, world = seen("mediapipe33")
     found = bridge(joints, scores, world)
@@ -51,7 +51,7 @@ def test_metres_of_a_picture_as_of_a_kinect():
 
 
 def test_sides_and_visibility_of_penn_action():
-    form = forms.form_of({"data_set": "penn_action"}, "x")
+    form = _pose_forms.form_of({"data_set": "penn_action"}, "x")
     bridge = serving.Bridge(COCO, "penn13", form)
     joints, scores, _ = seen("coco17")
     found = bridge(joints, scores, None)
@@ -67,7 +67,7 @@ def test_sides_and_visibility_of_penn_action():
 
 
 def test_pixels_of_another_size():
-    form = forms.form_of({"data_set": "ntu60_2d"}, "x")
+    form = _pose_forms.form_of({"data_set": "ntu60_2d"}, "x")
     with pytest.raises(ValueError, match="size="):
         serving.Bridge(COCO, "coco17", form)
     bridge = serving.Bridge(COCO, "coco17", form, size=(640, 360))
@@ -86,16 +86,16 @@ def test_joints_that_stand_for_others_are_told():
 
 def test_what_a_card_says_of_its_own():
     recipe = {"data_set": "penn_action", "form": {"coordinates": ["x", "y"]}}
-    form = forms.form_of(recipe, "x")
+    form = _pose_forms.form_of(recipe, "x")
     assert form == dataclasses.replace(
-        forms.FORMS["penn_action"], coordinates=("x", "y")
+        _pose_forms.FORMS["penn_action"], coordinates=("x", "y")
     )
     own = {"sensor": "x", "coordinates": ("x", "y", "z"), "up": "y"}
-    assert forms.form_of({"form": own}, "x").is_spatial
+    assert _pose_forms.form_of({"form": own}, "x").is_spatial
     with pytest.raises(ValueError, match="'dance'.*form="):
-        forms.form_of({"data_set": "dance"}, "x")
+        _pose_forms.form_of({"data_set": "dance"}, "x")
     with pytest.raises(ValueError, match="does not fit"):
-        forms.form_of({"data_set": "ntu60", "form": {"hertz": 3}}, "x")
+        _pose_forms.form_of({"data_set": "ntu60", "form": {"hertz": 3}}, "x")
     with pytest.raises(ValueError, match="`up` must be one of"):
         serving.PoseForm("x", ("x", "y"), up="z")
 

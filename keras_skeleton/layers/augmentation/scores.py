@@ -1,9 +1,6 @@
 """Scores beside the places of joints."""
 
-import math
-
 import keras
-import numpy as np
 
 from keras_skeleton.layers.augmentation.base import SkeletonTransform
 from keras_skeleton.layers.augmentation.chains import as_transforms
@@ -103,39 +100,3 @@ class KeepScores(SkeletonTransform):
             "layer": keras.saving.serialize_keras_object(self.layer),
             "number": self.number,
         }
-
-
-def keeping_scores(transforms, number, shape):
-    """Transforms that are told that the last coordinates are scores.
-
-    What follows streams of several kinds is not: there, scores are in
-    between.
-
-    Args:
-        transforms: List of transforms, or of functions of NumPy arrays.
-        number: How many of the last coordinates are scores.
-        shape: That of the clips, `(N, M, T, V, C)`; of numbers alone where
-            there are functions, which are tried to see what they make of it.
-
-    Returns:
-        List of the same, each as `SkeletonTransform.beside_scores` says.
-
-    Example:
-
-    >>> (centred,) = keeping_scores([Center()], 1, (None, 1, None, 17, 3))
-    >>> type(centred).__name__
-    'KeepScores'
-    """
-    if not number:
-        return list(transforms)
-    coordinates, told = shape[-1], []
-    for each in transforms:
-        if not hasattr(each, "beside_scores"):
-            told.append(each)
-            clips = np.linspace(1, 2, math.prod(shape), dtype="float32")
-            shape = np.shape(each(clips.reshape(shape)))
-            continue
-        has_scores = isinstance(shape, tuple) and shape[-1] == coordinates
-        told.append(each.beside_scores(number) if has_scores else each)
-        shape = told[-1].compute_output_shape(shape)
-    return told
