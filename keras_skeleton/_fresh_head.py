@@ -48,7 +48,11 @@ def tell_fresh_head(model, place) -> None:
         place: Name of what the model was passed to.
     """
     told = getattr(model, "_told_at", None)
-    if told is None or place in told or not model.fresh_head:
+    if told is None or place in told:
+        return
+    if not model.fresh_head:
+        # Trained since: nobody needs to look again.
+        model._fresh_head = None
         return
     model._told_at = (*told, place)
     warnings.warn(

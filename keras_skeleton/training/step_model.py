@@ -257,6 +257,16 @@ class SupervisedModel(StepModel):
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
 
+    def fit(self, x=None, *args, **kwargs) -> keras.callbacks.History:
+        """Trains the model, see `keras.Model.fit`.
+
+        The classifier then knows the names of its classes, as far as the data
+        do.
+        """
+        classes = self.model.output_shape[-1]
+        self.model.class_names = targets.class_names(x, classes)
+        return super().fit(x, *args, **kwargs)
+
     def check_data(self, x, y) -> None:
         super().check_data(x, y)
         targets.check_classes(x, y, self.model.output_shape[-1])

@@ -10,6 +10,7 @@ from sklearn import metrics as reference
 
 from keras_skeleton import cli
 from keras_skeleton import evaluation
+from keras_skeleton.applications import BRL
 from keras_skeleton.applications import MAMP
 from keras_skeleton.datasets import Sequences
 from keras_skeleton.layers.augmentation import Center
@@ -413,3 +414,7 @@ def test_a_model_knows_the_classes_that_it_was_trained_on(
     assert MAMP(path, classes=2).class_names is None
     model.fit(*next(iter(batches)), verbose=0)
     assert model.class_names is None
+    training = BRL(model, class_counts=np.bincount(train.labels) + 1)
+    training.compile("sgd")
+    training.fit(batches, verbose=0)
+    assert model.class_names == names

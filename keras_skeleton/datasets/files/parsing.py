@@ -217,8 +217,8 @@ def frame_places(numbers):
     steps = collections.Counter(
         after - before for before, after in itertools.pairwise(numbers)
     )
-    step, number = steps.most_common(1)[0]
-    if 2 * number < len(numbers) - 1 or any(each % step for each in steps):
+    step, count = steps.most_common(1)[0]
+    if 2 * count < len(numbers) - 1 or any(each % step for each in steps):
         return in_order
     places = [int((number - numbers[0]) // step) for number in numbers]
     return places if places[-1] < 2 * len(numbers) else in_order
